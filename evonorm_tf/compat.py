@@ -1,0 +1,42 @@
+"""The differences between the Keras generations behind `tf.keras`, in one place.
+
+`tf.keras` is Keras 2 (TensorFlow 2.15), `tf_keras` (TF_USE_LEGACY_KERAS=1) or Keras 3.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+# `tf.keras.version` is a function of Keras 3 alone.
+IS_KERAS_3 = hasattr(tf.keras, "version")
+
+PACKAGE = "evonorm_tf"
+
+
+def serializable(cls):
+    """Registers a layer class, so that loading a model needs no `custom_objects`."""
+    return tf.keras.utils.register_keras_serializable(package=PACKAGE)(cls)
+
+
+def add_float32_weight(layer: Any, name: str, shape: tuple[int, ...], **kwargs: Any) -> Any:
+    """`layer.add_weight` for a weight that stays float32 under any dtype policy."""
+    autocast = "autocast" if IS_KERAS_3 else "experimental_autocast"
+    return layer.add_weight(name=name, shape=shape, dtype="float32", **{autocast: False}, **kwargs)
+
+
+def add_moving_statistic(layer: Any, name: str, shape: tuple[int, ...], initializer: str) -> Any:
+    """A non-trainable float32 weight whose copies on several replicas are averaged.
+
+    Keras 2 keeps a copy per replica and averages when the weight is read outside the
+    replicas; Keras 3 averages at each assignment. The weight reads the same either way.
+    """
+    if IS_KERAS_3:
+        merging = {"aggregation": "mean"}
+    else:
+        merging = {
+            "synchronization": tf.VariableSynchronization.ON_READ,
+            "aggregation": tf.VariableAggregation.MEAN,
+        }
+    return add_float32_weight(
+        layer, name, shape, initializer=initializer, trainable=False, **merging
+    )

@@ -1,0 +1,66 @@
+"""The norm-act factory: how a model asks for its layers without knowing which they are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from evonorm_tf import registry
+from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.layers.graph_layer import GraphLayer
+
+NormAct = str | LayerGraph | Callable[..., tf.keras.layers.Layer]
+
+
+def norm_act_factory(norm_act: NormAct, **kwargs: Any) -> Callable[..., tf.keras.layers.Layer]:
+    """Turns what a model was given as `norm_act` into a maker of layers.
+
+    Args:
+      norm_act: a registered name, a `LayerGraph`, or a callable
+        `(nonlinearity: bool, name: str) -> Layer`.
+      **kwargs: constructor arguments for every layer of a name or graph.
+
+    Returns:
+      `make(nonlinearity=True, name=None, **more)`, which returns a new layer; `more` are
+      constructor arguments for this one, such as gamma_initializer="zeros" for the last
+      norm of a residual branch. They and `kwargs` are not for callables, with one
+      exception: of `more`, a `gamma_initializer` is set on the callable's layer where that
+      has the attribute.
+
+    Raises:
+      ValueError: for an unknown name, another type, or `kwargs` with a callable.
+    """
+    if isinstance(norm_act, str):
+        registry.graph(norm_act)  # refuses an unknown name now rather than at the first layer
+        return _Maker(lambda **arguments: registry.get(norm_act, **arguments), kwargs)
+    if isinstance(norm_act, LayerGraph):
+        return _Maker(lambda **arguments: GraphLayer(norm_act, **arguments), kwargs)
+    if not callable(norm_act):
+        raise ValueError(
+            "`norm_act` must be a registered name, a LayerGraph or a callable. "
+            f"Received: norm_act={norm_act!r}"
+        )
+    if kwargs:
+        raise ValueError(f"arguments are not for a callable `norm_act`. Received: {sorted(kwargs)}")
+    return _CallableMaker(norm_act)
+
+
+class _Maker:
+    def __init__(self, constructor, kwargs):
+        self._constructor = constructor
+        self._kwargs = kwargs
+
+    def __call__(self, nonlinearity: bool = True, name: str | None = None, **more):
+        arguments = {**self._kwargs, **more}
+        return self._constructor(nonlinearity=nonlinearity, name=name, **arguments)
+
+
+class _CallableMaker:
+    def __init__(self, function):
+        self._function = function
+
+    def __call__(self, nonlinearity: bool = True, name: str | None = None, gamma_initializer=None):
+        layer = self._function(nonlinearity, name)
+        if gamma_initializer is not None and hasattr(layer, "gamma_initializer"):
+            layer.gamma_initializer = tf.keras.initializers.get(gamma_initializer)
+        return layer

@@ -1,0 +1,236 @@
+"""Layer graphs as formulas that a person would write, in plain text and in LaTeX."""
+
+import collections
+import math
+from typing import Any, NamedTuple
+
+from evonorm_tf import ops
+
+# Binding strength of an expression's outermost operation; a weaker one gets parentheses.
+_SUM, _PRODUCT, _POWER, _ATOM = range(4)
+# A repeated term longer than this is named once instead of written out each time.
+_LONGEST_REPEATED = 12
+_AXES = {"BWH": "b,w,h", "WHC": "w,h,c", "WH": "w,h", "WHCQ": "w,h,c/g"}
+_CONSTANT_FUNCTIONS = {
+    "ADD": lambda a, b: a + b,
+    "MUL": lambda a, b: a * b,
+    "MAX": max,
+    "NEG": lambda a: -a,
+    "SIGMOID": lambda a: 1 / (1 + math.exp(-a)),
+    "TANH": math.tanh,
+    "EXP": math.exp,
+    "ABS": abs,
+    "SQUARE": lambda a: a * a,
+    "SQRT": lambda a: math.copysign(math.sqrt(abs(a)), a),
+}
+
+
+class _Term(NamedTuple):
+    """A written expression, how tightly it binds, and its value if it is a constant."""
+
+    text: str
+    level: int
+    constant: float | None = None
+    negated: "_Term | None" = None
+    is_parameter: bool = False
+
+
+class _Style(NamedTuple):
+    """How one notation writes each operation."""
+
+    initial_nodes: tuple[str, ...]
+    parentheses: str
+    quotient: str
+    quotient_levels: tuple[int, int]
+    tight_product: str
+    product: str
+    functions: dict[str, str]
+    square: str
+    signed: str
+    root: str
+    logarithm: str
+    mean: str
+    variance: str
+    affine: str
+    named_term: str
+
+
+_PLAIN = _Style(
+    initial_nodes=ops.INITIAL_NODE_NAMES,
+    parentheses="({})",
+    quotient="{} / {}",
+    quotient_levels=(_PRODUCT, _POWER),
+    tight_product="{}*{}",
+    product="{} * {}",
+    functions={
+        "MAX": "max({}, {})",
+        "SIGMOID": "sigmoid({})",
+        "TANH": "tanh({})",
+        "EXP": "exp({})",
+        "ABS": "abs({})",
+    },
+    square="{}^2",
+    signed="sign({})*{}",
+    root="sqrt({})",
+    logarithm="ln({})",
+    mean="mu_{{{}}}({})",
+    variance="s^2_{{{}}}({})",
+    affine="{} * gamma + beta",
+    named_term=", {} = {}",
+)
+_LATEX = _Style(
+    initial_nodes=("x", "0", "v_0", "v_1"),
+    parentheses=r"\left({}\right)",
+    quotient=r"\frac{{{}}}{{{}}}",
+    quotient_levels=(_SUM, _SUM),
+    tight_product="{} {}",
+    product=r"{} \, {}",
+    functions={
+        "MAX": r"\max\left({}, {}\right)",
+        "SIGMOID": r"\sigma\left({}\right)",
+        "TANH": r"\tanh\left({}\right)",
+        "EXP": r"\exp\left({}\right)",
+        "ABS": r"\left|{}\right|",
+    },
+    square="{}^2",
+    signed=r"\operatorname{{sign}}\left({}\right) {}",
+    root=r"\sqrt{{{}}}",
+    logarithm=r"\ln\left({}\right)",
+    mean=r"\mu_{{{}}}\left({}\right)",
+    variance=r"s^2_{{{}}}\left({}\right)",
+    affine=r"{} \gamma + \beta",
+    named_term=r", \quad {} = {}",
+)
+
+
+def plain(graph: Any) -> str:
+    """Writes a graph without dead or repeated nodes as plain text."""
+    return _write(graph, _PLAIN)
+
+
+def latex(graph: Any) -> str:
+    """Writes a graph without dead or repeated nodes as LaTeX for math mode."""
+    return _write(graph, _LATEX)
+
+
+def _write(graph: Any, style: _Style) -> str:
+    terms = [_Term(name, _ATOM, is_parameter=name.startswith("v")) for name in style.initial_nodes]
+    terms[ops.ZERO] = terms[ops.ZERO]._replace(constant=0.0)
+    uses = _occurrences(graph)
+    repeated: list[tuple[str, str]] = []
+    for index, node in enumerate(graph.nodes, start=ops.NUM_INITIAL_NODES):
+        term = _term(node, [terms[i] for i in node.inputs], style)
+        if uses[index] > 1 and term.constant is None and len(term.text) > _LONGEST_REPEATED:
+            repeated.append((f"@{index}@", term.text))
+            term = _Term(f"@{index}@", _ATOM)
+        terms.append(term)
+    text = style.affine.format(_wrap(terms[-1], _PRODUCT, style))
+    return _with_names(text, repeated, style)
+
+
+def _with_names(text: str, named: list[tuple[str, str]], style: _Style) -> str:
+    """Appends the definitions of repeated terms, the outermost first, as z or z1, z2, ..."""
+    for mark, definition in reversed(named):
+        text += style.named_term.format(mark, definition)
+    for number, (mark, _) in enumerate(reversed(named), start=1):
+        text = text.replace(mark, "z" if len(named) == 1 else f"z{number}")
+    return text
+
+
+def _occurrences(graph: Any) -> collections.Counter[int]:
+    """How often each node's expression is written; sign(x)*sqrt|x| writes x twice."""
+    uses: collections.Counter[int] = collections.Counter()
+    for node in graph.nodes:
+        for source in node.inputs:
+            uses[source] += 2 if node.op in ("SQRT", "LOG") else 1
+    return uses
+
+
+def _term(node: Any, inputs: list[_Term], style: _Style) -> _Term:
+    constants = [term.constant for term in inputs]
+    if node.op in _CONSTANT_FUNCTIONS and None not in constants:
+        value = _CONSTANT_FUNCTIONS[node.op](*constants)
+        if value >= 0:
+            return _Term(f"{value:.6g}", _ATOM, constant=value)
+        positive = _Term(f"{-value:.6g}", _ATOM, constant=-value)
+        return _Term(f"-{-value:.6g}", _SUM, constant=value, negated=positive)
+    if node.op in ops.AGGREGATIONS:
+        return _moment(node, inputs[0], style)
+    write = {
+        "ADD": _sum,
+        "MUL": _product,
+        "DIV": _quotient,
+        "NEG": _negation,
+        "SQUARE": _square,
+        "SQRT": _signed(style.root),
+        "LOG": _signed(style.logarithm),
+    }.get(node.op)
+    if write is not None:
+        return write(*inputs, style)
+    if node.op == "MAX":
+        inputs = sorted(inputs, key=lambda term: term.constant is not None)
+    return _Term(style.functions[node.op].format(*(term.text for term in inputs)), _ATOM)
+
+
+def _wrap(term: _Term, level: int, style: _Style) -> str:
+    return term.text if term.level >= level else style.parentheses.format(term.text)
+
+
+def _sum(left: _Term, right: _Term, style: _Style) -> _Term:
+    # Constants and negated terms stand behind: x + 1, R - x.
+    if left.constant is not None or (left.negated and not right.negated):
+        left, right = right, left
+    if right.constant == 0:
+        return left
+    if right.negated:
+        return _Term(f"{left.text} - {_wrap(right.negated, _PRODUCT, style)}", _SUM)
+    return _Term(f"{left.text} + {right.text}", _SUM)
+
+
+def _product(left: _Term, right: _Term, style: _Style) -> _Term:
+    # Constants and parameters stand in front: 2*x, v1*x.
+    if left.constant is None and (
+        right.constant is not None or (right.is_parameter and not left.is_parameter)
+    ):
+        left, right = right, left
+    if left.constant == 1:
+        return right
+    tight = all(term.is_parameter or term.text.isalnum() for term in (left, right))
+    form = style.tight_product if tight else style.product
+    texts = (_wrap(left, _PRODUCT, style), _wrap(right, _PRODUCT, style))
+    return _Term(form.format(*texts), _PRODUCT)
+
+
+def _quotient(top: _Term, bottom: _Term, style: _Style) -> _Term:
+    if bottom.constant == 1:
+        return top
+    levels = style.quotient_levels
+    texts = (_wrap(top, levels[0], style), _wrap(bottom, levels[1], style))
+    return _Term(style.quotient.format(*texts), _PRODUCT)
+
+
+def _negation(term: _Term, style: _Style) -> _Term:
+    if term.negated:
+        return term.negated
+    return _Term(f"-{_wrap(term, _PRODUCT, style)}", _SUM, negated=term)
+
+
+def _square(term: _Term, style: _Style) -> _Term:
+    return _Term(style.square.format(_wrap(term, _ATOM, style)), _POWER)
+
+
+def _signed(function: str):
+    def write(term: _Term, style: _Style) -> _Term:
+        size = function.format(style.functions["ABS"].format(term.text))
+        return _Term(style.signed.format(term.text, size), _PRODUCT)
+
+    return write
+
+
+def _moment(node: Any, term: _Term, style: _Style) -> _Term:
+    axes = _AXES[node.index_set]
+    if node.op == "MEAN":
+        return _Term(style.mean.format(axes, term.text), _ATOM)
+    if node.op == "RMS":
+        return _Term(style.root.format(style.mean.format(axes, _square(term, style).text)), _ATOM)
+    return _Term(style.root.format(style.variance.format(axes, term.text)), _ATOM)

@@ -1,0 +1,227 @@
+"""`LayerGraph`: a normalization-activation layer as a computation graph (paper section 3)."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+from collections.abc import Sequence
+
+from evonorm_tf import drawing, formula, graph_json, ops
+
+# The paper's graphs have 10 intermediate nodes. The bound leaves room for larger spaces
+# and keeps everything that is done with a graph from a file short.
+MAX_NODES = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One intermediate node: a primitive of table 2 applied to earlier nodes."""
+
+    op: str
+    inputs: tuple[int, ...]
+    index_set: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerGraph:
+    """A normalization-activation layer as a directed acyclic graph (paper section 3).
+
+    Nodes 0 to 3 are given: the input x, the zero tensor, and the trainable vectors v0
+    (from 0) and v1 (from 1) over the channels. `nodes` follow as 4, 5, ...; each applies
+    one of the 24 primitives of table 2 to earlier nodes, and the last is the output.
+    Running the graph multiplies the output by gamma and adds beta; both belong to the
+    layer, not to the graph.
+
+    A graph is immutable and always valid. Two graphs are equal when nodes and name are;
+    `fingerprint` compares structure alone.
+
+    Args:
+      nodes: the intermediate nodes, 1 to 256 of them.
+      name: what to call the layer; may be empty.
+
+    Raises:
+      ValueError: for a node that is no primitive, has the wrong number of inputs, or
+        refers to itself or to a later node; the message names the node and the rule.
+
+    Example:
+      >>> graph = LayerGraph((Node("SIGMOID", (0,)), Node("MUL", (0, 4))), name="silu")
+      >>> graph.formula()
+      'x * sigmoid(x) * gamma + beta'
+    """
+
+    nodes: tuple[Node, ...]
+    name: str = ""
+
+    def __post_init__(self):
+        object.__setattr__(self, "nodes", tuple(self.nodes))
+        _check_nodes(self.nodes)
+
+    @classmethod
+    def from_json(cls, text: str) -> "LayerGraph":
+        """Reads a graph from its JSON form, the protobuf JSON mapping of `layer_graph.proto`.
+
+        Raises:
+          ValueError: for text that is not such JSON or not a valid graph; the message
+            names the node or the field and the rule.
+        """
+        name, nodes = graph_json.parse(text)
+        return cls(tuple(Node(*node) for node in nodes), name)
+
+    def to_json(self) -> str:
+        """The graph as JSON, a node a line."""
+        return graph_json.dump(self.name, self.nodes)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "LayerGraph":
+        """Reads a graph from a JSON file. Raises ValueError, with the path, like `from_json`."""
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(graph_json.MAX_JSON_CHARS + 1)
+        try:
+            return cls.from_json(text)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the JSON form to a file, whole or not at all."""
+        path = pathlib.Path(path)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            part.write_text(self.to_json(), encoding="utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def formula(self) -> str:
+        """The layer as a plain-text formula, for people.
+
+        mu_{...} is a mean and s^2_{...} a biased variance over an index set; epsilons are
+        left out. A term that occurs more than once is named behind the formula, as in the
+        paper's tables: "max(z, 0), z = ...".
+        """
+        return formula.plain(_rebuilt(self, in_given_order=True))
+
+    def latex(self) -> str:
+        """The same formula as LaTeX, for math mode."""
+        return formula.latex(_rebuilt(self, in_given_order=True))
+
+    def dot(self) -> str:
+        """A picture of the graph in Graphviz's language, like the paper's figure 1."""
+        return drawing.dot(self)
+
+    def draw(self, path: str | os.PathLike) -> None:
+        """Draws the graph into a .png, .svg or .pdf file with Graphviz's `dot` program.
+
+        Raises:
+          ValueError: for another suffix.
+          RuntimeError: when Graphviz is not installed, or fails.
+        """
+        drawing.draw(self, path)
+
+    @property
+    def output(self) -> int:
+        """Index of the output node."""
+        return ops.NUM_INITIAL_NODES + len(self.nodes) - 1
+
+    def node(self, index: int) -> Node:
+        """The intermediate node with index 4, 5, ..."""
+        return self.nodes[index - ops.NUM_INITIAL_NODES]
+
+    def live(self) -> frozenset[int]:
+        """Indices of the nodes, initial ones included, that the output depends on."""
+        found = {self.output}
+        for index in range(self.output, ops.NUM_INITIAL_NODES - 1, -1):
+            if index in found:
+                found.update(self.node(index).inputs)
+        return frozenset(found)
+
+    @property
+    def uses_batch(self) -> bool:
+        """Whether the output depends on batch statistics: any live (b, w, h) aggregation."""
+        return any(
+            self.node(index).index_set == "BWH"
+            for index in self.live()
+            if index >= ops.NUM_INITIAL_NODES
+        )
+
+    def canonical(self) -> "LayerGraph":
+        """An equal layer in one agreed form.
+
+        Nodes that the output does not depend on are dropped, equal subgraphs are shared,
+        the inputs of ADD, MUL and MAX are put in a fixed order, and nodes are numbered in
+        the order in which a depth-first walk from the output completes them. Graphs that
+        differ in nothing else have the same canonical form.
+        """
+        return _rebuilt(self, in_given_order=False)
+
+    def fingerprint(self) -> str:
+        """A hash (64 hex digits) of the canonical structure; the name is left out."""
+        return _digests(self)[self.output]
+
+    def replace_node(self, index: int, node: Node) -> "LayerGraph":
+        """A copy in which `node` stands at `index` (4, 5, ...)."""
+        position = index - ops.NUM_INITIAL_NODES
+        nodes = (*self.nodes[:position], node, *self.nodes[position + 1 :])
+        return dataclasses.replace(self, nodes=nodes)
+
+
+def _rebuilt(graph: LayerGraph, in_given_order: bool) -> LayerGraph:
+    """The graph without dead and repeated nodes, numbered by a walk from the output."""
+    digests = _digests(graph)
+    numbers = {digests[i]: i for i in range(ops.NUM_INITIAL_NODES)}
+    nodes: list[Node] = []
+    stack = [graph.output]
+    while stack:
+        node = graph.node(stack[-1])
+        inputs = node.inputs if in_given_order else _ordered(node, digests)
+        waiting = [i for i in inputs if digests[i] not in numbers]
+        if waiting:
+            stack.append(waiting[0])
+            continue
+        ready = tuple(numbers[digests[i]] for i in inputs)
+        numbers[digests[stack.pop()]] = ops.NUM_INITIAL_NODES + len(nodes)
+        nodes.append(Node(node.op, ready, node.index_set))
+    return LayerGraph(tuple(nodes), graph.name)
+
+
+def _ordered(node: Node, digests: Sequence[str]) -> tuple[int, ...]:
+    if node.op in ops.COMMUTATIVE:
+        # Initial nodes first: x * sigmoid(x) rather than sigmoid(x) * x.
+        initial = range(ops.NUM_INITIAL_NODES)
+        return tuple(sorted(node.inputs, key=lambda i: (i not in initial, digests[i])))
+    return node.inputs
+
+
+def _digests(graph: LayerGraph) -> list[str]:
+    """A hash of the function below each node, equal for equal subgraphs."""
+    digests = [hashlib.sha256(name.encode()).hexdigest() for name in ops.INITIAL_NODE_NAMES]
+    for node in graph.nodes:
+        inputs = [digests[i] for i in _ordered(node, digests)]
+        text = " ".join([node.op, node.index_set or "-", *inputs])
+        digests.append(hashlib.sha256(text.encode()).hexdigest())
+    return digests
+
+
+def _check_nodes(nodes: Sequence[Node]) -> None:
+    if not 1 <= len(nodes) <= MAX_NODES:
+        raise ValueError(
+            f"`nodes` must hold 1 to {MAX_NODES} intermediate nodes. Received: {len(nodes)} nodes"
+        )
+    for index, node in enumerate(nodes, start=ops.NUM_INITIAL_NODES):
+        try:
+            _check_node(node, index)
+        except ValueError as error:
+            raise ValueError(f"node {index}: {error}") from error
+
+
+def _check_node(node: Node, index: int) -> None:
+    ops.check_primitive(node.op, node.index_set)
+    if len(node.inputs) != ops.ARITY[node.op]:
+        raise ValueError(
+            f"`inputs` of {node.op} must hold {ops.ARITY[node.op]} node(s). "
+            f"Received: inputs={list(node.inputs)}"
+        )
+    for source in node.inputs:
+        if not 0 <= source < index:
+            raise ValueError(
+                f"`inputs` must be earlier nodes, 0 to {index - 1}. Received: input {source}"
+            )

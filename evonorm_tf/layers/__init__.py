@@ -1,0 +1,1 @@
+"""The Keras layers, a family of normalization-activation layers a module."""

@@ -1,0 +1,214 @@
+"""What every normalization-activation layer shares: arguments, checks, affine, dtypes."""
+
+import inspect
+import math
+import numbers
+import textwrap
+from typing import Any
+
+import tensorflow as tf
+
+from evonorm_tf import compat, statistics
+
+_RANKS = (3, 4, 5)
+
+
+def check_bool(name: str, value: Any) -> bool:
+    """Returns `value`, or raises ValueError when it is not a bool."""
+    if not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    return value
+
+
+def check_positive_int(name: str, value: Any) -> int:
+    """Returns `value` as an int, or raises ValueError when it is not a positive integer."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+    return int(value)
+
+
+def check_number(name: str, value: Any, low: float, high: float) -> float:
+    """Returns `value` as a float, or raises ValueError when it is not within [low, high]."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real)
+        or not (math.isfinite(value) and low <= value <= high)
+    ):
+        bounds = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"finite, at least {low:g}"
+        raise ValueError(f"`{name}` must be a number {bounds}. Received: {name}={value!r}")
+    return float(value)
+
+
+def check_axis(axis: Any) -> int:
+    """Returns `axis` as an int, or raises ValueError for no integer or the batch axis."""
+    if isinstance(axis, bool) or not isinstance(axis, numbers.Integral) or axis == 0:
+        raise ValueError(
+            "`axis` must be the integer index of the channel axis; 0 is the batch. "
+            f"Received: axis={axis!r}"
+        )
+    return int(axis)
+
+
+def check_input_shape(shape: Any, axis: int) -> tuple[tuple[int | None, ...], int]:
+    """Returns the input's shape and its number of channels, or raises ValueError."""
+    rank = getattr(shape, "rank", len(shape) if isinstance(shape, (tuple, list)) else None)
+    if rank not in _RANKS:
+        raise ValueError(
+            "the input must have rank 3, 4 or 5: batch, 1 to 3 spatial axes, channels. "
+            f"Received: shape {shape}"
+        )
+    shape = tuple(shape)
+    if not -rank <= axis < rank or axis % rank == 0:
+        raise ValueError(
+            f"`axis` must name the channel axis of an input of rank {rank}, not its batch "
+            f"axis. Received: axis={axis}"
+        )
+    channels = shape[axis]
+    if channels is None or channels < 1:
+        raise ValueError(
+            f"the input's channels (axis {axis}) must be known and at least 1. "
+            f"Received: shape {shape}"
+        )
+    return shape, int(channels)
+
+
+def public_layer(cls):
+    """Makes a layer loadable without `custom_objects`, and completes its docstring.
+
+    The docstring gets the arguments that the class and its bases describe in ARGUMENTS.
+    """
+    described = [vars(base).get("ARGUMENTS", "") for base in cls.__mro__]
+    arguments = textwrap.indent("\n".join(filter(None, described)), "  ")
+    cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}\n\nArgs:\n{arguments}\n{_COMMON_DOCUMENTATION}"
+    return compat.serializable(cls)
+
+
+_COMMON_DOCUMENTATION = """
+Call arguments:
+  inputs: floating-point tensor of any dtype.
+  training: whether to run in training mode; matters for batch statistics alone.
+
+Input shape:
+  Rank 3, 4 or 5: (batch, 1 to 3 spatial axes, channels), or with the channels where
+  `axis` says. Batch and spatial sizes may be unknown.
+
+Output shape:
+  The input's.
+
+Raises:
+  ValueError: for an argument out of its range; when built, for an input of another
+    rank or with an unknown number of channels.
+"""
+
+
+class ChannelLayer(tf.keras.layers.Layer):
+    """A Keras layer over feature maps with a channel axis; shape in, same shape out."""
+
+    ARGUMENTS = textwrap.dedent("""\
+        axis: index of the channel axis; any but 0.
+        epsilon: added to variances and second moments, inside the square root.
+        **kwargs: Keras's own: name, dtype, trainable.""")
+
+    def __init__(self, *, axis=-1, epsilon=1e-5, **kwargs):
+        # Input reaches `call` as it is: casting 70000 to float16 first would make it inf.
+        kwargs.setdefault("autocast", False)
+        super().__init__(**kwargs)
+        self.axis = check_axis(axis)
+        self.epsilon = check_number("epsilon", epsilon, 0.0, math.inf)
+        self.supports_masking = True
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def _set_channels(self, input_shape) -> None:
+        """Checks the shape, keeps the number of channels and pins rank and channels."""
+        shape, self.channels = check_input_shape(input_shape, self.axis)
+        self.input_spec = tf.keras.layers.InputSpec(
+            ndim=len(shape), axes={self.axis % len(shape): self.channels}
+        )
+
+    def _to_statistics_dtype(self, inputs) -> tf.Tensor:
+        x = tf.convert_to_tensor(inputs)
+        if not x.dtype.is_floating:
+            raise ValueError(
+                f"{type(self).__name__} needs floating-point input. Received: {x.dtype.name}"
+            )
+        return tf.cast(x, statistics.statistics_dtype(x.dtype))
+
+    def _per_channel(self, weight, x: tf.Tensor) -> tf.Tensor:
+        """A weight of shape (channels,) in a shape that broadcasts to x, in x's dtype."""
+        return tf.reshape(tf.cast(tf.convert_to_tensor(weight), x.dtype), self._channel_shape(x))
+
+    def _channel_shape(self, x: tf.Tensor) -> list[int]:
+        shape = [1] * x.shape.rank
+        shape[self.axis] = self.channels
+        return shape
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
+
+
+class NormAct(ChannelLayer):
+    """Base of all normalization-activation layers: gamma, beta, and their arguments.
+
+    A subclass computes its formula in `_forward`, in float32 (float64 for float64 input);
+    the result is cast to the layer's compute dtype.
+    """
+
+    ARGUMENTS = textwrap.dedent("""\
+        nonlinearity: False where the host network has a norm that no activation follows.
+        gamma_initializer, beta_initializer: of the channel-wise scale and offset.
+        gamma_regularizer, beta_regularizer: of the same.""")
+
+    def __init__(
+        self,
+        *,
+        nonlinearity=True,
+        gamma_initializer="ones",
+        beta_initializer="zeros",
+        gamma_regularizer=None,
+        beta_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.nonlinearity = check_bool("nonlinearity", nonlinearity)
+        self.gamma_initializer = tf.keras.initializers.get(gamma_initializer)
+        self.beta_initializer = tf.keras.initializers.get(beta_initializer)
+        self.gamma_regularizer = tf.keras.regularizers.get(gamma_regularizer)
+        self.beta_regularizer = tf.keras.regularizers.get(beta_regularizer)
+
+    def build(self, input_shape):
+        self._set_channels(input_shape)
+        self.gamma = self._add_vector("gamma")
+        self.beta = self._add_vector("beta")
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        y = self._forward(self._to_statistics_dtype(inputs), training)
+        return tf.cast(y, self.compute_dtype)
+
+    def _forward(self, x: tf.Tensor, training) -> tf.Tensor:
+        raise NotImplementedError  # each layer's formula
+
+    def _affine(self, x: tf.Tensor) -> tf.Tensor:
+        return x * self._per_channel(self.gamma, x) + self._per_channel(self.beta, x)
+
+    def _add_vector(self, name: str):
+        return compat.add_float32_weight(
+            self,
+            name,
+            (self.channels,),
+            initializer=getattr(self, f"{name}_initializer"),
+            regularizer=getattr(self, f"{name}_regularizer", None),
+        )
+
+    def get_config(self):
+        initializers, regularizers = tf.keras.initializers, tf.keras.regularizers
+        return {
+            **super().get_config(),
+            "nonlinearity": self.nonlinearity,
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+        }

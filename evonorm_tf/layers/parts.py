@@ -1,0 +1,132 @@
+"""Parts that layers combine: batch statistics, channel groups, the trainable vector v."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from evonorm_tf import compat, statistics
+from evonorm_tf.layers import base
+
+
+class BatchStatistics(base.ChannelLayer):
+    """Statistics over the batch in training, moving averages in inference.
+
+    As in Keras's BatchNormalization, a layer with `trainable = False` runs in inference.
+    """
+
+    ARGUMENTS = textwrap.dedent("""\
+        momentum: share of the old value in the moving averages, in [0, 1].
+        synchronized: whether all replicas of a distribution strategy share their batch
+          statistics. If not, each normalizes by its own, and the moving averages are
+          averaged over the replicas.""")
+
+    def __init__(self, *, momentum=0.9, synchronized=False, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum = base.check_number("momentum", momentum, 0.0, 1.0)
+        self.synchronized = base.check_bool("synchronized", synchronized)
+
+    def _add_moving(self, name: str):
+        # Authors' code: variances start at 1, which keeps an untrained layer finite.
+        initializer = "zeros" if name.startswith("moving_mean") else "ones"
+        return compat.add_moving_statistic(self, name, (self.channels,), initializer)
+
+    def _element_count(self, x: tf.Tensor) -> tf.Tensor | None:
+        """This replica's weight in synchronized statistics; None when they are local."""
+        return statistics.element_count(x, self.axis) if self.synchronized else None
+
+    def _batch_or_moving(
+        self,
+        compute: Callable[[], Sequence[tf.Tensor]],
+        moving: Sequence,
+        x: tf.Tensor,
+        training,
+    ) -> Sequence[tf.Tensor]:
+        """Statistics for x: the batch's, which also move the averages, or the averages."""
+
+        def from_batch():
+            values = [tf.broadcast_to(value, shape) for value in compute()]
+            for weight, value in zip(moving, values, strict=True):
+                statistics.update_moving(weight, value, self.momentum)
+            return values
+
+        def from_moving():
+            return [self._per_channel(weight, x) for weight in moving]
+
+        shape = self._channel_shape(x)
+        training = self._in_training(training)
+        if isinstance(training, bool):
+            return from_batch() if training else from_moving()
+        return tf.cond(training, from_batch, from_moving)
+
+    def _in_training(self, training) -> bool | tf.Tensor:
+        if training is None or not self.trainable:
+            return False
+        if tf.is_tensor(training):
+            value = tf.get_static_value(training)
+            return tf.cast(training, tf.bool) if value is None else bool(value)
+        return bool(training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "synchronized": self.synchronized,
+        }
+
+
+class ChannelGroups(base.ChannelLayer):
+    """Neighbouring channels in groups: the largest number up to `groups` that divides."""
+
+    ARGUMENTS = textwrap.dedent("""\
+        groups: upper bound of the number of channel groups. The layer uses the largest
+          divisor of the channels up to it, which it shows as `effective_groups`.
+        group_size: channels a group, in place of `groups`; must divide the channels.""")
+
+    def __init__(self, *, groups=32, group_size=None, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = base.check_positive_int("groups", groups)
+        self.group_size = (
+            None if group_size is None else base.check_positive_int("group_size", group_size)
+        )
+
+    def _set_channels(self, input_shape) -> None:
+        super()._set_channels(input_shape)
+        self.effective_groups = effective_groups(self.channels, self.groups, self.group_size)
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups, "group_size": self.group_size}
+
+
+def effective_groups(channels: int, groups: int, group_size: int | None = None) -> int:
+    """Number of groups: channels / group_size, else the largest divisor up to `groups`.
+
+    Raises:
+      ValueError: when `group_size` does not divide the channels.
+    """
+    if group_size is None:
+        return max(n for n in range(1, min(groups, channels) + 1) if channels % n == 0)
+    if channels % group_size:
+        raise ValueError(
+            f"`group_size` must divide the input's {channels} channels. "
+            f"Received: group_size={group_size}"
+        )
+    return channels // group_size
+
+
+class TrainableV(base.NormAct):
+    """The trainable vector v of a layer's nonlinearity; absent when nonlinearity=False."""
+
+    ARGUMENTS = "v_initializer: of the trainable vector v."
+
+    def __init__(self, *, v_initializer="ones", **kwargs):
+        super().__init__(**kwargs)
+        self.v_initializer = tf.keras.initializers.get(v_initializer)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.v = self._add_vector("v") if self.nonlinearity else None
+
+    def get_config(self):
+        serialize = tf.keras.initializers.serialize
+        return {**super().get_config(), "v_initializer": serialize(self.v_initializer)}

@@ -1,0 +1,106 @@
+"""`PrimitiveLayer`: one primitive of table 2 as a Keras layer."""
+
+import textwrap
+
+import tensorflow as tf
+
+from evonorm_tf import ops, primitives, statistics
+from evonorm_tf.layers import base, parts
+
+_MOVING_NAMES = {
+    "MEAN": "moving_mean",
+    "RMS": "moving_second_moment",
+    "STD": "moving_variance",
+}
+
+
+class PrimitiveRunner(parts.BatchStatistics, parts.ChannelGroups):
+    """Runs primitives on feature maps, (b, w, h) aggregations with moving averages."""
+
+    def _add_moving_moment(self, op: str, suffix: str = ""):
+        return self._add_moving(_MOVING_NAMES[op] + suffix)
+
+    def _run(self, primitive: ops.Primitive, inputs, x, moving, training) -> tf.Tensor:
+        """The primitive's value; may have size 1 on axes along which it does not vary.
+
+        Args:
+          primitive: what to compute.
+          inputs: its inputs, each broadcastable to x, in x's dtype.
+          x: the feature map.
+          moving: the weight with the moving average, for a (b, w, h) aggregation.
+          training: whether such an aggregation uses the batch and moves its average.
+        """
+        op, index_set = primitive
+        if index_set is None:
+            return primitives.ELEMENTWISE[op](*inputs)
+
+        def moment():
+            count = self._element_count(x) if primitive.uses_batch else None
+            groups = self.effective_groups
+            return [statistics.moment(op, *inputs, index_set, self.axis, groups, count)]
+
+        if primitive.uses_batch:
+            (value,) = self._batch_or_moving(moment, [moving], x, training)
+        else:
+            (value,) = moment()
+        return primitives.finish_moment(op, value, self.epsilon)
+
+
+@base.public_layer
+class PrimitiveLayer(PrimitiveRunner):
+    """One of the 24 primitives (paper section 3, table 2) as a Keras layer.
+
+    Element-wise operations are computed by the functions of `evonorm_tf.primitives`. An
+    aggregation replaces each element by the moment of its index set: MEAN by mu_I(x), RMS
+    by sqrt(mu_I(x^2) + epsilon), STD by sqrt(s^2_I(x) + epsilon). Over (b, w, h) it uses
+    the batch in training and a moving average in inference.
+
+    Operations of two inputs are called with a list or tuple of two tensors of one shape.
+
+    Weights: for (b, w, h), one of moving_mean, moving_second_moment, moving_variance.
+    """
+
+    ARGUMENTS = textwrap.dedent("""\
+        op: ADD, MUL, DIV, MAX (two inputs), NEG, SIGMOID, TANH, EXP, LOG, ABS, SQUARE,
+          SQRT (one input), or the aggregations MEAN, RMS, STD.
+        index_set: BWH, WHC, WH or WHCQ for an aggregation, else None.""")
+
+    def __init__(self, op, index_set=None, groups=32, **kwargs):
+        super().__init__(groups=groups, **kwargs)
+        ops.check_primitive(op, index_set)
+        self.primitive = ops.Primitive(op, index_set)
+
+    def build(self, input_shape):
+        if self.primitive.arity == 1:
+            self._set_channels(input_shape)
+        else:
+            self._set_two_inputs(input_shape)
+        uses_batch = self.primitive.uses_batch
+        self.moving = self._add_moving_moment(self.primitive.op) if uses_batch else None
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        tensors = [inputs] if self.primitive.arity == 1 else inputs
+        tensors = [self._to_statistics_dtype(tensor) for tensor in tensors]
+        value = self._run(self.primitive, tensors, tensors[0], self.moving, training)
+        return tf.cast(tf.broadcast_to(value, tf.shape(tensors[0])), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape if self.primitive.arity == 1 else input_shape[0])
+
+    def _set_two_inputs(self, input_shape) -> None:
+        op = self.primitive.op
+        is_pair = isinstance(input_shape, (list, tuple)) and len(input_shape) == 2
+        if not is_pair or not all(hasattr(shape, "__len__") for shape in input_shape):
+            raise ValueError(f"{op} takes a list of two inputs. Received: shape {input_shape}")
+        first, second = (tuple(shape) for shape in input_shape)
+        if first != second:
+            raise ValueError(
+                f"the two inputs of {op} must have one shape. Received: {first} and {second}"
+            )
+        self._set_channels(first)
+        self.input_spec = [self.input_spec] * 2
+
+    def get_config(self):
+        op, index_set = self.primitive
+        return {**super().get_config(), "op": op, "index_set": index_set}

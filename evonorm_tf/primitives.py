@@ -1,0 +1,150 @@
+"""The 24 primitives of the search space (paper section 3, table 2) as plain functions.
+
+Each takes floating-point tensors of any dtype, computes in float32 (float64 for float64
+input), and returns the dtype of its input. Element-wise functions broadcast. Aggregations
+replace each element by a moment of its index set and return the moments with size 1 on
+reduced axes, which broadcasts to the input; they take
+
+  x: tensor of rank 3 or more, the batch first.
+  index_set: "BWH" (per channel, over the batch), "WHC" (per example), "WH" (per example
+    and channel) or "WHCQ" (per example and group of channels).
+  axis: the channel axis.
+  groups: number of channel groups for "WHCQ"; must divide the channels.
+  epsilon: added inside the square root.
+
+The paper inserts "a small epsilon as necessary". Here DIV and LOG keep the size of the
+divisor and of the logarithm's argument from falling below EPSILON, and SQRT is linear
+between -EPSILON and EPSILON; elsewhere they are exact.
+"""
+
+import functools
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from evonorm_tf import statistics
+
+EPSILON = 1e-5
+
+
+def _in_statistics_dtype(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    @functools.wraps(function)
+    def wrapper(x, *args, **kwargs):
+        x = tf.convert_to_tensor(x)
+        dtype = statistics.statistics_dtype(x.dtype)
+        args = [tf.cast(arg, dtype) if tf.is_tensor(arg) else arg for arg in args]
+        return tf.cast(function(tf.cast(x, dtype), *args, **kwargs), x.dtype)
+
+    return wrapper
+
+
+@_in_statistics_dtype
+def add(x, y):
+    """x + y."""
+    return x + y
+
+
+@_in_statistics_dtype
+def mul(x, y):
+    """x * y."""
+    return x * y
+
+
+@_in_statistics_dtype
+def div(x, y):
+    """x / y, with |y| kept from falling below EPSILON."""
+    floor = tf.where(y < 0, -EPSILON, EPSILON)
+    return x / tf.where(tf.abs(y) < EPSILON, tf.cast(floor, y.dtype), y)
+
+
+@_in_statistics_dtype
+def maximum(x, y):
+    """max(x, y)."""
+    return tf.maximum(x, y)
+
+
+@_in_statistics_dtype
+def neg(x):
+    """-x."""
+    return -x
+
+
+@_in_statistics_dtype
+def sigmoid(x):
+    """1 / (1 + exp(-x))."""
+    return tf.sigmoid(x)
+
+
+@_in_statistics_dtype
+def tanh(x):
+    """tanh(x)."""
+    return tf.tanh(x)
+
+
+@_in_statistics_dtype
+def exp(x):
+    """exp(x)."""
+    return tf.exp(x)
+
+
+@_in_statistics_dtype
+def log(x):
+    """sign(x) * ln|x|, with |x| kept from falling below EPSILON; 0 at 0."""
+    return tf.sign(x) * tf.math.log(tf.maximum(tf.abs(x), EPSILON))
+
+
+@_in_statistics_dtype
+def absolute(x):
+    """|x|."""
+    return tf.abs(x)
+
+
+@_in_statistics_dtype
+def square(x):
+    """x^2."""
+    return tf.square(x)
+
+
+@_in_statistics_dtype
+def sqrt(x):
+    """sign(x) * sqrt|x|, as x / sqrt(max(|x|, EPSILON)): linear next to 0."""
+    return x / tf.sqrt(tf.maximum(tf.abs(x), EPSILON))
+
+
+@_in_statistics_dtype
+def mean(x, index_set, axis=-1, groups=32):
+    """mu_I(x), the 1st order moment."""
+    return statistics.moment("MEAN", x, index_set, axis, groups)
+
+
+@_in_statistics_dtype
+def rms(x, index_set, axis=-1, groups=32, epsilon=EPSILON):
+    """sqrt(mu_I(x^2) + epsilon), the 2nd order moment."""
+    return finish_moment("RMS", statistics.moment("RMS", x, index_set, axis, groups), epsilon)
+
+
+@_in_statistics_dtype
+def std(x, index_set, axis=-1, groups=32, epsilon=EPSILON):
+    """sqrt(s^2_I(x) + epsilon), the centered 2nd order moment; s^2 is the biased variance."""
+    return finish_moment("STD", statistics.moment("STD", x, index_set, axis, groups), epsilon)
+
+
+ELEMENTWISE = {
+    "ADD": add,
+    "MUL": mul,
+    "DIV": div,
+    "MAX": maximum,
+    "NEG": neg,
+    "SIGMOID": sigmoid,
+    "TANH": tanh,
+    "EXP": exp,
+    "LOG": log,
+    "ABS": absolute,
+    "SQUARE": square,
+    "SQRT": sqrt,
+}
+
+
+def finish_moment(op: str, moment: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """An aggregation's value from its raw moment: the root for RMS and STD."""
+    return moment if op == "MEAN" else tf.sqrt(moment + epsilon)

@@ -1,0 +1,170 @@
+"""Every moment the layers use: index sets, accumulation, replicas, moving averages.
+
+A moment over any index set of table 2 is put together from the moments of each example
+and channel over the spatial axes: these are reduced first, and what is left is small. Sets
+are merged through their means and variances, never as E[x^2] - E[x]^2, so that a large
+mean does not cancel a small variance. All functions keep reduced axes with size 1 and
+work in the dtype of their input, which callers have raised to `statistics_dtype`.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Moments(NamedTuple):
+    """Mean and biased variance, each of a shape that broadcasts to the input's."""
+
+    mean: tf.Tensor
+    variance: tf.Tensor
+
+
+def statistics_dtype(dtype: tf.DType) -> tf.DType:
+    """float64 for float64 input, float32 for all other."""
+    return tf.float64 if tf.as_dtype(dtype) == tf.float64 else tf.float32
+
+
+def spatial_axes(rank: int, axis: int) -> list[int]:
+    """All axes but the batch's and the channels'; `axis` may be negative."""
+    return [i for i in range(1, rank) if i != axis % rank]
+
+
+def moments_over(x: tf.Tensor, axes: list[int]) -> Moments:
+    """Mean and biased variance over `axes`, with corrected two-pass accumulation.
+
+    The deviations are taken from a first mean that counts as a constant: neither moment
+    depends on it mathematically, so gradients of every order are exact, and what rounding
+    left in it is taken out again.
+    """
+    shift = tf.stop_gradient(tf.reduce_mean(x, axes, keepdims=True))
+    deviation = x - shift
+    rest = tf.reduce_mean(deviation, axes, keepdims=True)
+    square = tf.reduce_mean(tf.square(deviation), axes, keepdims=True)
+    return Moments(shift + rest, tf.maximum(square - tf.square(rest), 0.0))
+
+
+def spatial_moments(x: tf.Tensor, axis: int) -> Moments:
+    """Moments over (w, h), for each example and channel."""
+    return moments_over(x, spatial_axes(x.shape.rank, axis))
+
+
+def spatial_mean(x: tf.Tensor, axis: int) -> tf.Tensor:
+    """Mean over (w, h), for each example and channel."""
+    return tf.reduce_mean(x, spatial_axes(x.shape.rank, axis), keepdims=True)
+
+
+def merge(parts: Moments, axis: int) -> Moments:
+    """Moments of the union of equally large sets that lie along `axis`."""
+    between = moments_over(parts.mean, [axis])
+    within = tf.reduce_mean(parts.variance, axis, keepdims=True)
+    return Moments(between.mean, within + between.variance)
+
+
+def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
+    """Moments of each of `groups` groups of neighbouring channels, repeated per channel."""
+    if parts.mean.shape[axis] == 1:  # already the same for all channels
+        return parts
+    merged = merge(Moments(*(_split_groups(part, axis, groups) for part in parts)), -1)
+    return Moments(*(_repeat_groups(part, parts.mean, axis) for part in merged))
+
+
+def group_mean(part: tf.Tensor, axis: int, groups: int) -> tf.Tensor:
+    """Mean over each of `groups` groups of neighbouring channels, repeated per channel."""
+    if part.shape[axis] == 1:
+        return part
+    merged = tf.reduce_mean(_split_groups(part, axis, groups), -1, keepdims=True)
+    return _repeat_groups(merged, part, axis)
+
+
+def _split_groups(part: tf.Tensor, axis: int, groups: int) -> tf.Tensor:
+    # Spatial axes have size 1 here, so this holds for any place of the channel axis.
+    return tf.reshape(part, [-1, groups, part.shape[axis] // groups])
+
+
+def _repeat_groups(merged: tf.Tensor, like: tf.Tensor, axis: int) -> tf.Tensor:
+    # Adding zeros broadcasts with an operation that every converter knows.
+    split = _split_groups(tf.zeros_like(like), axis, merged.shape[1])
+    return tf.reshape(merged + split, tf.shape(like))
+
+
+def batch_moments(parts: Moments, count: tf.Tensor | None = None) -> Moments:
+    """Moments over (b, w, h) from those over (w, h).
+
+    Args:
+      parts: spatial moments.
+      count: number of elements per channel on this replica. When given, the result is
+        merged with the other replicas' in proportion to their counts.
+    """
+    local = merge(parts, 0)
+    context = None if count is None else _replica_context()
+    if context is None:
+        return local
+    local = Moments(*(_empty_as_zero(part, count) for part in local))
+    total, weighted = context.all_reduce("SUM", [count, count * local.mean])
+    mean = weighted / total
+    spread = count * (local.variance + tf.square(local.mean - mean))
+    return Moments(mean, context.all_reduce("SUM", spread) / total)
+
+
+def batch_mean(part: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
+    """Mean over (b, w, h) from means over (w, h); `count` as for `batch_moments`."""
+    local = tf.reduce_mean(part, 0, keepdims=True)
+    context = None if count is None else _replica_context()
+    if context is None:
+        return local
+    weighted = count * _empty_as_zero(local, count)
+    total, weighted = context.all_reduce("SUM", [count, weighted])
+    return weighted / total
+
+
+def _empty_as_zero(part: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    # The moments of a replica without examples are NaN; they have no weight.
+    return tf.where(count > 0, part, tf.zeros_like(part))
+
+
+def moment(
+    op: str,
+    x: tf.Tensor,
+    index_set: str,
+    axis: int,
+    groups: int,
+    count: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """The mean (op MEAN), second moment (RMS) or variance (STD) over an index set."""
+    if op == "STD":
+        parts = spatial_moments(x, axis)
+        if index_set == "BWH":
+            return batch_moments(parts, count).variance
+        if index_set == "WHC":
+            return merge(parts, axis).variance
+        return parts.variance if index_set == "WH" else group_moments(parts, axis, groups).variance
+    part = spatial_mean(tf.square(x) if op == "RMS" else x, axis)
+    if index_set == "BWH":
+        return batch_mean(part, count)
+    if index_set == "WHC":
+        return tf.reduce_mean(part, axis, keepdims=True)
+    return part if index_set == "WH" else group_mean(part, axis, groups)
+
+
+def pixel_second_moment(x: tf.Tensor, axis: int) -> tf.Tensor:
+    """Mean of squares over the channels, for each example and place."""
+    return tf.reduce_mean(tf.square(x), axis, keepdims=True)
+
+
+def element_count(x: tf.Tensor, axis: int) -> tf.Tensor:
+    """Number of elements per channel, as a scalar of x's dtype."""
+    axes = [0, *spatial_axes(x.shape.rank, axis)]
+    return tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), x.dtype)
+
+
+def _replica_context() -> tf.distribute.ReplicaContext | None:
+    """The replica context, if there are several replicas to merge with."""
+    context = tf.distribute.get_replica_context()
+    return context if context is not None and context.num_replicas_in_sync > 1 else None
+
+
+def update_moving(moving, value: tf.Tensor, momentum: float) -> None:
+    """moving <- momentum * moving + (1 - momentum) * value."""
+    old = tf.convert_to_tensor(moving)
+    value = tf.cast(tf.broadcast_to(tf.reshape(value, [-1]), tf.shape(old)), old.dtype)
+    moving.assign(old - (old - value) * (1.0 - momentum))

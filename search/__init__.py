@@ -1,0 +1,1 @@
+"""The evolutionary search for normalization-activation layers; run from a checkout."""

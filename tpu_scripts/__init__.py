@@ -1,0 +1,1 @@
+"""Scripts that get the trainers onto Cloud TPUs; run from a checkout."""

@@ -1,0 +1,1 @@
+"""Models, anchors, data and the training engine; run from a checkout."""
