@@ -13,10 +13,24 @@ import tensorflow as tf
 
 
 class Moments(NamedTuple):
-    """Mean and biased variance, each of a shape that broadcasts to the input's."""
+    """Mean and biased variance, each of a shape that broadcasts to the input's.
 
-    mean: tf.Tensor
+    The mean is kept in two parts, so that x - mean does not lose the digits that a large
+    mean takes from a small deviation. `shift` counts as a constant for gradients.
+    """
+
+    shift: tf.Tensor
+    rest: tf.Tensor
     variance: tf.Tensor
+
+    @property
+    def mean(self) -> tf.Tensor:
+        """The mean, rounded once."""
+        return self.shift + self.rest
+
+    def center(self, x: tf.Tensor) -> tf.Tensor:
+        """x - mean."""
+        return (x - self.shift) - self.rest
 
 
 def statistics_dtype(dtype: tf.DType) -> tf.DType:
@@ -37,10 +51,13 @@ def moments_over(x: tf.Tensor, axes: list[int]) -> Moments:
     left in it is taken out again.
     """
     shift = tf.stop_gradient(tf.reduce_mean(x, axes, keepdims=True))
-    deviation = x - shift
+    return _moments_from(x - shift, shift, axes)
+
+
+def _moments_from(deviation: tf.Tensor, shift: tf.Tensor, axes: list[int]) -> Moments:
     rest = tf.reduce_mean(deviation, axes, keepdims=True)
     square = tf.reduce_mean(tf.square(deviation), axes, keepdims=True)
-    return Moments(shift + rest, tf.maximum(square - tf.square(rest), 0.0))
+    return Moments(shift, rest, tf.maximum(square - tf.square(rest), 0.0))
 
 
 def spatial_moments(x: tf.Tensor, axis: int) -> Moments:
@@ -55,17 +72,18 @@ def spatial_mean(x: tf.Tensor, axis: int) -> tf.Tensor:
 
 def merge(parts: Moments, axis: int) -> Moments:
     """Moments of the union of equally large sets that lie along `axis`."""
-    between = moments_over(parts.mean, [axis])
+    shift = tf.stop_gradient(tf.reduce_mean(parts.mean, axis, keepdims=True))
+    between = _moments_from((parts.shift - shift) + parts.rest, shift, [axis])
     within = tf.reduce_mean(parts.variance, axis, keepdims=True)
-    return Moments(between.mean, within + between.variance)
+    return between._replace(variance=within + between.variance)
 
 
 def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
     """Moments of each of `groups` groups of neighbouring channels, repeated per channel."""
-    if parts.mean.shape[axis] == 1:  # already the same for all channels
+    if parts.shift.shape[axis] == 1:  # already the same for all channels
         return parts
     merged = merge(Moments(*(_split_groups(part, axis, groups) for part in parts)), -1)
-    return Moments(*(_repeat_groups(part, parts.mean, axis) for part in merged))
+    return Moments(*(_repeat_groups(part, parts.shift, axis) for part in merged))
 
 
 def group_mean(part: tf.Tensor, axis: int, groups: int) -> tf.Tensor:
@@ -101,9 +119,11 @@ def batch_moments(parts: Moments, count: tf.Tensor | None = None) -> Moments:
         return local
     local = Moments(*(_empty_as_zero(part, count) for part in local))
     total, weighted = context.all_reduce("SUM", [count, count * local.mean])
-    mean = weighted / total
-    spread = count * (local.variance + tf.square(local.mean - mean))
-    return Moments(mean, context.all_reduce("SUM", spread) / total)
+    shift = tf.stop_gradient(weighted / total)
+    deviation = (local.shift - shift) + local.rest
+    parts_of_sums = [count * deviation, count * (local.variance + tf.square(deviation))]
+    rest, square = (part / total for part in context.all_reduce("SUM", parts_of_sums))
+    return Moments(shift, rest, tf.maximum(square - tf.square(rest), 0.0))
 
 
 def batch_mean(part: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
@@ -166,5 +186,5 @@ def _replica_context() -> tf.distribute.ReplicaContext | None:
 def update_moving(moving, value: tf.Tensor, momentum: float) -> None:
     """moving <- momentum * moving + (1 - momentum) * value."""
     old = tf.convert_to_tensor(moving)
-    value = tf.cast(tf.broadcast_to(tf.reshape(value, [-1]), tf.shape(old)), old.dtype)
+    value = tf.cast(tf.reshape(value, tf.shape(old)), old.dtype)
     moving.assign(old - (old - value) * (1.0 - momentum))

@@ -15,14 +15,23 @@ class _BatchNorm(parts.BatchStatistics, base.NormAct):
         self.moving_variance = self._add_moving("moving_variance")
 
     def _forward(self, x, training):
-        def batch_moments():
-            instance = statistics.spatial_moments(x, self.axis)
-            return statistics.batch_moments(instance, self._element_count(x))
-
-        moving = [self.moving_mean, self.moving_variance]
-        mean, variance = self._batch_or_moving(batch_moments, moving, x, training)
-        z = self._affine((x - mean) / tf.sqrt(variance + self.epsilon))
+        moments = self._by_mode(
+            lambda: self._batch_moments(x), lambda: self._moving_moments(x), training
+        )
+        z = self._affine(moments.center(x) / tf.sqrt(moments.variance + self.epsilon))
         return self._activated(z) if self.nonlinearity else z
+
+    def _batch_moments(self, x: tf.Tensor) -> statistics.Moments:
+        instance = statistics.spatial_moments(x, self.axis)
+        moments = statistics.batch_moments(instance, self._element_count(x))
+        self._move(self.moving_mean, moments.mean)
+        self._move(self.moving_variance, moments.variance)
+        return moments
+
+    def _moving_moments(self, x: tf.Tensor) -> statistics.Moments:
+        mean = self._per_channel(self.moving_mean, x)
+        variance = self._per_channel(self.moving_variance, x)
+        return statistics.Moments(mean, tf.zeros_like(mean), variance)
 
     def _activated(self, z: tf.Tensor) -> tf.Tensor:
         raise NotImplementedError  # what the layers differ in

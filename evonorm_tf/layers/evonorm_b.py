@@ -19,12 +19,18 @@ class _EvoNormB(parts.BatchStatistics, base.NormAct):
             return self._affine(x)
         instance = statistics.spatial_moments(x, self.axis)
 
-        def batch_variance():
-            return [statistics.batch_moments(instance, self._element_count(x)).variance]
-
-        (variance,) = self._batch_or_moving(batch_variance, [self.moving_variance], x, training)
+        variance = self._by_mode(
+            lambda: self._batch_variance(x, instance),
+            lambda: self._per_channel(self.moving_variance, x),
+            training,
+        )
         local = self._local_term(x, instance)
         return self._affine(x / tf.maximum(tf.sqrt(variance + self.epsilon), local))
+
+    def _batch_variance(self, x: tf.Tensor, instance: statistics.Moments) -> tf.Tensor:
+        variance = statistics.batch_moments(instance, self._element_count(x)).variance
+        self._move(self.moving_variance, variance)
+        return variance
 
     def _local_term(self, x: tf.Tensor, instance: statistics.Moments) -> tf.Tensor:
         raise NotImplementedError  # what B0, B1 and B2 differ in

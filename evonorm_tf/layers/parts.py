@@ -1,7 +1,8 @@
 """Parts that layers combine: batch statistics, channel groups, the trainable vector v."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -35,29 +36,16 @@ class BatchStatistics(base.ChannelLayer):
         """This replica's weight in synchronized statistics; None when they are local."""
         return statistics.element_count(x, self.axis) if self.synchronized else None
 
-    def _batch_or_moving(
-        self,
-        compute: Callable[[], Sequence[tf.Tensor]],
-        moving: Sequence,
-        x: tf.Tensor,
-        training,
-    ) -> Sequence[tf.Tensor]:
-        """Statistics for x: the batch's, which also move the averages, or the averages."""
-
-        def from_batch():
-            values = [tf.broadcast_to(value, shape) for value in compute()]
-            for weight, value in zip(moving, values, strict=True):
-                statistics.update_moving(weight, value, self.momentum)
-            return values
-
-        def from_moving():
-            return [self._per_channel(weight, x) for weight in moving]
-
-        shape = self._channel_shape(x)
+    def _by_mode(self, from_batch: Callable[[], Any], from_moving: Callable[[], Any], training):
+        """What the first function returns in training, or the second in inference."""
         training = self._in_training(training)
         if isinstance(training, bool):
             return from_batch() if training else from_moving()
         return tf.cond(training, from_batch, from_moving)
+
+    def _move(self, moving, value: tf.Tensor) -> None:
+        """Moves an average towards the batch's value."""
+        statistics.update_moving(moving, value, self.momentum)
 
     def _in_training(self, training) -> bool | tf.Tensor:
         if training is None or not self.trainable:

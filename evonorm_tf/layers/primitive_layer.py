@@ -34,15 +34,19 @@ class PrimitiveRunner(parts.BatchStatistics, parts.ChannelGroups):
         if index_set is None:
             return primitives.ELEMENTWISE[op](*inputs)
 
-        def moment():
-            count = self._element_count(x) if primitive.uses_batch else None
+        def moment(count=None):
             groups = self.effective_groups
-            return [statistics.moment(op, *inputs, index_set, self.axis, groups, count)]
+            return statistics.moment(op, *inputs, index_set, self.axis, groups, count)
+
+        def batch_moment():
+            value = tf.broadcast_to(moment(self._element_count(x)), self._channel_shape(x))
+            self._move(moving, value)
+            return value
 
         if primitive.uses_batch:
-            (value,) = self._batch_or_moving(moment, [moving], x, training)
+            value = self._by_mode(batch_moment, lambda: self._per_channel(moving, x), training)
         else:
-            (value,) = moment()
+            value = moment()
         return primitives.finish_moment(op, value, self.epsilon)
 
 

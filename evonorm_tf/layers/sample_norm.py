@@ -11,8 +11,8 @@ class _GroupNorm(parts.ChannelGroups, base.NormAct):
 
     def _forward(self, x, training):
         instance = statistics.spatial_moments(x, self.axis)
-        mean, variance = statistics.group_moments(instance, self.axis, self.effective_groups)
-        n = self._affine((x - mean) / tf.sqrt(variance + self.epsilon))
+        moments = statistics.group_moments(instance, self.axis, self.effective_groups)
+        n = self._affine(moments.center(x) / tf.sqrt(moments.variance + self.epsilon))
         return self._activated(n) if self.nonlinearity else n
 
     def _activated(self, n: tf.Tensor) -> tf.Tensor:
@@ -62,8 +62,8 @@ class LayerNormReLU(base.NormAct):
 
     def _forward(self, x, training):
         instance = statistics.spatial_moments(x, self.axis)
-        mean, variance = statistics.merge(instance, self.axis)
-        n = self._affine((x - mean) / tf.sqrt(variance + self.epsilon))
+        moments = statistics.merge(instance, self.axis)
+        n = self._affine(moments.center(x) / tf.sqrt(moments.variance + self.epsilon))
         return tf.nn.relu(n) if self.nonlinearity else n
 
 
