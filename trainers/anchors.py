@@ -1,0 +1,105 @@
+"""The anchors: small networks on which the search scores a layer (paper section 4).
+
+Those named `*_cifar` are the paper's for CIFAR-10: the full networks at reduced width, with
+stride 1 in their first two spatially reducing operations. Those named `*_small` are of the
+same families, for the 8x8 digits: a training takes seconds on one core.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from evonorm_tf.factory import NormAct
+from trainers.models import efficientnet, mobilenet_v2, resnet
+from trainers.models.inverted_bottleneck import InvertedBottleneckSpec, Stage
+from trainers.models.resnet import ResNetSpec
+
+_CIFAR_SHAPE = (None, None, 3)
+_DIGITS_SHAPE = (8, 8, 1)
+_RESNET_SMALL = ResNetSpec((1, 2), filters=(8, 16), stem="conv3")
+_MOBILENET_V2_SMALL = InvertedBottleneckSpec(
+    stem_filters=16,
+    stages=(Stage(1, 16, 3, 1, 1), Stage(2, 24, 3, 2, 4)),
+    head_filters=64,
+    stem_strides=1,
+)
+_EFFICIENTNET_SMALL = InvertedBottleneckSpec(
+    stem_filters=16,
+    stages=(Stage(1, 16, 3, 1, 1), Stage(2, 24, 5, 2, 4)),
+    head_filters=64,
+    se_ratio=0.25,
+    stem_strides=1,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Anchor:
+    """An anchor network.
+
+    Attributes:
+      build: the network's builder; takes norm_act, num_classes and input_shape too.
+      arguments: what else the builder gets.
+      input_shape: default, without the batch.
+      baseline: registered name of the norm-act layer that the published network has.
+    """
+
+    build: Callable[..., tf.keras.Model]
+    arguments: dict[str, Any]
+    input_shape: tuple[int | None, ...]
+    baseline: str
+
+
+ANCHORS = {
+    "resnet50_cifar": Anchor(
+        resnet, {"depth": 50, "width": 0.25, "unit_strides": 2}, _CIFAR_SHAPE, "bn_relu"
+    ),
+    "mobilenet_v2_cifar": Anchor(
+        mobilenet_v2, {"width": 0.5, "unit_strides": 2}, _CIFAR_SHAPE, "bn_relu"
+    ),
+    "efficientnet_b0_cifar": Anchor(
+        efficientnet, {"width": 0.5, "unit_strides": 2}, _CIFAR_SHAPE, "bn_silu"
+    ),
+    "resnet_small": Anchor(resnet, {"depth": _RESNET_SMALL}, _DIGITS_SHAPE, "bn_relu"),
+    "mobilenet_v2_small": Anchor(
+        mobilenet_v2, {"spec": _MOBILENET_V2_SMALL, "dropout": 0.0}, _DIGITS_SHAPE, "bn_relu"
+    ),
+    "efficientnet_small": Anchor(
+        efficientnet,
+        {"spec": _EFFICIENTNET_SMALL, "dropout": 0.0, "stochastic_depth": 0.0},
+        _DIGITS_SHAPE,
+        "bn_silu",
+    ),
+}
+
+
+def build_anchor(
+    name: str,
+    norm_act: NormAct,
+    num_classes: int = 10,
+    input_shape: tuple[int | None, ...] | None = None,
+) -> tf.keras.Model:
+    """A new anchor network, from images to logits.
+
+    Args:
+      name: one of `ANCHORS`.
+      norm_act: registered name, `LayerGraph` or callable; see `norm_act_factory`. A norm
+        that no activation follows takes the layer's linear form.
+      num_classes: number of logits.
+      input_shape: without the batch. Default: the anchor's; spatial sizes of the CIFAR-10
+        anchors are unknown, since they train on 24x24 crops and are scored on 32x32.
+
+    Raises:
+      ValueError: for an unknown name.
+    """
+    if name not in ANCHORS:
+        raise ValueError(f"`name` must be one of {', '.join(ANCHORS)}. Received: name={name!r}")
+    anchor = ANCHORS[name]
+    return anchor.build(
+        norm_act=norm_act,
+        num_classes=num_classes,
+        input_shape=input_shape or anchor.input_shape,
+        name=name,
+        **anchor.arguments,
+    )

@@ -1,0 +1,119 @@
+"""EfficientNet-B0 to B7 (Tan and Le 2019)."""
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from evonorm_tf.factory import NormAct
+from trainers.models import inverted_bottleneck
+from trainers.models.inverted_bottleneck import InvertedBottleneckSpec, Stage
+from trainers.models.network import make_divisible
+
+_STAGES = (
+    Stage(1, 16, 3, 1, 1),
+    Stage(2, 24, 3, 2, 6),
+    Stage(2, 40, 5, 2, 6),
+    Stage(3, 80, 3, 2, 6),
+    Stage(3, 112, 5, 1, 6),
+    Stage(4, 192, 5, 2, 6),
+    Stage(1, 320, 3, 1, 6),
+)
+_STEM_FILTERS, _HEAD_FILTERS, _SE_RATIO = 32, 1280, 0.25
+
+
+class Variant(NamedTuple):
+    """Multipliers, input size and dropout rate of one of B0 to B7."""
+
+    width: float
+    depth: float
+    resolution: int
+    dropout: float
+
+
+VARIANTS = {
+    "b0": Variant(1.0, 1.0, 224, 0.2),
+    "b1": Variant(1.0, 1.1, 240, 0.2),
+    "b2": Variant(1.1, 1.2, 260, 0.3),
+    "b3": Variant(1.2, 1.4, 300, 0.3),
+    "b4": Variant(1.4, 1.8, 380, 0.4),
+    "b5": Variant(1.6, 2.2, 456, 0.4),
+    "b6": Variant(1.8, 2.6, 528, 0.5),
+    "b7": Variant(2.0, 3.1, 600, 0.5),
+}
+
+
+def efficientnet_spec(
+    width: float, depth: float, stochastic_depth: float = 0.2
+) -> InvertedBottleneckSpec:
+    """The layout for width and depth multipliers."""
+    stages = tuple(
+        stage._replace(
+            repeats=math.ceil(stage.repeats * depth), filters=make_divisible(stage.filters * width)
+        )
+        for stage in _STAGES
+    )
+    return InvertedBottleneckSpec(
+        stem_filters=make_divisible(_STEM_FILTERS * width),
+        stages=stages,
+        head_filters=make_divisible(_HEAD_FILTERS * width),
+        se_ratio=_SE_RATIO,
+        stochastic_depth=stochastic_depth,
+    )
+
+
+def variant(name: str) -> Variant:
+    """One of B0 to B7 by name. Raises ValueError for another."""
+    if name not in VARIANTS:
+        raise ValueError(f"`variant` must be one of {', '.join(VARIANTS)}. Received: {name!r}")
+    return VARIANTS[name]
+
+
+def efficientnet(
+    variant_name: str = "b0",
+    norm_act: NormAct = "bn_silu",
+    *,
+    width: float = 1.0,
+    spec: InvertedBottleneckSpec | None = None,
+    input_shape: tuple[int | None, ...] | None = None,
+    num_classes: int = 1000,
+    dropout: float | None = None,
+    stochastic_depth: float = 0.2,
+    name: str | None = None,
+    **settings: Any,
+) -> tf.keras.Model:
+    """An EfficientNet classifier.
+
+    Squeeze-and-excitation keeps its Swish and sigmoid whatever `norm_act` is, and linear
+    bottlenecks take the layer's linear form.
+
+    Args:
+      variant_name: "b0" to "b7".
+      norm_act: registered name, `LayerGraph` or callable; see `norm_act_factory`. With
+        "bn_silu" the network is the published one, but for a trainable slope (from 1).
+      width: multiplies the variant's own width.
+      spec: another layout, in place of the variant's.
+      input_shape: without the batch; spatial sizes may be None. Default: the variant's.
+      num_classes: number of logits.
+      dropout: rate before the logits. Default: the variant's.
+      stochastic_depth: rate at which the last block's branch would be dropped.
+      name: of the model.
+      **settings: of `Network`: norm_act_args, kernel_regularizer, data_format, unit_strides.
+
+    Returns:
+      A functional model from images to logits.
+
+    Raises:
+      ValueError: for an unknown variant.
+    """
+    chosen = variant(variant_name)
+    net = inverted_bottleneck.network(norm_act, **settings)
+    if input_shape is None:
+        size = chosen.resolution
+        input_shape = (size, size, 3) if net.channel_axis == -1 else (3, size, size)
+    spec = spec or efficientnet_spec(chosen.width * width, chosen.depth)
+    spec = dataclasses.replace(spec, stochastic_depth=stochastic_depth)
+    dropout = chosen.dropout if dropout is None else dropout
+    name = name or f"efficientnet_{variant_name}"
+    return inverted_bottleneck.classifier(net, spec, input_shape, num_classes, dropout, name)

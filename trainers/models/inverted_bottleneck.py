@@ -1,0 +1,109 @@
+"""Networks of inverted bottlenecks: what MobileNetV2, MnasNet and EfficientNet share."""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from trainers.models.network import Network
+
+# He initialization by outputs, and for the logits: as in the MnasNet and EfficientNet code.
+_conv_initializer = functools.partial(
+    tf.keras.initializers.VarianceScaling, 2.0, "fan_out", "untruncated_normal"
+)
+_logits_initializer = functools.partial(
+    tf.keras.initializers.VarianceScaling, 1 / 3, "fan_out", "uniform"
+)
+
+
+class Stage(NamedTuple):
+    """Equal blocks in a row; the first one has the strides."""
+
+    repeats: int
+    filters: int
+    kernel_size: int
+    strides: int
+    expansion: int
+
+
+@dataclasses.dataclass(frozen=True)
+class InvertedBottleneckSpec:
+    """A network's layout, width and depth multipliers applied.
+
+    Attributes:
+      stem_filters: of the first convolution, 3x3 at `stem_strides`.
+      stages: the blocks.
+      head_filters: of the last convolution, 1x1.
+      se_ratio: squeeze-and-excitation filters over a block's input channels; 0 for none.
+      stochastic_depth: drop rate that the last block would have; grows linearly from 0.
+      stem_strides: of the first convolution.
+    """
+
+    stem_filters: int
+    stages: tuple[Stage, ...]
+    head_filters: int
+    se_ratio: float = 0.0
+    stochastic_depth: float = 0.0
+    stem_strides: int = 2
+
+
+def network(norm_act: Any, **settings: Any) -> Network:
+    """The `Network` of these families: padding "same" and He initialization."""
+    return Network(norm_act, make_initializer=_conv_initializer, **settings)
+
+
+def features(net: Network, images, spec: InvertedBottleneckSpec) -> dict[int, Any]:
+    """Feature maps by level; level k is 2^k times smaller.
+
+    Below the last level they are the linear outputs of the level's last block; at the last
+    level it is the activated output of the head.
+    """
+    x = net.conv(images, spec.stem_filters, 3, "stem_conv", net.reduction(spec.stem_strides))
+    x = net.norm_act(x, "stem_norm_act")
+    maps = {}
+    count, position = sum(stage.repeats for stage in spec.stages), 0
+    for number, stage in enumerate(spec.stages, start=1):
+        for index in range(stage.repeats):
+            strides = net.reduction(stage.strides if index == 0 else 1)
+            block = stage._replace(repeats=1, strides=strides)
+            drop_rate = spec.stochastic_depth * position / count
+            x = _block(net, x, block, spec.se_ratio, drop_rate, f"stage{number}_block{index + 1}")
+            maps[net.level] = x
+            position += 1
+    x = net.conv(x, spec.head_filters, 1, "head_conv")
+    maps[net.level] = net.norm_act(x, "head_norm_act")
+    return maps
+
+
+def classifier(
+    net: Network,
+    spec: InvertedBottleneckSpec,
+    input_shape: tuple[int | None, ...],
+    num_classes: int,
+    dropout: float,
+    name: str,
+) -> tf.keras.Model:
+    """A functional model from images to logits."""
+    images = tf.keras.Input(input_shape)
+    maps = features(net, images, spec)
+    logits = net.classifier(maps[max(maps)], num_classes, dropout, _logits_initializer())
+    return tf.keras.Model(images, logits, name=name)
+
+
+def _block(net: Network, x, block: Stage, se_ratio: float, drop_rate: float, name: str):
+    """Expand, depthwise, squeeze-and-excite, linear projection; + x where shapes allow."""
+    channels = net.channels(x)
+    y = x
+    if block.expansion != 1:
+        y = net.conv(y, channels * block.expansion, 1, f"{name}_expand_conv")
+        y = net.norm_act(y, f"{name}_expand_norm_act")
+    y = net.depthwise_conv(y, block.kernel_size, f"{name}_depthwise_conv", block.strides)
+    y = net.norm_act(y, f"{name}_depthwise_norm_act")
+    if se_ratio:
+        y = net.squeeze_excite(y, max(1, int(channels * se_ratio)), f"{name}_se")
+    y = net.conv(y, block.filters, 1, f"{name}_project_conv")
+    y = net.norm_act(y, f"{name}_project_norm", nonlinearity=False)
+    if block.strides == 1 and channels == block.filters:
+        y = net.residual(x, y, name, drop_rate)
+    return y

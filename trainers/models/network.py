@@ -1,0 +1,182 @@
+"""`Network`: adds plain Keras layers to a functional model, with one network's settings."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from evonorm_tf import norm_act_factory
+from evonorm_tf.factory import NormAct
+
+DIVISOR = 8
+
+
+def make_divisible(filters: float) -> int:
+    """The multiple of 8 nearest to `filters`, at least 8 and never below 90% of it.
+
+    The rule of MobileNetV2, MnasNet and EfficientNet for scaled widths.
+    """
+    rounded = max(DIVISOR, int(filters + DIVISOR / 2) // DIVISOR * DIVISOR)
+    return rounded + DIVISOR if rounded < 0.9 * filters else rounded
+
+
+class Network:
+    """What all layers of one network share, and one method for each kind of layer.
+
+    Args:
+      norm_act: registered name, `LayerGraph` or callable; see `norm_act_factory`.
+      norm_act_args: constructor arguments of every norm-act layer, for a name or graph.
+      padding: "same", or "fixed": strided convolutions are padded alike on both sides.
+      make_initializer: returns a new initializer, for each convolution; one object used
+        twice would start both with the same values.
+      kernel_regularizer: of all convolutions and of the classifier.
+      data_format: "channels_last" or "channels_first"; None is Keras's setting. A callable
+        `norm_act` must return layers for that format itself.
+      unit_strides: how many spatially reducing operations, from the input on, get stride 1.
+    """
+
+    def __init__(
+        self,
+        norm_act: NormAct,
+        *,
+        norm_act_args: Mapping[str, Any] | None = None,
+        make_initializer: Callable[[], Any],
+        padding: str = "same",
+        kernel_regularizer: Any = None,
+        data_format: str | None = None,
+        unit_strides: int = 0,
+    ):
+        data_format = data_format or tf.keras.backend.image_data_format()
+        if data_format not in ("channels_last", "channels_first"):
+            raise ValueError(
+                "`data_format` must be 'channels_last' or 'channels_first'. "
+                f"Received: data_format={data_format!r}"
+            )
+        arguments = dict(norm_act_args or {})
+        self.channel_axis = -1 if data_format == "channels_last" else 1
+        if self.channel_axis == 1 and not callable(norm_act):
+            arguments["axis"] = 1
+        self._make_norm_act = norm_act_factory(norm_act, **arguments)
+        self._padding = padding
+        self._make_initializer = make_initializer
+        self._kernel_regularizer = tf.keras.regularizers.get(kernel_regularizer)
+        self._data_format = data_format
+        self._unit_strides_left = unit_strides
+        self.level = 0
+
+    def reduction(self, strides: int) -> int:
+        """The strides of the network's next operation that reduces by `strides`.
+
+        Counts `level`, the number of halvings so far. Called once for operations on
+        parallel paths.
+        """
+        if strides == 1:
+            return 1
+        if self._unit_strides_left:
+            self._unit_strides_left -= 1
+            return 1
+        self.level += 1
+        return strides
+
+    def channels(self, x) -> int:
+        """The number of channels of x."""
+        return x.shape[self.channel_axis]
+
+    def norm_act(self, x, name: str, **kwargs: Any):
+        """The norm-act layer; `nonlinearity=False` where no activation follows."""
+        return self._make_norm_act(name=name, **kwargs)(x)
+
+    def conv(self, x, filters: int, kernel_size: int, name: str, strides: int = 1):
+        """A convolution without bias."""
+        x, padding = self._padded(x, kernel_size, strides, name)
+        return self._conv(
+            x, filters, kernel_size, name, strides=strides, padding=padding, use_bias=False
+        )
+
+    def depthwise_conv(self, x, kernel_size: int, name: str, strides: int = 1):
+        """A depthwise convolution without bias."""
+        x, padding = self._padded(x, kernel_size, strides, name)
+        return tf.keras.layers.DepthwiseConv2D(
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            use_bias=False,
+            depthwise_initializer=self._make_initializer(),
+            depthwise_regularizer=self._kernel_regularizer,
+            data_format=self._data_format,
+            name=name,
+        )(x)
+
+    def squeeze_excite(self, x, filters: int, name: str, activation: str = "swish"):
+        """x * sigmoid(expand(activation(reduce(mean of x)))); the convolutions have biases."""
+        gate = self.global_average_pool(x, f"{name}_squeeze", keepdims=True)
+        gate = self._conv(gate, filters, 1, f"{name}_reduce", activation=activation)
+        gate = self._conv(gate, self.channels(x), 1, f"{name}_expand", activation="sigmoid")
+        return tf.keras.layers.Multiply(name=f"{name}_excite")([x, gate])
+
+    def max_pool(self, x, pool_size: int, name: str, strides: int, symmetric: bool = False):
+        """A max pooling with padding "same", or with padding alike on both sides."""
+        pool = functools.partial(
+            tf.keras.layers.MaxPooling2D, padding="same", data_format=self._data_format
+        )
+        if not symmetric:
+            return pool(pool_size, strides=strides, name=name)(x)
+        # At stride 1 "same" is symmetric; then every strides-th element is picked.
+        x = pool(pool_size, strides=1, name=name)(x)
+        return pool(1, strides=strides, name=f"{name}_reduce")(x)
+
+    def average_pool(self, x, pool_size: int, name: str):
+        """An average pooling that reduces by its size."""
+        return tf.keras.layers.AveragePooling2D(
+            pool_size, padding="same", data_format=self._data_format, name=name
+        )(x)
+
+    def global_average_pool(self, x, name: str, keepdims: bool = False):
+        """The mean over the spatial axes."""
+        return tf.keras.layers.GlobalAveragePooling2D(
+            data_format=self._data_format, keepdims=keepdims, name=name
+        )(x)
+
+    def residual(self, x, branch, name: str, drop_rate: float = 0.0):
+        """x + branch; in training an example's branch is dropped with `drop_rate`."""
+        if drop_rate:
+            noise_shape = (None, 1, 1, 1)
+            branch = tf.keras.layers.Dropout(
+                drop_rate, noise_shape=noise_shape, name=f"{name}_stochastic_depth"
+            )(branch)
+        return tf.keras.layers.Add(name=f"{name}_add")([x, branch])
+
+    def classifier(self, x, num_classes: int, dropout: float, kernel_initializer: Any):
+        """Logits, in float32 under any dtype policy."""
+        x = self.global_average_pool(x, "pool")
+        if dropout:
+            x = tf.keras.layers.Dropout(dropout, name="dropout")(x)
+        return tf.keras.layers.Dense(
+            num_classes,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=self._kernel_regularizer,
+            dtype="float32",
+            name="logits",
+        )(x)
+
+    def _conv(self, x, filters: int, kernel_size: int, name: str, **kwargs: Any):
+        return tf.keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            kernel_initializer=self._make_initializer(),
+            kernel_regularizer=self._kernel_regularizer,
+            data_format=self._data_format,
+            name=name,
+            **kwargs,
+        )(x)
+
+    def _padded(self, x, kernel_size: int, strides: int, name: str):
+        if self._padding == "same" or strides == 1 or kernel_size == 1:
+            return x, "same"
+        before = (kernel_size - 1) // 2
+        margins = (before, kernel_size - 1 - before)
+        pad = tf.keras.layers.ZeroPadding2D(
+            (margins, margins), data_format=self._data_format, name=f"{name}_pad"
+        )
+        return pad(x), "valid"
