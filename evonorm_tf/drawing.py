@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from typing import Any
 
-from evonorm_tf import ops
+from evonorm_tf import files, ops
 
 _LABELS = {"ADD": "+", "MUL": "×", "DIV": "÷", "MAX": "max", "NEG": "−", "SQUARE": "x²"}
 _INITIAL_LABELS = ("x", "0", "v₀", "v₁")
@@ -57,7 +57,7 @@ def draw(graph: Any, path: str | os.PathLike) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"`dot` failed: {done.stderr.decode(errors='replace').strip()}")
-    path.write_bytes(done.stdout)
+    files.write_whole(path, done.stdout)
 
 
 def _label(node: Any) -> str:

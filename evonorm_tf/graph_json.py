@@ -5,6 +5,7 @@ mapping where the mapping would hide a mistake: an operation is a name and never
 number, an index is a JSON integer and never a string, and a key occurs once.
 """
 
+import collections
 import json
 import reprlib
 from collections.abc import Iterable
@@ -70,8 +71,7 @@ def _load(text: str) -> dict[str, Any]:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        (twice, _), *_ = collections.Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"a key must occur once in an object. Received twice: {_show(twice)}")
     return fields
 
@@ -102,6 +102,13 @@ def _to_message(fields: dict[str, Any]) -> layer_graph_pb2.LayerGraph:
                 f"{where}: `op` must be one of {', '.join(ops.ARITY)}. "
                 f"Received: op={_show(node['op'])}"
             )
+        # The mapping reads a number in a string as an enum's number.
+        for key in {"index_set", "indexSet"} & node.keys():
+            if _expect(node[key], str, f"{where}: `{key}`") not in ops.INDEX_SETS:
+                raise ValueError(
+                    f"{where}: `{key}` must be one of {', '.join(ops.INDEX_SETS)}. "
+                    f"Received: {key}={_show(node[key])}"
+                )
         for source in _expect(node.get("inputs", []), list, f"{where}: `inputs`"):
             _expect(source, int, f"{where}: each of `inputs`")
         message.nodes.append(_parse_fields(node, layer_graph_pb2.Node(), types, where))
@@ -115,6 +122,9 @@ def _parse_fields(fields: dict[str, Any], message: Any, types: dict[str, type], 
                 f"{where}: a field must be one of {', '.join(types)}. Received: {_show(key)}"
             )
         _expect(value, types[key], f"{where}: `{key}`")
+    for key, other in (("schema_version", "schemaVersion"), ("index_set", "indexSet")):
+        if key in fields and other in fields:
+            raise ValueError(f"{where}: `{key}` and `{other}` are one field. Received: both")
     try:
         return json_format.ParseDict(fields, message)
     except (json_format.ParseError, ValueError) as error:

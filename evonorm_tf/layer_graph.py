@@ -2,15 +2,18 @@
 
 import dataclasses
 import hashlib
+import numbers
 import os
-import pathlib
+import reprlib
 from collections.abc import Sequence
 
-from evonorm_tf import drawing, formula, graph_json, ops
+from evonorm_tf import drawing, files, formula, graph_json, ops
 
 # The paper's graphs have 10 intermediate nodes. The bound leaves room for larger spaces
 # and keeps everything that is done with a graph from a file short.
 MAX_NODES = 256
+# So that every graph's JSON stays below what `from_json` reads.
+MAX_NAME_CHARS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +40,12 @@ class LayerGraph:
 
     Args:
       nodes: the intermediate nodes, 1 to 256 of them.
-      name: what to call the layer; may be empty.
+      name: what to call the layer, up to 1000 characters; may be empty.
 
     Raises:
       ValueError: for a node that is no primitive, has the wrong number of inputs, or
-        refers to itself or to a later node; the message names the node and the rule.
+        refers to itself or to a later node; the message names the node and the rule. Also
+        for a name that a JSON file cannot hold.
 
     Example:
       >>> graph = LayerGraph((Node("SIGMOID", (0,)), Node("MUL", (0, 4))), name="silu")
@@ -53,8 +57,8 @@ class LayerGraph:
     name: str = ""
 
     def __post_init__(self):
-        object.__setattr__(self, "nodes", tuple(self.nodes))
-        _check_nodes(self.nodes)
+        object.__setattr__(self, "nodes", _checked_nodes(tuple(self.nodes)))
+        _check_name(self.name)
 
     @classmethod
     def from_json(cls, text: str) -> "LayerGraph":
@@ -74,22 +78,15 @@ class LayerGraph:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "LayerGraph":
         """Reads a graph from a JSON file. Raises ValueError, with the path, like `from_json`."""
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read(graph_json.MAX_JSON_CHARS + 1)
         try:
-            return cls.from_json(text)
+            with open(path, encoding="utf-8") as file:
+                return cls.from_json(file.read(graph_json.MAX_JSON_CHARS + 1))
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from error
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the JSON form to a file, whole or not at all."""
-        path = pathlib.Path(path)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            part.write_text(self.to_json(), encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        files.write_whole(path, self.to_json().encode())
 
     def formula(self) -> str:
         """The layer as a plain-text formula, for people.
@@ -201,27 +198,49 @@ def _digests(graph: LayerGraph) -> list[str]:
     return digests
 
 
-def _check_nodes(nodes: Sequence[Node]) -> None:
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or len(name) > MAX_NAME_CHARS or _has_surrogates(name):
+        raise ValueError(
+            f"`name` must be a string of at most {MAX_NAME_CHARS} Unicode characters. "
+            f"Received: name={reprlib.repr(name)}"
+        )
+
+
+def _has_surrogates(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _checked_nodes(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     if not 1 <= len(nodes) <= MAX_NODES:
         raise ValueError(
             f"`nodes` must hold 1 to {MAX_NODES} intermediate nodes. Received: {len(nodes)} nodes"
         )
+    checked = []
     for index, node in enumerate(nodes, start=ops.NUM_INITIAL_NODES):
+        if not isinstance(node, Node):
+            raise ValueError(f"node {index} must be a Node. Received: {reprlib.repr(node)}")
         try:
-            _check_node(node, index)
+            checked.append(_checked_node(node, index))
         except ValueError as error:
             raise ValueError(f"node {index}: {error}") from error
+    return tuple(checked)
 
 
-def _check_node(node: Node, index: int) -> None:
+def _checked_node(node: Node, index: int) -> Node:
     ops.check_primitive(node.op, node.index_set)
+    if not isinstance(node.inputs, Sequence) or isinstance(node.inputs, str):
+        raise ValueError(
+            f"`inputs` must be a sequence of node indices. Received: inputs={node.inputs!r}"
+        )
     if len(node.inputs) != ops.ARITY[node.op]:
         raise ValueError(
             f"`inputs` of {node.op} must hold {ops.ARITY[node.op]} node(s). "
-            f"Received: inputs={list(node.inputs)}"
+            f"Received: inputs={reprlib.repr(list(node.inputs))}"
         )
     for source in node.inputs:
-        if not 0 <= source < index:
+        is_index = isinstance(source, numbers.Integral) and not isinstance(source, bool)
+        if not is_index or not 0 <= source < index:
             raise ValueError(
-                f"`inputs` must be earlier nodes, 0 to {index - 1}. Received: input {source}"
+                f"`inputs` must be earlier nodes, 0 to {index - 1}. Received: input {source!r}"
             )
+    return Node(node.op, tuple(int(source) for source in node.inputs), node.index_set)

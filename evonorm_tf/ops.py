@@ -54,7 +54,7 @@ PRIMITIVES = tuple(Primitive(op) for op in ELEMENTWISE_ARITY) + tuple(
 
 def check_primitive(op: str, index_set: str | None) -> None:
     """Raises ValueError unless `op` with `index_set` is a primitive of table 2."""
-    if op not in ARITY:
+    if not isinstance(op, str) or op not in ARITY:
         raise ValueError(f"`op` must be one of {', '.join(ARITY)}. Received: op={op!r}")
     if op in AGGREGATIONS and index_set not in INDEX_SETS:
         raise ValueError(
