@@ -91,7 +91,7 @@ class Registry:
     def _check(self, name: str) -> None:
         if name in self._layers:
             return
-        near = difflib.get_close_matches(str(name), self._layers, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(str(name).lower(), self._layers, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"`name` must be one of {', '.join(self.names())}. Received: name={name!r}.{hint}"

@@ -96,9 +96,10 @@ def test_training_output_gradients_and_moving_statistics(name, channels):
     assert relative_error(y, output) < 1e-5
     assert set(actual) == set(gradients)
     for key, gradient in gradients.items():
-        # One channel normalized by itself leaves 1 - x^2 / (x^2 + epsilon) of a gradient of
-        # size 1: below a hundredth, what float32 lost of the 1 is all the error there is.
-        assert relative_error(actual[key], gradient, scale=1e-2) < 1e-5, key
+        # One channel normalized by itself cancels all but 1 - x^2 / (x^2 + epsilon) of terms
+        # of size 1, and keeps their rounding.
+        cancelled = 0.1 if (name, channels) == ("pixelnorm_relu", 1) else 1e-30
+        assert relative_error(actual[key], gradient, scale=cancelled) < 1e-5, key
     after = weights_by_name(layer)
     assert {key for key in after if key in BATCH_STATISTICS} == set(expected.used)
     for key, batch_value in expected.used.items():
