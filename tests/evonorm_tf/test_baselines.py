@@ -123,11 +123,12 @@ def test_filter_response_norm_equals_tensorflow_addons():
     tau = np.linspace(-0.5, 0.5, 8, dtype=np.float32)
     theirs = [norm.gamma, norm.beta, threshold.tau]
     for variable, value in zip(theirs, [affine["gamma"], affine["beta"], tau], strict=True):
-        variable.assign(value.reshape(variable.shape))
+        variable.assign(np.broadcast_to(value, variable.shape))
     assign(ours, **affine, v=tau)
     x = tf.constant(draw(shape))
     expected = gradients(lambda x: threshold(norm(x)), x, theirs)
     actual = gradients(ours, x, [ours.gamma, ours.beta, ours.v])
+    # Theirs has vectors of shape (1, 1, 1, channels), and a threshold for each place.
+    expected[2:] = [tf.reduce_sum(tf.reshape(value, (-1, 8)), 0) for value in expected[2:]]
     for one, other in zip(actual, expected, strict=True):
-        other = tf.reshape(other, one.shape)  # theirs has vectors of shape (1, 1, 1, channels)
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5)
