@@ -19,6 +19,7 @@ _CONSTANT_FUNCTIONS = {
     "SIGMOID": lambda a: 1 / (1 + math.exp(-a)),
     "TANH": math.tanh,
     "EXP": math.exp,
+    "LOG": lambda a: math.copysign(1, a) * math.log(abs(a)),
     "ABS": abs,
     "SQUARE": lambda a: a * a,
     "SQRT": lambda a: math.copysign(math.sqrt(abs(a)), a),
@@ -53,6 +54,7 @@ class _Style(NamedTuple):
     variance: str
     affine: str
     named_term: str
+    numbered_name: str
 
 
 _PLAIN = _Style(
@@ -77,6 +79,7 @@ _PLAIN = _Style(
     variance="s^2_{{{}}}({})",
     affine="{} * gamma + beta",
     named_term=", {} = {}",
+    numbered_name="z{}",
 )
 _LATEX = _Style(
     initial_nodes=("x", "0", "v_0", "v_1"),
@@ -100,6 +103,7 @@ _LATEX = _Style(
     variance=r"s^2_{{{}}}\left({}\right)",
     affine=r"{} \gamma + \beta",
     named_term=r", \quad {} = {}",
+    numbered_name="z_{{{}}}",
 )
 
 
@@ -133,7 +137,8 @@ def _with_names(text: str, named: list[tuple[str, str]], style: _Style) -> str:
     for mark, definition in reversed(named):
         text += style.named_term.format(mark, definition)
     for number, (mark, _) in enumerate(reversed(named), start=1):
-        text = text.replace(mark, "z" if len(named) == 1 else f"z{number}")
+        name = "z" if len(named) == 1 else style.numbered_name.format(number)
+        text = text.replace(mark, name)
     return text
 
 
@@ -149,11 +154,9 @@ def _occurrences(graph: Any) -> collections.Counter[int]:
 def _term(node: Any, inputs: list[_Term], style: _Style) -> _Term:
     constants = [term.constant for term in inputs]
     if node.op in _CONSTANT_FUNCTIONS and None not in constants:
-        value = _CONSTANT_FUNCTIONS[node.op](*constants)
-        if value >= 0:
-            return _Term(f"{value:.6g}", _ATOM, constant=value)
-        positive = _Term(f"{-value:.6g}", _ATOM, constant=-value)
-        return _Term(f"-{-value:.6g}", _SUM, constant=value, negated=positive)
+        value = _folded(node.op, constants)
+        if value is not None:
+            return _number(value)
     if node.op in ops.AGGREGATIONS:
         return _moment(node, inputs[0], style)
     write = {
@@ -170,6 +173,21 @@ def _term(node: Any, inputs: list[_Term], style: _Style) -> _Term:
     if node.op == "MAX":
         inputs = sorted(inputs, key=lambda term: term.constant is not None)
     return _Term(style.functions[node.op].format(*(term.text for term in inputs)), _ATOM)
+
+
+def _folded(op: str, constants: list[Any]) -> float | None:
+    """The value, where six digits write it exactly: exp(0) is 1, but exp(1) stays exp(1)."""
+    try:
+        value = _CONSTANT_FUNCTIONS[op](*constants)
+    except (OverflowError, ValueError):  # exp(65536), ln(0)
+        return None
+    return value if float(f"{value:.6g}") == value else None
+
+
+def _number(value: float) -> _Term:
+    if value < 0:
+        return _Term(f"-{-value:.6g}", _SUM, constant=value, negated=_number(-value))
+    return _Term(f"{abs(value):.6g}", _ATOM, constant=abs(value))  # abs: no "-0"
 
 
 def _wrap(term: _Term, level: int, style: _Style) -> str:
@@ -195,6 +213,10 @@ def _product(left: _Term, right: _Term, style: _Style) -> _Term:
         left, right = right, left
     if left.constant == 1:
         return right
+    if left.constant == -1:
+        return _negation(right, style)
+    if left.text == right.text:
+        return _square(left, style)
     tight = all(term.is_parameter or term.text.isalnum() for term in (left, right))
     form = style.tight_product if tight else style.product
     texts = (_wrap(left, _PRODUCT, style), _wrap(right, _PRODUCT, style))
