@@ -2,6 +2,7 @@
 
 import collections
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from evonorm_tf import ops
@@ -11,7 +12,7 @@ _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 # A repeated term longer than this is named once instead of written out each time.
 _LONGEST_REPEATED = 12
 _AXES = {"BWH": "b,w,h", "WHC": "w,h,c", "WH": "w,h", "WHCQ": "w,h,c/g"}
-_CONSTANT_FUNCTIONS = {
+_CONSTANT_FUNCTIONS: dict[str, Callable[..., float]] = {
     "ADD": lambda a, b: a + b,
     "MUL": lambda a, b: a * b,
     "MAX": max,

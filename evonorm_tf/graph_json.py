@@ -93,7 +93,7 @@ def _to_message(fields: dict[str, Any]) -> layer_graph_pb2.LayerGraph:
             f"`schema_version` must be {SCHEMA_VERSION}. "
             f"Received: schema_version={message.schema_version}"
         )
-    types = {"op": str, "index_set": str, "indexSet": str, "inputs": list}
+    types: dict[str, type] = {"op": str, "index_set": str, "indexSet": str, "inputs": list}
     for index, node in enumerate(nodes, start=4):
         where = f"node {index}"
         node = _expect(node, dict, where)

@@ -32,7 +32,7 @@ def check_number(name: str, value: Any, low: float, high: float) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, numbers.Real)
-        or not (math.isfinite(value) and low <= value <= high)
+        or not (math.isfinite(value) and low <= float(value) <= high)
     ):
         bounds = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"finite, at least {low:g}"
         raise ValueError(f"`{name}` must be a number {bounds}. Received: {name}={value!r}")

@@ -1,0 +1,69 @@
+# Every target sets up what it needs; a Python from 3.10 to 3.13 with pip is all that must be there.
+PYTHON ?= python3
+UV := .venv-bootstrap/bin/uv
+PYTEST_ARGS ?=
+# Keras 2 behind tf.keras, which tf-models-official needs.
+LEGACY := TF_USE_LEGACY_KERAS=1
+QUIET := TF_CPP_MIN_LOG_LEVEL=2
+
+.PHONY: help install test test-slow test-tf215 test-keras3 lint search clean
+
+help:
+	@echo 'make install      the everyday environment in .venv'
+	@echo 'make search       a search for layers on the embedded data, ending in a report'
+	@echo 'make test         the everyday tests'
+	@echo 'make test-slow    the slow tests'
+	@echo 'make test-tf215   the tests with TensorFlow 2.15 and tensorflow-addons, in .venv-tf215'
+	@echo 'make test-keras3  the layer tests with the newest TensorFlow and Keras 3, in .venv-keras3'
+	@echo 'make lint         ruff and mypy'
+
+install: .venv/ready
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "evonorm-tf needs Python 3.10 or later; $(PYTHON) is older. Choose one with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv-bootstrap
+	.venv-bootstrap/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+# $(call environment,FOLDER,PYTHON VERSIONS,CONSTRAINTS,EXTRAS); FOLDER/ready appears last, so that
+# an interrupted installation starts over.
+define environment
+	rm -rf $(1)
+	$(UV) venv --quiet --python '$(2)' $(1)
+	$(UV) pip install --quiet --python $(1) --constraint constraints/$(3).txt --editable '.[$(4)]'
+	touch $(1)/ready
+endef
+
+.venv/ready: pyproject.toml constraints/everyday.txt | $(UV)
+	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search$(COMMA)dev)
+
+.venv-tf215/ready: pyproject.toml constraints/tf215.txt | $(UV)
+	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search$(COMMA)addons$(COMMA)tpu$(COMMA)test)
+
+.venv-keras3/ready: pyproject.toml constraints/keras3.txt | $(UV)
+	$(call environment,.venv-keras3,>=3.10$(COMMA)<3.14,keras3,test)
+
+COMMA := ,
+
+test: .venv/ready
+	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 -m 'not slow' $(PYTEST_ARGS)
+
+test-slow: .venv/ready
+	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 -m slow $(PYTEST_ARGS)
+
+test-tf215: .venv-tf215/ready
+	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 -m 'not slow' tests/evonorm_tf $(PYTEST_ARGS)
+
+test-keras3: .venv-keras3/ready
+	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 -m 'not slow' tests/evonorm_tf $(PYTEST_ARGS)
+
+lint: .venv/ready
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+search: .venv/ready
+	$(QUIET) .venv/bin/python -m search run --preset demo --run-dir runs/demo
+
+clean:
+	rm -rf .venv .venv-tf215 .venv-keras3 .venv-bootstrap build dist *.egg-info
