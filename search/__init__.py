@@ -1,1 +1,23 @@
-"""The evolutionary search for normalization-activation layers; run from a checkout."""
+"""The evolutionary search for normalization-activation layers; run from a checkout.
+
+Its pure core is public; the names below load on first use, so that reading a run folder
+does not wait for TensorFlow.
+"""
+
+import importlib
+from typing import Any
+
+__all__ = ["mutate_graph", "pareto_frontier", "sample_graph", "tournament"]
+
+_HOMES = {
+    "mutate_graph": "search.space",
+    "pareto_frontier": "search.selection",
+    "sample_graph": "search.space",
+    "tournament": "search.selection",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,43 @@
+"""The report of a search: one HTML file that loads nothing else, and its figures as PNG."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import trainers  # noqa: F401  (chooses Keras 2 before TensorFlow is imported)
+from evonorm_tf import files
+from search.errors import SearchError
+from search.report import figures, graph_picture, html, style
+from search.report.collect import graph_of, read_run
+
+REPORT = "report.html"
+
+
+def write(run_dir: str | os.PathLike, compare: Sequence[str | os.PathLike] = ()) -> pathlib.Path:
+    """Writes `report.html` and PNG figures into a run folder, over earlier ones.
+
+    Works for a finished run, for one that is going on or was cut short, and for an empty one.
+
+    Args:
+      run_dir: the run folder.
+      compare: other run folders whose progress is drawn beside this one's.
+
+    Returns:
+      The path of the HTML file.
+
+    Raises:
+      SearchError: for a folder that holds no readable run or cannot be written.
+    """
+    run, others = read_run(run_dir), [read_run(folder) for folder in compare]
+    plots = figures.plots(run, others)
+    pictures = {f"{plot.name}.png": style.png(plot.panels) for plot in plots}
+    if run.ranking:
+        pictures["best_layer.png"] = graph_picture.png(graph_of(run.ranking[0]))
+    page = html.render(run, others, plots)
+    try:
+        for name, content in pictures.items():
+            files.write_whole(run.path / name, content)
+        files.write_whole(run.path / REPORT, page.encode())
+    except OSError as error:
+        raise SearchError(f"cannot write the report into {run.path}: {error.strerror}") from error
+    return run.path / REPORT

@@ -1,0 +1,148 @@
+"""What a run's rows say: outcomes, progress, Pareto frontier, lineage. Pure functions."""
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from evonorm_tf.layer_graph import Node
+from search.report.collect import Run, graph_of
+from search.selection import active, pareto_frontier
+from search.store import Candidate
+
+# Found on probe tensors, before any training.
+FREE_REASONS = ("constant", "no_input", "not_finite", "zero_gradient")
+# A curve has this many points at most: figures of runs of any length stay small.
+MAX_CURVE_POINTS = 400
+# A frontier is sought among this many candidates at a time: the pairwise comparison is dense.
+_FRONTIER_CHUNK = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How many genotypes ended in one way, and what finding out cost."""
+
+    label: str
+    kind: str
+    count: int
+    seconds: float
+
+
+_STATUS_LABELS = {
+    "accepted": ("accepted, trained on every anchor", "accepted"),
+    "duplicate": ("same function as an earlier one", "free"),
+    "failed": ("failed", "trained"),
+}
+_REASON_LABELS = {
+    "constant": "output is constant",
+    "no_input": "output does not depend on the input",
+    "not_finite": "not finite on probe tensors",
+    "zero_gradient": "zero gradient",
+    "quality": "quality: accuracy too low after a short training",
+    "stability": "stability: gradient norm explodes",
+}
+
+
+def outcomes(run: Run) -> list[Outcome]:
+    """Counts of finished genotypes by outcome, each kind's largest first.
+
+    The kinds are "accepted", "free" (settled before any training) and "trained" (rejected
+    after some).
+    """
+    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    seconds: collections.Counter[tuple[str, str]] = collections.Counter()
+    for row in run.genotypes:
+        if row.status in ("pending", "running"):
+            continue
+        key = _outcome(row)
+        counts[key] += 1
+        seconds[key] += row.seconds or 0.0
+    kinds = ("accepted", "free", "trained")
+    ordered = sorted(counts, key=lambda key: (kinds.index(key[1]), -counts[key], key[0]))
+    return [Outcome(*key, counts[key], seconds[key]) for key in ordered]
+
+
+def _outcome(row: Candidate) -> tuple[str, str]:
+    if row.status != "rejected":
+        return _STATUS_LABELS[row.status]
+    label = _REASON_LABELS.get(row.reason or "", row.reason or "rejected")
+    return label, "free" if row.reason in FREE_REASONS else "trained"
+
+
+def top_progress(run: Run, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    """Mean fitness of the k best layers of the population, as in the paper's figure 6.
+
+    The population is the aging window in force at that moment; a function counts once,
+    however many genotypes compute it.
+
+    Returns:
+      Numbers of evaluations, which are trainings that ended in acceptance, from the k-th
+      on (from the first where there are fewer than k in all), and the means after them.
+    """
+    members = sorted(
+        (row for row in run.genotypes if row.is_member),
+        key=lambda row: (row.finished is None, row.finished or 0.0, row.id),
+    )
+    evaluations = np.cumsum([row.status == "accepted" for row in members], dtype=int)
+    total = int(evaluations[-1]) if members else 0
+    if total == 0:
+        return np.array([], int), np.array([])
+    window = int(run.setting("window", len(members)))
+    numbers = np.unique(np.linspace(min(k, total), total, MAX_CURVE_POINTS).round().astype(int))
+    ends = np.searchsorted(evaluations, numbers, side="left") + 1
+    return numbers, np.array([_top_mean(active(members[:end], window), k) for end in ends])
+
+
+def _top_mean(population: Sequence[Candidate], k: int) -> float:
+    by_function = {row.duplicate_of or row.id: row.fitness for row in population}
+    return float(np.mean(sorted(by_function.values())[-k:]))
+
+
+def frontier(run: Run) -> list[Candidate]:
+    """The accepted layers that no other one beats on every anchor, the best mean first."""
+    rows = [row for row in run.ranking if set(run.anchors) <= set(row.scores or ())]
+    survivors: list[Candidate] = []
+    for start in range(0, len(rows), _FRONTIER_CHUNK):
+        survivors += rows[start : start + _FRONTIER_CHUNK]
+        scores = [[row.scores[anchor] for anchor in run.anchors] for row in survivors]
+        survivors = [survivors[index] for index in pareto_frontier(scores)]
+    return survivors
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A node that a mutation drew anew."""
+
+    index: int
+    before: Node
+    after: Node
+
+
+@dataclasses.dataclass(frozen=True)
+class Ancestor:
+    """A step of a lineage: a genotype and how it differs from its parent."""
+
+    row: Candidate
+    changes: Sequence[Change]
+
+
+def lineage(run: Run, row: Candidate) -> list[Ancestor]:
+    """The genotypes that led to one, from the random graph at the root to itself."""
+    steps: list[Ancestor] = []
+    current: Candidate | None = row
+    while current is not None:
+        parent = run.by_id.get(current.parent)
+        steps.append(Ancestor(current, _changes(parent, current)))
+        current = parent
+    return steps[::-1]
+
+
+def _changes(parent: Candidate | None, child: Candidate) -> list[Change]:
+    if parent is None:
+        return []
+    before, after = graph_of(parent), graph_of(child)
+    pairs = zip(before.nodes, after.nodes, strict=True)
+    return [
+        Change(index, old, new) for index, (old, new) in enumerate(pairs, start=4) if old != new
+    ]

@@ -1,0 +1,129 @@
+"""A run folder read in one look: the snapshot that a report is made from.
+
+A run may be unfinished, empty, or going on meanwhile.
+"""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import trainers  # noqa: F401  (chooses Keras 2 before TensorFlow is imported)
+from evonorm_tf.layer_graph import LayerGraph
+from search.store import Candidate, Store
+
+_SERIES = ("b0", "b1", "b2", "s0", "s1", "s2")
+_META_KEYS = ("config", "seed", "preset", "complete", "created", "final")
+_DISPLAY_NAMES = {
+    "bn_relu": "BN-ReLU",
+    "bn_silu": "BN-SiLU",
+    "gn_relu": "GN-ReLU",
+    "gn_silu": "GN-SiLU",
+    "frn": "FRN",
+    "ln_relu": "LayerNorm-ReLU",
+    "pixelnorm_relu": "PixelNorm-ReLU",
+    **{f"evonorm_{series}": f"EvoNorm-{series.upper()}" for series in _SERIES},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A snapshot of a search: its settings and every row of its database."""
+
+    path: pathlib.Path
+    meta: Mapping[str, Any]
+    candidates: Sequence[Candidate]
+
+    @functools.cached_property
+    def by_id(self) -> dict[int, Candidate]:
+        """Rows by id."""
+        return {row.id: row for row in self.candidates}
+
+    @functools.cached_property
+    def baselines(self) -> list[Candidate]:
+        """The handwritten layers, evaluated or not."""
+        return [row for row in self.candidates if row.origin == "baseline"]
+
+    @functools.cached_property
+    def genotypes(self) -> list[Candidate]:
+        """Everything that was sampled or mutated, in order of birth."""
+        return [row for row in self.candidates if row.origin != "baseline"]
+
+    @functools.cached_property
+    def ranking(self) -> list[Candidate]:
+        """Accepted genotypes, each function once, the best first and the earlier of equals."""
+        accepted = [row for row in self.genotypes if row.status == "accepted"]
+        scored = [row for row in accepted if row.fitness is not None]
+        return sorted(scored, key=lambda row: (-row.fitness, row.id))
+
+    @functools.cached_property
+    def anchors(self) -> list[str]:
+        """Names of the networks that gave scores, in the order of their evaluation."""
+        names = (name for row in self.candidates for name in row.scores or ())
+        return list(dict.fromkeys(names))
+
+    @functools.cached_property
+    def settings(self) -> dict[str, Any]:
+        """The configuration with its groups flattened: "evaluation.steps" -> 100."""
+        return dict(_flatten(self.meta.get("config") or {}))
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """A setting by its last name, wherever it is grouped."""
+        found = [self.settings[key] for key in self.settings if key.split(".")[-1] == name]
+        return found[0] if found else default
+
+    def baseline(self, name: str) -> Candidate | None:
+        """A handwritten layer that has scores, by its name in the registry."""
+        rows = (row for row in self.baselines if row.name == name and row.fitness is not None)
+        return next(rows, None)
+
+    @property
+    def label(self) -> str:
+        """The kind of search and the folder, to tell curves apart."""
+        return f"{self.setting('mode', 'search')} ({self.path.resolve().name})"
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of a random guess."""
+        return 1.0 / int(self.setting("num_classes", 10))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing waits for evaluation and the budget is spent."""
+        waiting = any(row.status in ("pending", "running") for row in self.genotypes)
+        return bool(self.meta.get("complete")) and not waiting
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the first row's birth to the last one's end, pauses included."""
+        times = [row.created for row in self.candidates]
+        times += [row.finished for row in self.candidates if row.finished is not None]
+        return max(times) - min(times) if times else 0.0
+
+
+def read_run(run_dir: str | os.PathLike) -> Run:
+    """Reads a run folder. Raises SearchError as `Store.open` does."""
+    with Store.open(run_dir) as store:
+        meta = {key: store.meta(key) for key in _SERIES = ("b0", "b1", "b2", "s0", "s1", "s2")
+_META_KEYS}
+        return Run(pathlib.Path(run_dir), meta, store.candidates())
+
+
+def display_name(name: str) -> str:
+    """A registered layer's name as the paper writes it."""
+    return _DISPLAY_NAMES.get(name, name)
+
+
+def graph_of(row: Candidate) -> LayerGraph | None:
+    """A row's layer graph; None for a baseline that is none."""
+    return LayerGraph.from_json(row.graph) if row.graph else None
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = ""):
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

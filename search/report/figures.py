@@ -1,0 +1,260 @@
+"""The report's figures, drawn with matplotlib: the paper's 2, 3 and 6, and what else tells."""
+
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from search.report import analysis
+from search.report.collect import Run, display_name
+from search.report.style import LIGHT, LINE_STYLES, SERIES, Panel
+from search.store import Candidate
+
+TOP = 10
+BASELINES = ("bn_relu", "evonorm_b0", "evonorm_s0")
+_BASELINE_COLOURS = dict(zip(BASELINES, ("orange", "green", "purple"), strict=True))
+_BASELINE_MARKERS = dict(zip(BASELINES, ("s", "^", "D"), strict=True))
+_KIND_COLOURS = {"accepted": "green", "free": "sky", "trained": "orange", "failed": "muted"}
+_KIND_LABELS = {
+    "accepted": "accepted",
+    "free": "settled before any training",
+    "trained": "rejected after some training",
+    "failed": "failed",
+}
+# An SVG with more points than this holds them as a picture.
+_MOST_VECTOR_POINTS = 2000
+
+
+class Plot(NamedTuple):
+    """A figure: its file name, what it shows in a sentence, and its panels."""
+
+    name: str
+    title: str
+    caption: str
+    panels: Sequence[Panel]
+
+
+def plots(run: Run, compare: Sequence[Run] = ()) -> list[Plot]:
+    """The figures that the run has data for, in the order of the report."""
+    found = []
+    if any(analysis.top_progress(each, TOP)[0].size for each in (run, *compare)):
+        found.append(_progress(run, compare))
+    if analysis.outcomes(run):
+        found.append(_outcomes(run))
+    if any(row.scores for row in run.genotypes):
+        found.append(_histograms(run))
+    if run.ranking and len(run.anchors) > 1:
+        found += [_scatter(run), _frontier(run)]
+    return found
+
+
+def _progress(run: Run, compare: Sequence[Run]) -> Plot:
+    caption = (
+        f"Mean accuracy of the {TOP} best layers in the population, averaged over the anchors "
+        "(the paper's figure 6). Only layers that passed the tests are counted."
+    )
+    draw = functools.partial(_draw_progress, run=run, compare=compare)
+    return Plot("progress", "Search progress", caption, [Panel(draw, (6.4, 3.6))])
+
+
+def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
+    for index, each in enumerate((run, *compare)):
+        numbers, means = analysis.top_progress(each, TOP)
+        axes.plot(
+            numbers,
+            means,
+            color=LIGHT[SERIES[index % len(SERIES)]],
+            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
+            marker="o" if len(numbers) == 1 else None,
+            label=each.label,
+        )
+    for row in _baselines(run):
+        axes.axhline(
+            row.fitness, color=LIGHT["muted"], linewidth=1.2, linestyle=_baseline_line(row)
+        )
+        axes.plot([], [], color=LIGHT["muted"], linestyle=_baseline_line(row), label=_name(row))
+    axes.margins(y=0.15)
+    axes.set_xlabel("layers trained on every anchor")
+    axes.set_ylabel(f"validation accuracy, top {TOP}")
+    _percent(axes.yaxis)
+    axes.legend(loc="lower right")
+
+
+def _baseline_line(row: Candidate):
+    return LINE_STYLES[1 + BASELINES.index(row.name)]
+
+
+def _outcomes(run: Run) -> Plot:
+    rows = analysis.outcomes(run)
+    total = sum(row.count for row in rows)
+    free = sum(row.count for row in rows if row.kind == "free")
+    caption = f"{free:,} of {total:,} genotypes were settled before any training."
+    panel = Panel(functools.partial(_draw_outcomes, rows=rows), (6.4, 0.9 + 0.46 * len(rows)))
+    return Plot("outcomes", "What became of the genotypes", caption, [panel])
+
+
+def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
+    total = sum(row.count for row in rows)
+    places = -np.arange(len(rows))
+    axes.barh(
+        places,
+        [row.count for row in rows],
+        height=0.34,
+        color=[LIGHT[_KIND_COLOURS[row.kind]] for row in rows],
+    )
+    most = max(row.count for row in rows)
+    for place, row in zip(places, rows, strict=True):
+        # Labels above the bars leave the whole width to these, on a phone too.
+        axes.text(0, place + 0.24, row.label, va="bottom", fontsize=9)
+        share = f" {row.count:,}  ({row.count / total:.0%})"
+        axes.text(row.count, place, share, va="center", fontsize=9, color=LIGHT["muted"])
+    for kind in dict.fromkeys(row.kind for row in rows):
+        axes.barh([0], [0], color=LIGHT[_KIND_COLOURS[kind]], label=_KIND_LABELS[kind])
+    axes.set_xlim(0, most * 1.22)
+    axes.set_ylim(places[-1] - 0.4, 0.75)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(False)
+    axes.set_xlabel("genotypes")
+    axes.legend(loc="lower right")
+
+
+def _histograms(run: Run) -> Plot:
+    caption = (
+        "Accuracies of the genotypes that were scored on each anchor, on a logarithmic scale "
+        "(the paper's figure 2)."
+    )
+    draws = [functools.partial(_draw_histogram, run=run, anchor=anchor) for anchor in run.anchors]
+    panels = [Panel(draw, (4.0, 3.0)) for draw in draws]
+    return Plot("histograms", "Accuracy on each anchor", caption, panels)
+
+
+def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
+    values = [row.scores[anchor] for row in run.genotypes if anchor in (row.scores or {})]
+    bins = np.linspace(0, 1, 41)
+    axes.hist(values, bins=bins, color=LIGHT["blue"], label=f"genotypes ({len(values):,})")
+    axes.axvline(run.chance, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance")
+    bn_relu = run.baseline("bn_relu")
+    if bn_relu is not None and anchor in bn_relu.scores:
+        axes.axvline(
+            bn_relu.scores[anchor],
+            color=LIGHT["orange"],
+            linestyle="--",
+            linewidth=1.5,
+            label="BN-ReLU",
+        )
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.7)
+    axes.set_xlim(0, 1)
+    axes.set_title(anchor)
+    axes.set_xlabel("validation accuracy")
+    axes.set_ylabel("genotypes (log scale)")
+    _percent(axes.xaxis)
+    axes.legend(loc="upper center", fontsize=8)
+
+
+def _scatter(run: Run) -> Plot:
+    caption = (
+        "Each point is an accepted layer on two anchors (the paper's figure 3); on the diagonal "
+        "it does equally well on both."
+    )
+    pairs = itertools.combinations(run.anchors, 2)
+    draws = [functools.partial(_draw_scatter, run=run, pair=pair) for pair in pairs]
+    panels = [Panel(draw, (4.0, 3.9)) for draw in draws]
+    return Plot("anchors", "Do layers carry over between anchors?", caption, panels)
+
+
+def _draw_scatter(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
+    rows = [row for row in run.ranking if set(pair) <= row.scores.keys()]
+    points = np.array([[row.scores[anchor] for anchor in pair] for row in rows])
+    axes.scatter(
+        *points.T,
+        s=14,
+        color=LIGHT["blue"],
+        alpha=0.45,
+        linewidths=0,
+        rasterized=len(points) > _MOST_VECTOR_POINTS,
+    )
+    for row in _baselines(run):
+        if set(pair) <= row.scores.keys():
+            axes.scatter(
+                *(row.scores[anchor] for anchor in pair),
+                s=42,
+                marker=_BASELINE_MARKERS[row.name],
+                color=LIGHT[_BASELINE_COLOURS[row.name]],
+                edgecolor=LIGHT["paper"],
+                label=_name(row),
+            )
+    axes.scatter(
+        *points[0], s=130, marker="*", color=LIGHT["yellow"], edgecolor=LIGHT["ink"], label="best"
+    )
+    low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), 1.005
+    axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=0.8, zorder=0)
+    axes.set(xlim=(low, high), ylim=(low, high), xlabel=pair[0], ylabel=pair[1])
+    axes.set_aspect("equal")
+    _percent(axes.xaxis, axes.yaxis)
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _frontier(run: Run) -> Plot:
+    count = len(analysis.frontier(run))
+    caption = (
+        f"{count} of {len(run.ranking):,} accepted layers are on the frontier: no other layer is "
+        "at least as good on every anchor and better on one. Grey lines are the others."
+    )
+    panel = Panel(functools.partial(_draw_frontier, run=run), (6.4, 3.8))
+    return Plot("frontier", "Pareto frontier", caption, [panel])
+
+
+def _draw_frontier(axes: Axes, run: Run) -> None:
+    places = range(len(run.anchors))
+
+    def line(row: Candidate, **options) -> None:
+        axes.plot(places, [row.scores[anchor] for anchor in run.anchors], **options)
+
+    members = analysis.frontier(run)
+    ids = {row.id for row in members}
+    others = [row for row in run.ranking if row.id not in ids and len(row.scores) == len(places)]
+    # The best of the others are enough for a backdrop.
+    for row in others[:300]:
+        line(row, color=LIGHT["muted"], linewidth=0.6, alpha=0.25)
+    for row in members[1:]:
+        line(row, color=LIGHT["blue"], linewidth=1.4, alpha=0.8, marker="o", markersize=4)
+    axes.plot([], [], color=LIGHT["blue"], marker="o", markersize=4, label="on the frontier")
+    shown = [*members, *(row for row in _baselines(run) if len(row.scores) == len(places))]
+    for row in shown[len(members) :]:
+        line(
+            row,
+            color=LIGHT[_BASELINE_COLOURS[row.name]],
+            linestyle=_baseline_line(row),
+            marker=_BASELINE_MARKERS[row.name],
+            markersize=5,
+            label=_name(row),
+        )
+    line(members[0], color=LIGHT["yellow"], linewidth=2.6, marker="*", markersize=11, label="best")
+    values = [row.scores[anchor] for row in shown for anchor in run.anchors]
+    margin = 0.08 * (max(values) - min(values)) + 0.002
+    axes.set_ylim(min(values) - margin, max(values) + margin)
+    axes.set_xlim(-0.15, len(places) - 0.85)
+    axes.set_xticks(places, run.anchors)
+    axes.set_ylabel("validation accuracy")
+    _percent(axes.yaxis)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
+
+
+def _baselines(run: Run) -> list[Candidate]:
+    rows = (run.baseline(name) for name in BASELINES)
+    return [row for row in rows if row is not None]
+
+
+def _name(row: Candidate) -> str:
+    return display_name(row.name)
+
+
+def _percent(*axis) -> None:
+    for each in axis:
+        each.set_major_formatter(PercentFormatter(1.0))

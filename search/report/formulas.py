@@ -1,0 +1,52 @@
+"""Formulas as SVG: LaTeX laid out by matplotlib's mathtext, drawn in the page's ink."""
+
+import re
+
+import numpy as np
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+
+from evonorm_tf.layer_graph import LayerGraph
+
+_POINTS_PER_EM = 20
+_COMMANDS = {
+    Path.MOVETO: ("M", 1),
+    Path.LINETO: ("L", 1),
+    Path.CURVE3: ("Q", 2),
+    Path.CURVE4: ("C", 3),
+    Path.CLOSEPOLY: ("Z", 0),
+}
+_LINE_END = r", \quad "
+
+
+def svg_lines(graph: LayerGraph) -> list[str]:
+    """The formula as SVG elements: the expression, then a line for each term it names."""
+    lines = graph.latex().split(_LINE_END)
+    # "z1" is one name: without braces it would be set as a product.
+    lines = [re.sub(r"\bz(\d+)", r"z_{\1}", line) for line in lines]
+    labels = graph.formula().split(", z")
+    labels = [labels[0], *(f"z{label}" for label in labels[1:])]
+    return [_svg(line, label) for line, label in zip(lines, labels, strict=True)]
+
+
+def _svg(latex: str, label: str) -> str:
+    path = TextPath((0, 0), f"${latex}$", size=_POINTS_PER_EM)
+    box = path.get_extents().padded(1.0)
+    data = "".join(
+        letter + " ".join(f"{value:.1f}" for value in _flip(vertices[: 2 * points], box.y1))
+        for vertices, code in path.iter_segments(simplify=False)
+        for letter, points in [_COMMANDS[code]]
+    )
+    width, height = box.width, box.height
+    return (
+        f'<svg class="formula" role="img" aria-label="{label}" style="--w:{width / 20:.2f}em" '
+        f'viewBox="{box.x0:.1f} 0 {width:.1f} {height:.1f}">'
+        f'<path fill="currentColor" d="{data}"/></svg>'
+    )
+
+
+def _flip(vertices: np.ndarray, top: float) -> np.ndarray:
+    """Points of a font, whose y grows upwards, in SVG's frame."""
+    points = np.array(vertices, dtype=float)
+    points[1::2] = top - points[1::2]
+    return points
