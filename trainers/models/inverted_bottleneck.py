@@ -56,8 +56,8 @@ def network(norm_act: Any, **settings: Any) -> Network:
 def features(net: Network, images, spec: InvertedBottleneckSpec) -> dict[int, Any]:
     """Feature maps by level; level k is 2^k times smaller.
 
-    Below the last level they are the linear outputs of the level's last block; at the last
-    level it is the activated output of the head.
+    They are the linear outputs of each level's last block. As in tf-models-official's
+    EfficientNet, one more level holds the activated output of the head, at the same size.
     """
     x = net.conv(images, spec.stem_filters, 3, "stem_conv", net.reduction(spec.stem_strides))
     x = net.norm_act(x, "stem_norm_act")
@@ -72,7 +72,7 @@ def features(net: Network, images, spec: InvertedBottleneckSpec) -> dict[int, An
             maps[net.level] = x
             position += 1
     x = net.conv(x, spec.head_filters, 1, "head_conv")
-    maps[net.level] = net.norm_act(x, "head_norm_act")
+    maps[net.level + 1] = net.norm_act(x, "head_norm_act")
     return maps
 
 
