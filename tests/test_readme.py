@@ -1,0 +1,43 @@
+"""What the README and the docstrings show must run."""
+
+import doctest
+import pathlib
+import re
+
+import pytest
+
+import evonorm_tf.layer_graph
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_python_examples_run_in_order(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) >= 2
+    names = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert "x * sigmoid(x) / sqrt(mu_{w,h}(x^2)) * gamma + beta" in capsys.readouterr().out
+    model = names["model"]
+    assert model(names["tf"].zeros((2, 8, 8, 3))).shape == (2, 10)
+
+
+def test_doctest_of_layer_graph():
+    result = doctest.testmod(evonorm_tf.layer_graph)
+    assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z0-9-]+)", README))))
+def test_make_targets_exist(target):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md"])
+def test_named_files_exist(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:evonorm_tf|trainers|search|tests|tpu_scripts)/[\w./*]+)`", text))
+    assert paths
+    for path in paths:
+        assert list(ROOT.glob(path.rstrip("/"))), path
