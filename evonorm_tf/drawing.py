@@ -49,8 +49,10 @@ def draw(graph: Any, path: str | os.PathLike) -> None:
             "drawing a layer graph needs Graphviz's `dot` program, which is not on PATH: "
             "install Graphviz, or use `LayerGraph.dot()`"
         )
+    # Graphviz scales an SVG's drawing by the resolution but not its frame.
+    resolution = ["-Gdpi=150"] if path.suffix == ".png" else []
     done = subprocess.run(
-        [program, f"-T{path.suffix[1:]}", "-Gdpi=150"],
+        [program, f"-T{path.suffix[1:]}", *resolution],
         input=dot(graph).encode(),
         capture_output=True,
         check=False,

@@ -254,6 +254,8 @@ def test_drawn_picture_has_every_node(tmp_path):
     picture = (tmp_path / "graph.svg").read_text(encoding="utf-8")
     assert picture.count('class="node"') == len(B0.live()) == 8
     assert picture.count('class="edge"') == sum(len(node.inputs) for node in B0.nodes)
+    # Scaled by anything else, it would not fit the frame.
+    assert 'transform="scale(1 1)' in picture
 
 
 def test_draw_without_graphviz_says_so(tmp_path, monkeypatch):
