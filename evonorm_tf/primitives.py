@@ -53,8 +53,8 @@ def mul(x, y):
 @_in_statistics_dtype
 def div(x, y):
     """x / y, with |y| kept from falling below EPSILON."""
-    floor = tf.where(y < 0, -EPSILON, EPSILON)
-    return x / tf.where(tf.abs(y) < EPSILON, tf.cast(floor, y.dtype), y)
+    floor = tf.constant(EPSILON, y.dtype)
+    return x / tf.where(tf.abs(y) < floor, tf.where(y < 0, -floor, floor), y)
 
 
 @_in_statistics_dtype
