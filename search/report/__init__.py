@@ -33,7 +33,7 @@ def write(run_dir: str | os.PathLike, compare: Sequence[str | os.PathLike] = ())
     pictures = {f"{plot.name}.png": style.png(plot.panels) for plot in plots}
     if run.ranking:
         pictures["best_layer.png"] = graph_picture.png(graph_of(run.ranking[0]))
-    page = html.render(run, others, plots)
+    page = html.render(run, plots)
     try:
         for name, content in pictures.items():
             files.write_whole(run.path / name, content)

@@ -11,6 +11,7 @@ from search.report.collect import Run, graph_of
 from search.selection import active, pareto_frontier
 from search.store import Candidate
 
+KINDS = ("accepted", "free", "trained", "failed")
 # Found on probe tensors, before any training.
 FREE_REASONS = ("constant", "no_input", "not_finite", "zero_gradient")
 # A curve has this many points at most: figures of runs of any length stay small.
@@ -32,7 +33,7 @@ class Outcome:
 _STATUS_LABELS = {
     "accepted": ("accepted, trained on every anchor", "accepted"),
     "duplicate": ("same function as an earlier one", "free"),
-    "failed": ("failed", "trained"),
+    "failed": ("failed", "failed"),
 }
 _REASON_LABELS = {
     "constant": "output is constant",
@@ -47,8 +48,8 @@ _REASON_LABELS = {
 def outcomes(run: Run) -> list[Outcome]:
     """Counts of finished genotypes by outcome, each kind's largest first.
 
-    The kinds are "accepted", "free" (settled before any training) and "trained" (rejected
-    after some).
+    The kinds are "accepted", "free" (settled before any training), "trained" (rejected after
+    some) and "failed".
     """
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
     seconds: collections.Counter[tuple[str, str]] = collections.Counter()
@@ -58,8 +59,7 @@ def outcomes(run: Run) -> list[Outcome]:
         key = _outcome(row)
         counts[key] += 1
         seconds[key] += row.seconds or 0.0
-    kinds = ("accepted", "free", "trained")
-    ordered = sorted(counts, key=lambda key: (kinds.index(key[1]), -counts[key], key[0]))
+    ordered = sorted(counts, key=lambda key: (KINDS.index(key[1]), -counts[key], key[0]))
     return [Outcome(*key, counts[key], seconds[key]) for key in ordered]
 
 
@@ -88,7 +88,7 @@ def top_progress(run: Run, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
     total = int(evaluations[-1]) if members else 0
     if total == 0:
         return np.array([], int), np.array([])
-    window = int(run.setting("window", len(members)))
+    window = int(run.settings.get("method.window", len(members)))
     numbers = np.unique(np.linspace(min(k, total), total, MAX_CURVE_POINTS).round().astype(int))
     ends = np.searchsorted(evaluations, numbers, side="left") + 1
     return numbers, np.array([_top_mean(active(members[:end], window), k) for end in ends])

@@ -14,6 +14,13 @@ import trainers  # noqa: F401  (chooses Keras 2 before TensorFlow is imported)
 from evonorm_tf.layer_graph import LayerGraph
 from search.store import Candidate, Store
 
+# Accuracy of a random guess: CIFAR-10 and the digits have ten classes.
+CHANCE = 0.1
+_ALGORITHMS = {
+    "evolution": "evolution",
+    "random_rejection": "random search with rejection",
+    "random": "random search without rejection",
+}
 _SERIES = ("b0", "b1", "b2", "s0", "s1", "s2")
 _META_KEYS = ("config", "seed", "preset", "complete", "created", "final")
 _DISPLAY_NAMES = {
@@ -69,11 +76,6 @@ class Run:
         """The configuration with its groups flattened: "evaluation.steps" -> 100."""
         return dict(_flatten(self.meta.get("config") or {}))
 
-    def setting(self, name: str, default: Any = None) -> Any:
-        """A setting by its last name, wherever it is grouped."""
-        found = [self.settings[key] for key in self.settings if key.split(".")[-1] == name]
-        return found[0] if found else default
-
     def baseline(self, name: str) -> Candidate | None:
         """A handwritten layer that has scores, by its name in the registry."""
         rows = (row for row in self.baselines if row.name == name and row.fitness is not None)
@@ -82,12 +84,8 @@ class Run:
     @property
     def label(self) -> str:
         """The kind of search and the folder, to tell curves apart."""
-        return f"{self.setting('mode', 'search')} ({self.path.resolve().name})"
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of a random guess."""
-        return 1.0 / int(self.setting("num_classes", 10))
+        algorithm = self.settings.get("method.algorithm", "")
+        return f"{_ALGORITHMS.get(algorithm, 'search')} ({self.path.resolve().name})"
 
     @property
     def is_finished(self) -> bool:
@@ -106,8 +104,7 @@ class Run:
 def read_run(run_dir: str | os.PathLike) -> Run:
     """Reads a run folder. Raises SearchError as `Store.open` does."""
     with Store.open(run_dir) as store:
-        meta = {key: store.meta(key) for key in _SERIES = ("b0", "b1", "b2", "s0", "s1", "s2")
-_META_KEYS}
+        meta = {key: store.meta(key) for key in _META_KEYS}
         return Run(pathlib.Path(run_dir), meta, store.candidates())
 
 

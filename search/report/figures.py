@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from search.report import analysis
-from search.report.collect import Run, display_name
+from search.report.collect import CHANCE, Run, display_name
 from search.report.style import LIGHT, LINE_STYLES, SERIES, Panel
 from search.store import Candidate
 
@@ -93,7 +93,7 @@ def _outcomes(run: Run) -> Plot:
     total = sum(row.count for row in rows)
     free = sum(row.count for row in rows if row.kind == "free")
     caption = f"{free:,} of {total:,} genotypes were settled before any training."
-    panel = Panel(functools.partial(_draw_outcomes, rows=rows), (6.4, 0.9 + 0.46 * len(rows)))
+    panel = Panel(functools.partial(_draw_outcomes, rows=rows), (6.4, 1.3 + 0.46 * len(rows)))
     return Plot("outcomes", "What became of the genotypes", caption, [panel])
 
 
@@ -110,8 +110,15 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
     for place, row in zip(places, rows, strict=True):
         # Labels above the bars leave the whole width to these, on a phone too.
         axes.text(0, place + 0.24, row.label, va="bottom", fontsize=9)
-        share = f" {row.count:,}  ({row.count / total:.0%})"
-        axes.text(row.count, place, share, va="center", fontsize=9, color=LIGHT["muted"])
+        axes.annotate(
+            f"{row.count:,} ({row.count / total:.0%})",
+            (row.count, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=9,
+            color=LIGHT["muted"],
+        )
     for kind in dict.fromkeys(row.kind for row in rows):
         axes.barh([0], [0], color=LIGHT[_KIND_COLOURS[kind]], label=_KIND_LABELS[kind])
     axes.set_xlim(0, most * 1.22)
@@ -120,7 +127,7 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(False)
     axes.set_xlabel("genotypes")
-    axes.legend(loc="lower right")
+    axes.figure.legend(loc="outside lower center", ncols=2)
 
 
 def _histograms(run: Run) -> Plot:
@@ -137,7 +144,7 @@ def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
     values = [row.scores[anchor] for row in run.genotypes if anchor in (row.scores or {})]
     bins = np.linspace(0, 1, 41)
     axes.hist(values, bins=bins, color=LIGHT["blue"], label=f"genotypes ({len(values):,})")
-    axes.axvline(run.chance, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance")
+    axes.axvline(CHANCE, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance")
     bn_relu = run.baseline("bn_relu")
     if bn_relu is not None and anchor in bn_relu.scores:
         axes.axvline(
@@ -164,7 +171,7 @@ def _scatter(run: Run) -> Plot:
     )
     pairs = itertools.combinations(run.anchors, 2)
     draws = [functools.partial(_draw_scatter, run=run, pair=pair) for pair in pairs]
-    panels = [Panel(draw, (4.0, 3.9)) for draw in draws]
+    panels = [Panel(draw, (4.0, 3.7)) for draw in draws]
     return Plot("anchors", "Do layers carry over between anchors?", caption, panels)
 
 
@@ -196,6 +203,8 @@ def _draw_scatter(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
     axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=0.8, zorder=0)
     axes.set(xlim=(low, high), ylim=(low, high), xlabel=pair[0], ylabel=pair[1])
     axes.set_aspect("equal")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
     _percent(axes.xaxis, axes.yaxis)
     axes.legend(loc="lower right", fontsize=8)
 
@@ -243,7 +252,7 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
     axes.set_xticks(places, run.anchors)
     axes.set_ylabel("validation accuracy")
     _percent(axes.yaxis)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
+    axes.figure.legend(loc="outside lower center", ncols=3)
 
 
 def _baselines(run: Run) -> list[Candidate]:

@@ -116,9 +116,7 @@ def _draw(axes: Axes, labels: dict, edges: list, places: dict) -> None:
             },
         )
         if mark:
-            x, y = (
-                0.3 * a + 0.7 * b for a, b in zip(places[source], places[target], strict=True)
-            )
+            x, y = (0.3 * a + 0.7 * b for a, b in zip(places[source], places[target], strict=True))
             axes.text(x + 0.12, y, mark.strip(), fontsize=9, color=style.LIGHT["muted"])
     for node, label in labels.items():
         kind = "input" if node not in targets else "output" if node not in sources else "inner"

@@ -17,7 +17,7 @@ from search.store import Candidate
 _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max({}, {})"}
 
 
-def render(run: Run, compare: Sequence[Run], plots: Sequence[figures.Plot]) -> str:
+def render(run: Run, plots: Sequence[figures.Plot]) -> str:
     """The whole report as one HTML file that loads nothing."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("search.report", "."),
@@ -26,7 +26,9 @@ def render(run: Run, compare: Sequence[Run], plots: Sequence[figures.Plot]) -> s
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(percent=_percent, points=points, duration=duration)
+    environment.filters.update(
+        percent=_percent, points=points, duration=duration, unbroken=_unbroken, zip=zip
+    )
     best = run.ranking[0] if run.ranking else None
     return environment.get_template("template.html.j2").render(
         run=run,
@@ -59,8 +61,13 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
+def _unbroken(text: str) -> str:
+    """Names such as BN-ReLU stay on one line."""
+    return text.replace("-", "\N{NON-BREAKING HYPHEN}")
+
+
 def _numbers(run: Run) -> list[tuple[str, str]]:
-    counts = {kind: 0 for kind in ("accepted", "free", "trained", "failed")}
+    counts = dict.fromkeys(analysis.KINDS, 0)
     for outcome in analysis.outcomes(run):
         counts[outcome.kind] += outcome.count
     numbers = [
@@ -159,8 +166,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     computing = sum(row.seconds or 0.0 for row in run.candidates)
     facts = [
         ("run folder", run.path.resolve().name),
-        ("preset", run.meta.get("preset") or run.setting("preset")),
-        ("seed", run.meta.get("seed") if run.meta.get("seed") is not None else run.setting("seed")),
+        ("algorithm", run.label),
         ("begun", _date(run.meta.get("created"))),
         ("duration", duration(run.elapsed)),
         ("evaluation, summed over workers", duration(computing)),

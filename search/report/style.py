@@ -100,7 +100,9 @@ def themed(text: str, label: str) -> str:
     for name, colour in LIGHT.items():
         rest = re.sub(colour, f"var(--{name})", rest, flags=re.IGNORECASE)
     rest = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", rest)
-    return f'<svg viewBox="{view}" role="img" aria-label="{_attribute(label)}">{rest}'
+    width = float(view.split()[2])
+    head = f'<svg viewBox="{view}" style="--natural:{width:.0f}px"'
+    return f'{head} role="img" aria-label="{_attribute(label)}">{rest}'
 
 
 def _attribute(text: str) -> str:

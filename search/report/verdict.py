@@ -48,7 +48,9 @@ def _headline(best: Candidate, rivals: Sequence[Candidate]) -> str:
         names = _listed([display_name(row.name) for row in rivals])
         return f"The search found a layer that outscores {names}: {score}."
     if lead > _TIE:
-        return f"The search found a layer that outscores {name}: {score} against {first.fitness:.1%}."
+        return (
+            f"The search found a layer that outscores {name}: {score} against {first.fitness:.1%}."
+        )
     if lead < -_TIE:
         return (
             f"The search did not beat {name}: its best layer scores {score}, "
@@ -61,11 +63,8 @@ def _detail(run: Run, best: Candidate, rivals: Sequence[Candidate]) -> str:
     where = f"Validation accuracy, mean over {_listed(run.anchors)}."
     sentences = [where]
     if rivals:
-        compared = [
-            f"{display_name(row.name)} {row.fitness:.1%} ({points(best.fitness - row.fitness)})"
-            for row in rivals
-        ]
-        sentences.append(f"Trained the same way: {_listed(compared)} points for the layer found.")
+        scores = [f"{display_name(row.name)} scores {row.fitness:.1%}" for row in rivals]
+        sentences.append(f"Trained the same way, {_listed(scores)}.")
     known = known_as(best)
     if known:
         sentences.append(f"It is {known}, found again.")
