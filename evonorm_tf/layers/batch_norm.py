@@ -24,8 +24,8 @@ class _BatchNorm(parts.BatchStatistics, base.NormAct):
     def _batch_moments(self, x: tf.Tensor) -> statistics.Moments:
         instance = statistics.spatial_moments(x, self.axis)
         moments = statistics.batch_moments(instance, self._element_count(x))
-        self._move(self.moving_mean, moments.mean)
-        self._move(self.moving_variance, moments.variance)
+        self._move(self.moving_mean, moments.mean, x)
+        self._move(self.moving_variance, moments.variance, x)
         return moments
 
     def _moving_moments(self, x: tf.Tensor) -> statistics.Moments:

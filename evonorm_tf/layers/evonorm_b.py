@@ -29,7 +29,7 @@ class _EvoNormB(parts.BatchStatistics, base.NormAct):
 
     def _batch_variance(self, x: tf.Tensor, instance: statistics.Moments) -> tf.Tensor:
         variance = statistics.batch_moments(instance, self._element_count(x)).variance
-        self._move(self.moving_variance, variance)
+        self._move(self.moving_variance, variance, x)
         return variance
 
     def _local_term(self, x: tf.Tensor, instance: statistics.Moments) -> tf.Tensor:

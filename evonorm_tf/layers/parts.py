@@ -43,8 +43,14 @@ class BatchStatistics(base.ChannelLayer):
             return from_batch() if training else from_moving()
         return tf.cond(training, from_batch, from_moving)
 
-    def _move(self, moving, value: tf.Tensor) -> None:
-        """Moves an average towards the batch's value."""
+    def _move(self, moving, value: tf.Tensor, x: tf.Tensor) -> None:
+        """Moves an average towards the batch's value; a batch without examples has none.
+
+        Strategies hand such batches to replicas when the last examples do not suffice.
+        """
+        if not x.shape.num_elements():  # empty, or of unknown size
+            no_value = tf.logical_and(tf.equal(tf.size(x), 0), tf.math.is_nan(value))
+            value = tf.where(no_value, self._per_channel(moving, x), value)
         statistics.update_moving(moving, value, self.momentum)
 
     def _in_training(self, training) -> bool | tf.Tensor:

@@ -40,7 +40,7 @@ class PrimitiveRunner(parts.BatchStatistics, parts.ChannelGroups):
 
         def batch_moment():
             value = tf.broadcast_to(moment(self._element_count(x)), self._channel_shape(x))
-            self._move(moving, value)
+            self._move(moving, value, x)
             return value
 
         if primitive.uses_batch:

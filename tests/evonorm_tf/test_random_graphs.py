@@ -8,64 +8,20 @@ from hypothesis import strategies as st
 
 import evonorm_tf as en
 from evonorm_tf import compat, ops, registry
-from tests.evonorm_tf import graph_oracle, graph_strategies
+from tests.evonorm_tf import graph_strategies
+from tests.evonorm_tf.graph_cases import (
+    CHANNELS,
+    GROUPS,
+    SHAPES,
+    batch_nodes,
+    built,
+    data,
+    evaluated,
+    expected_output,
+    weights_by_name,
+)
 
-CHANNELS, GROUPS = 4, 2
-SHAPES = {3: (3, 5, CHANNELS), 4: (3, 4, 2, CHANNELS), 5: (2, 3, 2, 2, CHANNELS)}
 RANKS = st.sampled_from(sorted(SHAPES))
-KINDS = {"MEAN": "moving_mean", "RMS": "moving_second_moment", "STD": "moving_variance"}
-
-
-def data(rank, seed=0):
-    return np.random.default_rng(seed).normal(size=SHAPES[rank]) * 1.5 + 0.25
-
-
-def built(graph, shape, dtype="float32", axis=-1):
-    """A layer with random vectors and moments, and these as float64 arrays by name."""
-    layer = en.GraphLayer(graph, groups=GROUPS, dtype=dtype, axis=axis)
-    layer.build((None, *shape[1:]))
-    rng, values = np.random.default_rng(7), {}
-    for weight in layer.weights:
-        name = weight.name.split("/")[-1].split(":")[0]
-        value = rng.uniform(0.5, 2.0, CHANNELS).astype(np.float32)
-        weight.assign(value)
-        values[name] = value.astype(np.float64)
-    return layer, values
-
-
-def batch_nodes(graph):
-    """Index and moving average's name of each (b, w, h) aggregation of a canonical graph."""
-    found = [(i, n) for i, n in enumerate(graph.nodes, start=4) if n.index_set == "BWH"]
-    for index, node in found:
-        alike = [i for i, other in found if other.op == node.op]
-        suffix = f"_{alike.index(index) + 1}" if len(alike) > 1 else ""
-        yield index, KINDS[node.op] + suffix
-
-
-def evaluated(graph, x, values, training, noise=0.0, seed=0):
-    """The oracle after a run, and the layer's output by it."""
-    moving = None if training else {i: values[name] for i, name in batch_nodes(graph)}
-    oracle = graph_oracle.GraphOracle(1e-5, 1e-5, GROUPS, moving, noise, seed)
-    vectors = (values.get(name, 1.0) * np.ones(CHANNELS) for name in ("v0", "v1"))
-    return oracle, oracle.values(graph, x, *vectors)
-
-
-def expected_output(graph, x, values, training, precision):
-    """The output, and how far rounding to `precision` at each node may move it.
-
-    Discards the example where values are not finite and moderate, or rounding decides.
-    """
-    nodes = evaluated(graph, x, values, training)[1]
-    assume(all(np.isfinite(value).all() and np.abs(value).max() < 1e6 for value in nodes))
-    moved = max(
-        np.abs(evaluated(graph, x, values, training, precision, seed)[1][-1] - nodes[-1]).max()
-        for seed in range(3)
-    )
-    output = nodes[-1] * values["gamma"] + values["beta"]
-    scale = np.abs(output).max()
-    tolerance = 100 * moved * 2.0 + 100 * precision * scale
-    assume(tolerance < 1e-2 * scale)
-    return output, tolerance
 
 
 @settings(max_examples=100)
@@ -88,20 +44,19 @@ def test_float32_loses_no_more_than_its_digits(graph, rank, training):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)
 
 
-@given(graph_strategies.graphs(), RANKS)
-def test_moving_averages_follow_the_batch_moments(graph, rank):
-    x, graph = data(rank), graph.canonical()
-    assume(graph.uses_batch)
+@given(graph_strategies.graphs(max_nodes=6), st.sampled_from(ops.AGGREGATIONS), RANKS)
+def test_moving_averages_follow_the_batch_moments(graph, op, rank):
+    last = en.Node(op, (graph.output,), "BWH")
+    x, graph = data(rank), en.LayerGraph((*graph.nodes, last)).canonical()
     layer, values = built(graph, x.shape, "float64")
     expected_output(graph, x, values, True, precision=1e-15)
     oracle, _ = evaluated(graph, x, values, training=True)
     layer(tf.constant(x), training=True)
-    moving = {w.name.split("/")[-1].split(":")[0]: w for w in layer.non_trainable_weights}
-    names = dict(batch_nodes(graph))
-    assert sorted(moving) == sorted(names.values())
+    weights, names = weights_by_name(layer), dict(batch_nodes(graph))
+    assert {name for name in weights if name.startswith("moving")} == set(names.values())
     for index, name in names.items():
         expected = 0.9 * values[name] + 0.1 * oracle.batch_moments[index]
-        actual = tf.convert_to_tensor(moving[name]).numpy()
+        actual = tf.convert_to_tensor(weights[name]).numpy()
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
