@@ -51,13 +51,39 @@ def moments_over(x: tf.Tensor, axes: list[int]) -> Moments:
     left in it is taken out again.
     """
     shift = tf.stop_gradient(tf.reduce_mean(x, axes, keepdims=True))
-    return _moments_from(x - shift, shift, axes)
+    return Moments(shift, *_moments_around(x, shift, axes))
 
 
-def _moments_from(deviation: tf.Tensor, shift: tf.Tensor, axes: list[int]) -> Moments:
-    rest = tf.reduce_mean(deviation, axes, keepdims=True)
-    square = tf.reduce_mean(tf.square(deviation), axes, keepdims=True)
-    return Moments(shift, rest, tf.maximum(square - tf.square(rest), 0.0))
+def _moments_around(x: tf.Tensor, shift: tf.Tensor, axes: list[int]) -> list[tf.Tensor]:
+    """Mean of x - shift, and variance; keeps x alone for the gradient."""
+
+    @tf.custom_gradient
+    def moments(x, shift):
+        deviation = x - shift
+        rest = tf.reduce_mean(deviation, axes, keepdims=True)
+        square = tf.reduce_mean(tf.square(deviation), axes, keepdims=True)
+
+        def gradient(rest_upstream, variance_upstream):
+            # d variance / dx = 2 (x - mean) / n.
+            share = tf.cast(tf.size(shift) / tf.size(x), x.dtype)
+            slope = 2.0 * share * variance_upstream
+            offset = share * rest_upstream - slope * _known_mean(x, rest, share)
+            return slope * (x - shift) + offset, tf.zeros_like(shift)
+
+        return [rest, tf.maximum(square - tf.square(rest), 0.0)], gradient
+
+    return moments(x, shift)
+
+
+@tf.custom_gradient
+def _known_mean(x: tf.Tensor, mean: tf.Tensor, share: tf.Tensor):
+    """A mean of x whose value is known already: for the gradient's own gradient."""
+
+    def gradient(upstream):
+        zeros = tf.zeros_like(mean), tf.zeros_like(share)
+        return share * upstream + tf.zeros_like(x), *zeros
+
+    return tf.identity(mean), gradient
 
 
 def spatial_moments(x: tf.Tensor, axis: int) -> Moments:
@@ -73,9 +99,10 @@ def spatial_mean(x: tf.Tensor, axis: int) -> tf.Tensor:
 def merge(parts: Moments, axis: int) -> Moments:
     """Moments of the union of equally large sets that lie along `axis`."""
     shift = tf.stop_gradient(tf.reduce_mean(parts.mean, axis, keepdims=True))
-    between = _moments_from((parts.shift - shift) + parts.rest, shift, [axis])
-    within = tf.reduce_mean(parts.variance, axis, keepdims=True)
-    return between._replace(variance=within + between.variance)
+    deviation = (parts.shift - shift) + parts.rest
+    rest = tf.reduce_mean(deviation, axis, keepdims=True)
+    spread = tf.reduce_mean(parts.variance + tf.square(deviation), axis, keepdims=True)
+    return Moments(shift, rest, tf.maximum(spread - tf.square(rest), 0.0))
 
 
 def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
