@@ -7,6 +7,8 @@ does not wait for TensorFlow.
 import importlib
 from typing import Any
 
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
 __all__ = ["mutate_graph", "pareto_frontier", "sample_graph", "tournament"]
 
 _HOMES = {

@@ -5,7 +5,6 @@ Pure functions of (graph, rng); `rng` is a `numpy.random.Generator`.
 
 import numpy as np
 
-import trainers  # noqa: F401  (chooses Keras 2 before TensorFlow is imported)
 from evonorm_tf import ops
 from evonorm_tf.layer_graph import LayerGraph, Node
 

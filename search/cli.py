@@ -1,0 +1,196 @@
+"""The command line: `python -m search {run,resume,status,report,rerank,sample,export}`."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+
+from search import config as configuration
+from search.errors import SearchError
+from search.store import Store
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit code. What a user can put right is one line."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["export"]:  # has options of its own
+        return _export(arguments[1:])
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options) or 0
+    except SearchError as error:
+        print(f"search: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        run_dir = getattr(options, "run_dir", None)
+        print(f"stopped; go on with: python -m search resume --run-dir {run_dir}", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search",
+        description="Evolutionary search for normalization-activation layers.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name, function, text, run_dir=True):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(command=function)
+        if run_dir:
+            command.add_argument("--run-dir", required=True, help="the run folder")
+        return command
+
+    run = add("run", _run, "Start a search in a new run folder.")
+    run.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    run.add_argument("--seed", type=int, help="overrides method.seed")
+    run.add_argument("--algorithm", help="overrides method.algorithm")
+    run.add_argument("--workers", type=int, help="local worker processes")
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.FIELD=VALUE",
+        help="overrides any field of the configuration; may be repeated",
+    )
+    resume = add("resume", _resume, "Go on with a search that was stopped or killed.")
+    resume.add_argument("--workers", type=int, help="local worker processes")
+    for command in (run, resume):
+        command.add_argument(
+            "--no-final", action="store_true", help="end without reranking, comparison and report"
+        )
+    add("status", _status, "Say how far a search is; it may be running.")
+    add("report", _report, "Write report.html and its figures.")
+    rerank = add("rerank", _rerank, "Re-train the best in wider networks, and compare again.")
+    rerank.add_argument("--workers", type=int, help="local worker processes")
+    sample = add("sample", _sample, "Print random layers of the space.", run_dir=False)
+    sample.add_argument("--count", type=int, default=10)
+    sample.add_argument("--seed", type=int, default=0)
+    sample.add_argument("--batch-independent", action="store_true")
+    sample.add_argument("--json", action="store_true", help="graphs in place of formulas")
+    commands.add_parser("export", help="Write a found layer's JSON and how to load it.")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    config = configuration.preset(options.preset)
+    settings = list(options.set)
+    for path, value in (
+        ("method.seed", options.seed),
+        ("method.algorithm", options.algorithm),
+        ("workers", options.workers),
+    ):
+        if value is not None:
+            settings.append(f"{path}={value}")
+    config = config.override(settings)
+    _quiet_tensorflow()
+    from search import run
+
+    with run.create(options.run_dir, config) as store:
+        return _execute(store, config, options)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    with Store.open(options.run_dir, controller=True) as store:
+        _quiet_tensorflow()
+        from search import run
+
+        config = _with_workers(run.load_config(store), options.workers)
+        return _execute(store, config, options)
+
+
+def _execute(store: Store, config: configuration.Config, options: argparse.Namespace) -> int:
+    from search import run
+    from search.events import make_progress
+
+    progress = make_progress(config, sys.stderr)
+    try:
+        run.execute(store, config, progress, with_final=not options.no_final)
+    finally:
+        progress.close()
+    best = store.top(1)
+    if best:
+        print(f"best of the search: {best[0].fitness:.4f}  {best[0].formula}")
+    for entry in store.meta("comparison", []):
+        print(f"test {entry['mean']:.4f}  {entry['name'] or entry['formula']}")
+    return 0 if options.no_final else _report(options)
+
+
+def _rerank(options: argparse.Namespace) -> int:
+    with Store.open(options.run_dir, controller=True) as store:
+        _quiet_tensorflow()
+        from search import final, run
+        from search.events import make_progress
+
+        config = _with_workers(run.load_config(store), options.workers)
+        progress = make_progress(config, sys.stderr)
+        try:
+            ranking = final.rerank(store, config, progress)
+            run.save_best(store)
+            final.compare(store, config, progress)
+        finally:
+            progress.close()
+    for entry in ranking:
+        print(f"{entry['mean']:.4f}  candidate {entry['id']}: {entry['formula']}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    with Store.open(options.run_dir) as store:
+        counts, reasons, best = store.counts(), store.reasons(), store.top(3)
+        print(f"{sum(counts.values())} genotypes in {store.meta('elapsed', 0.0):.0f} s")
+        for title, numbers in (("status", counts), ("reason", reasons)):
+            for name, number in numbers.items():
+                print(f"  {title} {name}: {number}")
+        for row in best:
+            print(f"  {row.fitness:.4f}  candidate {row.id}: {row.formula}")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    with Store.open(options.run_dir):
+        pass  # a folder without a run gets the one clear line
+    _quiet_tensorflow()
+    from search import report
+
+    print(f"report: {report.write(options.run_dir)}")
+    return 0
+
+
+def _sample(options: argparse.Namespace) -> int:
+    _quiet_tensorflow()
+    import numpy as np
+
+    from search.space import sample_graph
+
+    if options.count < 1 or options.seed < 0:
+        raise SearchError("--count must be at least 1 and --seed at least 0")
+    rng = np.random.default_rng(options.seed)
+    for _ in range(options.count):
+        graph = sample_graph(rng, batch_independent=options.batch_independent)
+        print(graph.to_json() if options.json else graph.formula())
+    return 0
+
+
+def _export(arguments: Sequence[str]) -> int:
+    _quiet_tensorflow()
+    from search import export
+
+    try:
+        return export.main(list(arguments)) or 0
+    except SearchError as error:
+        print(f"search: {error}", file=sys.stderr)
+        return 1
+
+
+def _with_workers(config: configuration.Config, workers: int | None) -> configuration.Config:
+    if workers is None:
+        return config
+    return dataclasses.replace(config, workers=config.override([f"workers={workers}"]).workers)
+
+
+def _quiet_tensorflow() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

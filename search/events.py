@@ -1,0 +1,80 @@
+"""What the search tells whoever watches: one event for each change, and plain log lines."""
+
+import dataclasses
+import importlib
+from typing import Any, Protocol, TextIO
+
+from search.store import Candidate
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One change, with the run's figures after it.
+
+    Attributes:
+      kind: "started", "sampled", "finished" (of a candidate), "tick" (nothing new, about
+        once a second), "stage" (of the run: its `text` names it), "stopped".
+      candidate: of "sampled" and "finished".
+      text: of "stage" and "stopped".
+      sampled: genotypes so far; baselines are left out.
+      counts: genotypes of each status.
+      reasons: rejected genotypes of each reason.
+      best: the accepted genotype of the highest fitness.
+      elapsed: seconds of this run, earlier sessions included.
+      per_minute: genotypes finished a minute in this session.
+      share: of the budget that is used, 0 to 1; None without a budget.
+      left: seconds to the budget's end at this pace; None without a budget.
+    """
+
+    kind: str
+    candidate: Candidate | None = None
+    text: str = ""
+    sampled: int = 0
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    reasons: dict[str, int] = dataclasses.field(default_factory=dict)
+    best: Candidate | None = None
+    elapsed: float = 0.0
+    per_minute: float = 0.0
+    share: float | None = None
+    left: float | None = None
+
+
+class Progress(Protocol):
+    """Who watches."""
+
+    def update(self, event: Event) -> None:
+        """Is told of an event."""
+
+    def close(self) -> None:
+        """Is told of the end."""
+
+
+class LogLines:
+    """A line for each accepted candidate and each stage; fit for files and pipes."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def update(self, event: Event) -> None:
+        """Writes a line, if the event is worth one."""
+        candidate = event.candidate
+        if event.kind == "finished" and candidate is not None and candidate.status == "accepted":
+            text = f"{candidate.fitness:.4f}  {candidate.name or candidate.formula}"
+        elif event.text:
+            text = event.text
+        else:
+            return
+        print(f"[{event.elapsed:7.1f} s, {event.sampled} sampled] {text}", file=self._stream)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing to put away."""
+
+
+def make_progress(config: Any, stream: TextIO) -> Progress:
+    """The terminal's display where its libraries are installed, else log lines."""
+    try:
+        progress = importlib.import_module("search.progress")
+    except ImportError:
+        return LogLines(stream)
+    return progress.make_progress(config, stream)

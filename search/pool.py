@@ -1,0 +1,103 @@
+"""`WorkerPool`: local worker processes that are replaced when they die."""
+
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+from multiprocessing import connection
+from typing import Any
+
+from search import worker
+from search.config import Config
+
+# TensorFlow keeps a little of every trace: a worker makes room for a new one in time.
+_TASKS_PER_WORKER = 400
+_JOIN_SECONDS = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What came of a task: `kind` is "ok", "error" or, for a worker that died, "died"."""
+
+    tag: Any
+    kind: str
+    result: Any
+
+
+class _Worker:
+    def __init__(self, config: dict[str, Any]):
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        arguments = (theirs, config, os.getpid())
+        self.process = context.Process(target=worker.serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+        self.tag: Any = None
+        self.is_busy = False
+        self.tasks = 0
+
+    def end(self) -> None:
+        self.connection.close()
+        self.process.terminate()
+        self.process.join(_JOIN_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+class WorkerPool:
+    """Runs `Evaluator` methods in `config.workers` processes.
+
+    A context manager: leaving it ends the processes, whatever they are doing.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config.to_dict()
+        self._workers = [_Worker(self._config) for _ in range(config.workers)]
+
+    def __enter__(self) -> "WorkerPool":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for each in self._workers:
+            each.end()
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether a task would start at once."""
+        return any(not each.is_busy for each in self._workers)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is to come."""
+        return any(each.is_busy for each in self._workers)
+
+    def submit(self, tag: Any, kind: str, *arguments: Any) -> None:
+        """Gives a task to an idle worker; `tag` comes back with the answer."""
+        index = next(i for i, each in enumerate(self._workers) if not each.is_busy)
+        chosen = self._workers[index]
+        if chosen.tasks >= _TASKS_PER_WORKER or not chosen.process.is_alive():
+            chosen.end()
+            chosen = self._workers[index] = _Worker(self._config)
+        chosen.tag, chosen.is_busy = tag, True
+        chosen.tasks += 1
+        with contextlib.suppress(BrokenPipeError):  # it died just now: `wait` finds out
+            chosen.connection.send((kind, arguments))
+
+    def wait(self, timeout: float | None = None) -> list[Answer]:
+        """The next answers; none when the time is over."""
+        busy = {each.connection: i for i, each in enumerate(self._workers) if each.is_busy}
+        answers = []
+        for ready in connection.wait(list(busy), timeout):
+            index = busy[ready]
+            chosen = self._workers[index]
+            try:
+                kind, result = ready.recv()
+            except (EOFError, ConnectionResetError):
+                kind, result = "died", None
+            answers.append(Answer(chosen.tag, kind, result))
+            chosen.tag, chosen.is_busy = None, False
+            if kind == "died":
+                chosen.end()
+                self._workers[index] = _Worker(self._config)
+        return answers

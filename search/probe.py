@@ -1,0 +1,168 @@
+"""A layer's function on fixed probe tensors: free rejections and the equivalence cache.
+
+Nothing is trained. A layer whose output cannot tell one input from another, is not finite
+or passes no gradient back is rejected here; what is left gets a fingerprint, which is the
+same for all graphs that compute the same function.
+"""
+
+import dataclasses
+import functools
+import hashlib
+
+import numpy as np
+import tensorflow as tf
+
+from evonorm_tf import ops
+from evonorm_tf.layer_graph import LayerGraph
+from search.searched_layer import SearchedLayer
+
+FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient")
+
+# Rank 4; two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). Between
+# them: a batch and maps that are odd, a map of one column, an offset and two scales.
+_SHAPES = ((3, 4, 5, 64), (5, 3, 1, 64))
+_SCALES = ((1.0, 0.0), (3.0, 0.7))
+_SEED = 1729
+_MOMENTUM = 0.9
+# In float64 equal functions differ by rounding of about 1e-15; different ones by far more.
+_DIGITS = 7
+_NOISE = 1e-10
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclasses.dataclass(frozen=True)
+class Probed:
+    """What the probes say: a reason to reject the layer, or its fingerprint."""
+
+    reason: str | None
+    fingerprint: str | None
+
+
+def check_structure(graph: LayerGraph) -> str | None:
+    """Why the graph alone, without numbers, is enough to reject the layer; or None."""
+    return None if ops.INPUT in graph.live() else "no_input"
+
+
+def probe(graph: LayerGraph) -> Probed:
+    """Applies the free rejections in turn, and takes the fingerprint of what passes.
+
+    The fingerprint covers, on several tensors and with random v0 and v1: the output in
+    training, its gradients for the input, v0 and v1, and the output in inference after one
+    update of the moving averages.
+    """
+    reason = check_structure(graph)
+    if reason is not None:
+        return Probed(reason, None)
+    if not _is_finite(graph):
+        return Probed("not_finite", None)
+    values = [_values(graph, bench) for bench in _benches()]
+    if all(_is_constant(output) for output, *_ in values):
+        return Probed("constant", None)
+    if all(_is_negligible(gradient, output) for output, gradient, *_ in values):
+        return Probed("zero_gradient", None)
+    return Probed(None, _fingerprint(values))
+
+
+class _ProbeLayer(SearchedLayer):
+    """Keeps moving averages in float64, in place of its float32 weights."""
+
+    def _batch_or_moving(self, compute, moving, x, training):
+        key = id(moving[0])
+        if training:
+            values = compute()
+            self.averages[key] = [
+                _MOMENTUM * tf.cast(self._per_channel(moving[0], x), x.dtype)
+                + (1 - _MOMENTUM) * values[0]
+            ]
+            return values
+        return self.averages[key]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bench:
+    """A layer of fixed weights, its two inputs and what its output is projected on."""
+
+    layer: _ProbeLayer
+    train: tf.Tensor
+    inference: tf.Tensor
+    cotangent: tf.Tensor
+
+
+@functools.cache
+def _benches() -> tuple[_Bench, ...]:
+    rng = np.random.default_rng(_SEED)
+    return tuple(
+        _bench(shape, scale, offset, rng)
+        for shape, (scale, offset) in zip(_SHAPES, _SCALES, strict=True)
+    )
+
+
+def _bench(shape, scale, offset, rng) -> _Bench:
+    layer = _ProbeLayer(max_nodes=64, dtype="float64")
+    layer.build(shape)
+    layer.v0.assign(rng.normal(0.0, 0.5, shape[-1]))
+    layer.v1.assign(rng.normal(1.0, 0.3, shape[-1]))
+    draws = [tf.constant(rng.normal(size=shape)) for _ in range(3)]
+    return _Bench(layer, draws[0] * scale + offset, draws[1] * scale + offset, draws[2])
+
+
+@functools.cache
+def _initial_bench() -> _Bench:
+    """v0 = 0 and v1 = 1, where training starts."""
+    bench = _bench(_SHAPES[0], 1.0, 0.0, np.random.default_rng(_SEED + 1))
+    bench.layer.v0.assign(tf.zeros_like(bench.layer.v0))
+    bench.layer.v1.assign(tf.ones_like(bench.layer.v1))
+    return bench
+
+
+def _is_finite(graph: LayerGraph) -> bool:
+    values = _values(graph, _initial_bench())
+    # Models compute in float32.
+    return all(np.isfinite(value).all() and np.abs(value).max() < _LARGEST for value in values)
+
+
+def _values(graph: LayerGraph, bench: _Bench) -> list[np.ndarray]:
+    """Output, gradients for x, v0 and v1, and the output in inference."""
+    layer, x = bench.layer, bench.train
+    layer.averages = {}
+    layer.set_graph(graph)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        output = layer(x, training=True)
+        loss = tf.reduce_sum(output * bench.cotangent)
+    gradients = tape.gradient(
+        loss, [x, layer.v0, layer.v1], unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    inference = layer(bench.inference, training=False)
+    return [tensor.numpy().astype(np.float64) for tensor in (output, *gradients, inference)]
+
+
+def _is_constant(output: np.ndarray) -> bool:
+    """Whether each channel has one value over the batch and all places."""
+    spread = output.max((0, 1, 2)) - output.min((0, 1, 2))
+    return bool((spread <= _NOISE * np.abs(output).max()).all())
+
+
+def _is_negligible(gradient: np.ndarray, output: np.ndarray) -> bool:
+    return bool(np.abs(gradient).max() <= _NOISE * max(np.abs(output).max(), 1e-300))
+
+
+def _fingerprint(values: list[list[np.ndarray]]) -> str:
+    digest = hashlib.sha256()
+    for arrays in values:
+        for array in arrays:
+            digest.update(_rounded(array).tobytes())
+    return digest.hexdigest()
+
+
+def _rounded(array: np.ndarray) -> np.ndarray:
+    """The leading digits of each number; what rounding leaves of a zero becomes zero."""
+    array = np.nan_to_num(array, nan=np.inf, posinf=np.inf, neginf=-np.inf)
+    finite = np.where(np.isfinite(array), np.abs(array), 0.0)
+    array = np.where(np.abs(array) <= _NOISE * finite.max(), 0.0, array)
+    exponent = np.floor(np.log10(np.where(finite > 0, finite, 1.0)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        unit = 10.0 ** (exponent - _DIGITS + 1)
+        rounded = np.where(np.isfinite(array), np.round(array / unit), array)
+    # Mantissa and exponent apart: their product would be rounded once more.
+    return np.stack([rounded + 0.0, np.where(rounded == 0, 0.0, exponent)])

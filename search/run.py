@@ -1,0 +1,82 @@
+"""A whole run: search, best graphs as files, reranking, comparison."""
+
+import json
+import os
+import pathlib
+
+from search import final
+from search.config import Config
+from search.controller import Controller, add_baselines
+from search.errors import SearchError
+from search.events import Progress
+from search.store import Store
+
+CONFIG_FILE = "config.json"
+BEST_FOLDER = "best"
+_BEST_FILES = 10
+
+
+def create(run_dir: str | os.PathLike, config: Config) -> Store:
+    """Makes a run folder with its configuration and baselines. Raises SearchError."""
+    store = Store.create(run_dir, {"config": config.to_dict(), "seed": config.method.seed})
+    add_baselines(store, config)
+    return store
+
+
+def load_config(store: Store) -> Config:
+    """The configuration that the run was made with. Raises SearchError."""
+    return Config.from_dict(store.meta("config", {}))
+
+
+def execute(store: Store, config: Config, progress: Progress, with_final: bool = True) -> None:
+    """Runs or goes on with a search to its end, stage by stage.
+
+    Args:
+      store: the run, opened as its controller.
+      config: its configuration.
+      progress: is told of everything.
+      with_final: whether to rerank and to compare on the test split.
+    """
+    _write(store.run_dir / CONFIG_FILE, json.dumps(config.to_dict(), indent=2) + "\n")
+    add_baselines(store, config)
+    Controller(config, store, progress).run()
+    save_best(store)
+    if with_final and store.top(1):
+        if store.meta("rerank") is None:
+            final.rerank(store, config, progress)
+            save_best(store)
+        if store.meta("comparison") is None:
+            final.compare(store, config, progress)
+
+
+def save_best(store: Store) -> list[pathlib.Path]:
+    """Writes the best graphs to best/01_candidate_N.json and so on, reranked ones first."""
+    ranking = [entry["id"] for entry in store.meta("rerank", [])]
+    top = {row.id: row for row in store.top(_BEST_FILES)}
+    ordered = [top.pop(number) for number in ranking if number in top] + list(top.values())
+    folder = store.run_dir / BEST_FOLDER
+    files = [
+        (folder / f"{rank:02d}_candidate_{row.id}.json", row)
+        for rank, row in enumerate(ordered, start=1)
+    ]
+    try:
+        folder.mkdir(exist_ok=True)
+        for path, row in files:
+            _write(path, row.graph)
+        for old in set(folder.glob("[0-9][0-9]_candidate_*.json")) - {path for path, _ in files}:
+            old.unlink()
+    except OSError as error:
+        raise SearchError(f"cannot write {folder}: {error.strerror}") from None
+    return [path for path, _ in files]
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise SearchError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)

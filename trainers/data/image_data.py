@@ -1,0 +1,84 @@
+"""`ImageData`: the splits of a small data set as arrays, and the loader by name."""
+
+import dataclasses
+
+import numpy as np
+
+DATA_SETS = ("digits", "cifar10")
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Images (count, height, width, channels) as uint8, and labels (count,) as int32."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageData:
+    """A data set in three parts that share no example.
+
+    Attributes:
+      train: what models are trained on.
+      validation: what the search scores layers on; cut from the training set.
+      test: for final numbers alone.
+      num_classes: labels are 0 to num_classes - 1.
+      mean, stddev: over all pixels of `train`, for each channel.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    num_classes: int
+    mean: np.ndarray
+    stddev: np.ndarray
+
+    @classmethod
+    def from_splits(cls, train: Split, validation: Split, test: Split) -> "ImageData":
+        """Counts the classes and measures the training images."""
+        pixels = train.images.reshape(-1, train.images.shape[-1]).astype(np.float64)
+        num_classes = int(train.labels.max()) + 1
+        mean, stddev = pixels.mean(0).astype(np.float32), pixels.std(0).astype(np.float32)
+        return cls(train, validation, test, num_classes, mean, stddev)
+
+    def held_out(self, fraction: float, seed: int) -> "ImageData":
+        """Train and validation together, split anew with `fraction` held out (reranking)."""
+        images = np.concatenate([self.train.images, self.validation.images])
+        labels = np.concatenate([self.train.labels, self.validation.labels])
+        train, held_out = stratified(Split(images, labels), fraction, seed)
+        return ImageData.from_splits(train, held_out, self.test)
+
+
+def stratified(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Splits off a share of each class, by a fixed shuffle."""
+    from sklearn.model_selection import train_test_split  # slow to import
+
+    first, second = train_test_split(
+        np.arange(len(split)), test_size=fraction, random_state=seed, stratify=split.labels
+    )
+    return tuple(Split(split.images[i], split.labels[i]) for i in (np.sort(first), np.sort(second)))
+
+
+def load(name: str, data_dir: str | None = None) -> ImageData:
+    """Loads a data set.
+
+    Args:
+      name: "digits", scikit-learn's embedded 8x8 digits; or "cifar10", by TFDS.
+      data_dir: where TFDS keeps its data; None for its default.
+
+    Raises:
+      ValueError: for an unknown name.
+    """
+    if name == "digits":
+        from trainers.data import digits
+
+        return digits.load()
+    if name == "cifar10":
+        from trainers.data import cifar10
+
+        return cifar10.load(data_dir)
+    raise ValueError(f"`name` must be one of {', '.join(DATA_SETS)}. Received: name={name!r}")
