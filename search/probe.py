@@ -66,16 +66,13 @@ def probe(graph: LayerGraph) -> Probed:
 class _ProbeLayer(SearchedLayer):
     """Keeps moving averages in float64, in place of its float32 weights."""
 
-    def _batch_or_moving(self, compute, moving, x, training):
-        key = id(moving[0])
-        if training:
-            values = compute()
-            self.averages[key] = [
-                _MOMENTUM * tf.cast(self._per_channel(moving[0], x), x.dtype)
-                + (1 - _MOMENTUM) * values[0]
-            ]
-            return values
-        return self.averages[key]
+    def _move(self, moving, value):
+        old = super()._per_channel(moving, value)
+        self.averages[id(moving)] = _MOMENTUM * old + (1 - _MOMENTUM) * value
+
+    def _per_channel(self, weight, x):
+        average = self.averages.get(id(weight))
+        return super()._per_channel(weight, x) if average is None else average
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +96,7 @@ def _benches() -> tuple[_Bench, ...]:
 
 def _bench(shape, scale, offset, rng) -> _Bench:
     layer = _ProbeLayer(max_nodes=64, dtype="float64")
+    layer.averages = {}
     layer.build(shape)
     layer.v0.assign(rng.normal(0.0, 0.5, shape[-1]))
     layer.v1.assign(rng.normal(1.0, 0.3, shape[-1]))
