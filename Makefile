@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UV := .venv-bootstrap/bin/uv
 PYTEST_ARGS ?=
+# Like pip, trust the certificates that the system trusts.
+export UV_SYSTEM_CERTS := 1
 # Keras 2 behind tf.keras, which tf-models-official needs.
 LEGACY := TF_USE_LEGACY_KERAS=1
 QUIET := TF_CPP_MIN_LOG_LEVEL=2
