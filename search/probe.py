@@ -66,8 +66,8 @@ def probe(graph: LayerGraph) -> Probed:
 class _ProbeLayer(SearchedLayer):
     """Keeps moving averages in float64, in place of its float32 weights."""
 
-    def _move(self, moving, value):
-        old = super()._per_channel(moving, value)
+    def _move(self, moving, value, x):
+        old = super()._per_channel(moving, x)
         self.averages[id(moving)] = _MOMENTUM * old + (1 - _MOMENTUM) * value
 
     def _per_channel(self, weight, x):
