@@ -4,6 +4,7 @@ Liu, Brock, Simonyan, Le: "Evolving Normalization-Activation Layers", NeurIPS 20
 https://arxiv.org/abs/2004.02967.
 """
 
+from evonorm_tf.convert import convert_model
 from evonorm_tf.factory import norm_act_factory
 from evonorm_tf.layer_graph import LayerGraph, Node
 from evonorm_tf.layers.batch_norm import BatchNormReLU, BatchNormSiLU
@@ -41,6 +42,7 @@ __all__ = [
     "Node",
     "PixelNormReLU",
     "PrimitiveLayer",
+    "convert_model",
     "get",
     "names",
     "norm_act_factory",

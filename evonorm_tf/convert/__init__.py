@@ -1,0 +1,6 @@
+"""Conversion of any functional or sequential Keras model to another norm-act layer."""
+
+from evonorm_tf.convert.converter import convert_model
+from evonorm_tf.convert.report import Place, Report
+
+__all__ = ["Place", "Report", "convert_model"]

@@ -1,0 +1,105 @@
+"""Which calls of a model are activations, and what they are called."""
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from evonorm_tf.convert.model_graph import Call, ModelGraph
+
+# A gate or a distribution, not a feature's activation: replacing it would break the model.
+GATES = ("sigmoid", "hard_sigmoid", "softmax", "log_softmax")
+_LAYERS = {
+    tf.keras.layers.LeakyReLU: "leaky_relu",
+    tf.keras.layers.PReLU: "prelu",
+    tf.keras.layers.ELU: "elu",
+}
+_OPERATIONS = {
+    *("relu", "relu6", "silu", "swish", "hard_swish", "hard_silu", "hardswish", "hardsilu"),
+    *("elu", "selu", "gelu", "leaky_relu", "leakyrelu", "tanh", "softplus", "mish"),
+}
+_HARD_SIGMOID = [("add", 3.0), ("relu6", None), ("multiply", 1 / 6)]
+_LONGEST_GATE = len(_HARD_SIGMOID)
+
+
+def activation_name(layer: Any) -> str | None:
+    """The activation that a layer or operation computes; None if it is no activation."""
+    if isinstance(layer, tf.keras.layers.ReLU):
+        limit = layer.max_value
+        return "relu" if limit is None else f"relu{limit:g}"
+    if isinstance(layer, tf.keras.layers.Activation):
+        name = tf.keras.activations.serialize(layer.activation)
+        name = name if isinstance(name, str) else layer.activation.__name__
+        return None if name == "linear" else name
+    for layer_class, name in _LAYERS.items():
+        if isinstance(layer, layer_class):
+            return name
+    name = _operation_name(layer)
+    return name if name in _OPERATIONS else None
+
+
+def is_activation_layer(layer: Any) -> bool:
+    """Whether a layer does nothing but its activation, and so can become the identity."""
+    kinds = (tf.keras.layers.ReLU, tf.keras.layers.Activation, *_LAYERS)
+    return isinstance(layer, kinds)
+
+
+def gated_product(graph: ModelGraph, tensor: Any) -> tuple[str, list[Call]] | None:
+    """The activation x * gate(x) that is spelt out behind a tensor, and all its calls.
+
+    Finds swish and, as in Keras 2's MobileNetV3, hard swish as x * (relu6(x + 3) / 6).
+    """
+    calls = graph.consumers(tensor)
+    products = [call for call in calls if _is_product_with(graph, call, tensor)]
+    if len(calls) != 2 or len(products) != 1:
+        return None
+    product = products[0]
+    (call,) = (call for call in calls if call is not product)
+    gate: list[Call] = []
+    while call is not product and len(gate) < _LONGEST_GATE:
+        gate.append(call)
+        followers = graph.consumers(call.outputs[0])
+        if len(call.outputs) != 1 or len(followers) != 1 or graph.is_output(call.outputs[0]):
+            return None
+        call = followers[0]
+    if call is not product:
+        return None
+    steps = [_step(graph, call) for call in gate]
+    if len(steps) == len(_HARD_SIGMOID) and all(map(_same_step, steps, _HARD_SIGMOID)):
+        return "hard_swish", [*gate, product]
+    if steps in ([("hard_sigmoid", None)], [("sigmoid", None)]):
+        return steps[0][0].replace("sigmoid", "swish"), [*gate, product]
+    return None
+
+
+def _is_product_with(graph: ModelGraph, call: Call, tensor: Any) -> bool:
+    factors = graph.inputs(call)
+    return (
+        _operation_name(call.layer) in ("multiply", "mul")
+        and len(factors) == 2
+        and sum(factor is tensor for factor in factors) == 1
+    )
+
+
+def _step(graph: ModelGraph, call: Call) -> tuple[str, float | None]:
+    """A call's operation and the number it takes besides its tensor."""
+    name = activation_name(call.layer) or _operation_name(call.layer)
+    values = tf.nest.flatten((call.args, call.kwargs))
+    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    number = float(numbers[0]) if len(numbers) == 1 and len(graph.inputs(call)) == 1 else None
+    if name in ("truediv", "divide", "div") and number:
+        name, number = "multiply", 1 / number
+    return ("multiply" if name == "mul" else name), number
+
+
+def _same_step(step: tuple[str, float | None], expected: tuple[str, float | None]) -> bool:
+    if step[0] != expected[0] or (step[1] is None) != (expected[1] is None):
+        return False
+    return expected[1] is None or math.isclose(step[1], expected[1], rel_tol=1e-6)
+
+
+def _operation_name(layer: Any) -> str:
+    # Keras 2 wraps TensorFlow functions, as "nn.relu" or "math.multiply"; Keras 3's
+    # operations are classes, and so are layers such as Multiply in both.
+    symbol = getattr(layer, "symbol", None) or type(layer).__name__
+    return str(symbol).rsplit(".", 1)[-1].lower()

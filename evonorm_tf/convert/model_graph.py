@@ -1,0 +1,112 @@
+"""A Keras model as a list of layer calls, the same for every Keras generation."""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from evonorm_tf import compat
+
+
+@dataclasses.dataclass(eq=False)
+class Call:
+    """One call of a layer (or of an operation) in a model.
+
+    Attributes:
+      layer: what is called.
+      args, kwargs: of the call; symbolic tensors among plain values.
+      outputs: symbolic tensors, flat.
+    """
+
+    layer: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: list[Any]
+
+
+class ModelGraph:
+    """The calls of a functional or built sequential model, and who consumes what.
+
+    Attributes:
+      model: the model.
+      path: its name, after the names of the models it is nested in.
+      calls: in an order in which they can be computed, without those of input layers.
+      input_layers: those layers.
+    """
+
+    def __init__(self, model: tf.keras.Model, path: str):
+        self.model = model
+        self.path = path
+        self.input_layers: list[Any] = []
+        self.calls: list[Call] = []
+        functional = _functional(model)
+        for depth in sorted(functional._nodes_by_depth, reverse=True):
+            for node in functional._nodes_by_depth[depth]:
+                self._add(node)
+        self._consumers: dict[int, list[Call]] = defaultdict(list)
+        for call in self.calls:
+            for key in {id(tensor) for tensor in self.inputs(call)}:
+                self._consumers[key].append(call)
+        self._model_outputs = {id(tensor) for tensor in tf.nest.flatten(outputs(model))}
+
+    def _add(self, node) -> None:
+        layer = node.operation if compat.IS_KERAS_3 else node.layer
+        if node.is_input:
+            self.input_layers.append(layer)
+            return
+        call = node.arguments if compat.IS_KERAS_3 else node
+        args, kwargs = (
+            (call.args, call.kwargs) if compat.IS_KERAS_3 else (call.call_args, call.call_kwargs)
+        )
+        self.calls.append(Call(layer, tuple(args), dict(kwargs), tf.nest.flatten(node.outputs)))
+
+    def inputs(self, call: Call) -> list[Any]:
+        """The symbolic tensors among a call's arguments."""
+        known = self._tensor_ids()
+        return [value for value in tf.nest.flatten((call.args, call.kwargs)) if id(value) in known]
+
+    def consumers(self, tensor: Any) -> list[Call]:
+        """The calls that take a tensor."""
+        return self._consumers[id(tensor)]
+
+    def is_output(self, tensor: Any) -> bool:
+        """Whether a tensor is an output of the model."""
+        return id(tensor) in self._model_outputs
+
+    def layers(self) -> Iterator[Any]:
+        """Each called layer once."""
+        yield from {id(call.layer): call.layer for call in self.calls}.values()
+
+    def _tensor_ids(self) -> set[int]:
+        if not hasattr(self, "_ids"):
+            produced = [tensor for call in self.calls for tensor in call.outputs]
+            fed = tf.nest.flatten(inputs(self.model))
+            self._ids = {id(tensor) for tensor in [*produced, *fed]}
+        return self._ids
+
+
+def is_rewritable(model: Any) -> bool:
+    """Whether a model is a graph of layers that its `call` follows."""
+    if not isinstance(model, tf.keras.Model) or _functional(model) is None:
+        return False
+    own_call = type(model).call.__module__
+    return own_call.split(".")[0] == tf.keras.Model.__module__.split(".")[0]
+
+
+def inputs(model: tf.keras.Model) -> Any:
+    """A model's symbolic inputs, in its own structure."""
+    return _functional(model)._inputs_struct if compat.IS_KERAS_3 else model.input
+
+
+def outputs(model: tf.keras.Model) -> Any:
+    """A model's symbolic outputs, in its own structure."""
+    return _functional(model)._outputs_struct if compat.IS_KERAS_3 else model.output
+
+
+def _functional(model: tf.keras.Model) -> Any:
+    """What holds the graph: the model, or the functional model inside a sequential one."""
+    if compat.IS_KERAS_3 and isinstance(model, tf.keras.Sequential):
+        model = model._functional
+    return model if getattr(model, "_nodes_by_depth", None) else None

@@ -1,0 +1,170 @@
+"""Decides what becomes of every norm and activation of a model, before anything is built."""
+
+import dataclasses
+from collections import defaultdict
+from typing import Any
+
+import tensorflow as tf
+
+from evonorm_tf.convert import activations, model_graph, sources
+from evonorm_tf.convert.model_graph import Call, ModelGraph
+from evonorm_tf.convert.report import Place, Report
+
+
+@dataclasses.dataclass
+class Plan:
+    """What to do with layers and calls, which are named by their `id`.
+
+    Attributes:
+      graphs: the model and all models nested in it, each after the model that holds it.
+      nonlinearity: for each norm that is replaced, whether its place gets the nonlinearity.
+      identities: activation layers that become the identity.
+      bypasses: calls of activations that are left out, with the tensor that stands for
+        their output.
+      places: the report's place of each norm and activation.
+      report: what the user gets.
+    """
+
+    graphs: list[ModelGraph]
+    nonlinearity: dict[int, bool] = dataclasses.field(default_factory=dict)
+    identities: set[int] = dataclasses.field(default_factory=set)
+    bypasses: dict[int, Any] = dataclasses.field(default_factory=dict)
+    places: dict[int, Place] = dataclasses.field(default_factory=dict)
+    report: Report = dataclasses.field(default_factory=Report)
+
+
+@dataclasses.dataclass
+class _Fusion:
+    """The activation behind a norm's call, and the calls that it consists of."""
+
+    name: str
+    calls: list[Call]
+    is_spelt_out: bool = False
+
+
+def make_plan(model: tf.keras.Model, target: Any, linear: str, kinds: tuple[str, ...]) -> Plan:
+    """The plan for a model; see `convert_model` for the arguments."""
+    plan = Plan(_graphs(model, model.name, {}))
+    calls: dict[int, list[tuple[ModelGraph, Call]]] = defaultdict(list)
+    for graph in plan.graphs:
+        for call in graph.calls:
+            calls[id(call.layer)].append((graph, call))
+    absorbed: set[int] = set()
+    for layer_calls in calls.values():
+        layer = layer_calls[0][1].layer
+        if sources.kind(layer) is not None:
+            _plan_norm(plan, layer_calls, target, linear, kinds, absorbed)
+    for layer_calls in calls.values():
+        _plan_activation(plan, layer_calls, absorbed)
+    _collect_places(plan, calls)
+    return plan
+
+
+def _graphs(model: tf.keras.Model, path: str, found: dict[int, ModelGraph]) -> list[ModelGraph]:
+    found[id(model)] = graph = ModelGraph(model, path)
+    for layer in graph.layers():
+        if id(layer) not in found and model_graph.is_rewritable(layer):
+            _graphs(layer, f"{path}/{layer.name}", found)
+    return list(found.values())
+
+
+def _plan_norm(plan, calls, target, linear: str, kinds, absorbed: set[int]) -> None:
+    graph, call = calls[0]
+    layer = call.layer
+    kind = sources.kind(layer)
+    place = Place(f"{graph.path}/{layer.name}", type(layer).__name__, "kept", "")
+    plan.places[id(layer)] = place
+    if kind not in kinds:
+        place.reason = f"{kind!r} is not in `sources`"
+        return
+    place.reason = target.obstacle(layer, _rank(graph.inputs(call)[0])) or ""
+    if place.reason:
+        return
+    if kind == "norm_act":
+        plan.nonlinearity[id(layer)] = layer.nonlinearity
+        place.action, place.reason = "converted", "a norm-act layer"
+        return
+    fusions = [_fusion(graph, call) for graph, call in calls]
+    obstacles = [fusion for fusion in fusions if isinstance(fusion, str)]
+    if obstacles:
+        place.reason = obstacles[0] if len(calls) == 1 else f"in a shared layer: {obstacles[0]}"
+        if linear == "convert":
+            plan.nonlinearity[id(layer)] = False
+            place.action = "linear"
+        return
+    plan.nonlinearity[id(layer)] = True
+    place.action, place.activation = "fused", fusions[0].name
+    place.reason = "only the activation takes its output"
+    for (_, norm_call), fusion in zip(calls, fusions, strict=True):
+        for activation_call in fusion.calls:
+            if not fusion.is_spelt_out:
+                absorbed.add(id(activation_call))
+            plan.bypasses[id(activation_call)] = norm_call.outputs[0]
+
+
+def _fusion(graph: ModelGraph, call: Call) -> _Fusion | str:
+    """The activation that takes a norm's output; or why there is none to fuse with."""
+    tensor = call.outputs[0]
+    if graph.is_output(tensor):
+        return "its output is one of the model's"
+    consumers = graph.consumers(tensor)
+    spelt_out = activations.gated_product(graph, tensor)
+    if spelt_out:
+        return _Fusion(*spelt_out, is_spelt_out=True)
+    names = {activations.activation_name(consumer.layer) for consumer in consumers}
+    if len(names) > 1:
+        return f"{len(consumers)} layers take its output, not all of them the same activation"
+    (name,) = names or {None}
+    if name is None:
+        return "no activation follows"
+    if name in activations.GATES:
+        return f"{name} follows, which is a gate or a distribution and stays"
+    return _Fusion(name, consumers)
+
+
+def _plan_activation(plan: Plan, calls, absorbed: set[int]) -> None:
+    """An activation layer all of whose calls are fused becomes the identity, by its name."""
+    layer = calls[0][1].layer
+    if not activations.is_activation_layer(layer):
+        return
+    if all(id(call) in absorbed for _, call in calls):
+        plan.identities.add(id(layer))
+        for _, call in calls:
+            del plan.bypasses[id(call)]
+
+
+def _collect_places(plan: Plan, calls) -> None:
+    for key, layer_calls in calls.items():
+        graph, call = layer_calls[0]
+        if key in plan.places:
+            plan.report.places.append(plan.places[key])
+            continue
+        stays = key not in plan.identities and any(
+            id(c) not in plan.bypasses for _, c in layer_calls
+        )
+        if activations.is_activation_layer(call.layer):
+            if stays and activations.activation_name(call.layer) is not None:
+                plan.report.places.append(_kept_activation(graph, call.layer))
+        elif id(call.layer) not in {id(nested.model) for nested in plan.graphs}:
+            plan.report.places += _hidden_norms(graph, call.layer)
+
+
+def _kept_activation(graph: ModelGraph, layer: Any) -> Place:
+    reason = f"{activations.activation_name(layer)} that no converted norm takes in"
+    return Place(f"{graph.path}/{layer.name}", type(layer).__name__, "kept", reason)
+
+
+def _hidden_norms(graph: ModelGraph, layer: Any) -> list[Place]:
+    """Norms inside a wrapper, or inside a layer with a `call` of its own."""
+    inner = layer._flatten_layers(include_self=False) if hasattr(layer, "_flatten_layers") else ()
+    reason = f"it is inside a {type(layer).__name__}, whose calls cannot be rewritten"
+    return [
+        Place(f"{graph.path}/{layer.name}/{part.name}", type(part).__name__, "kept", reason)
+        for part in inner
+        if sources.kind(part) is not None
+    ]
+
+
+def _rank(tensor: Any) -> int | None:
+    shape = tf.TensorShape(tensor.shape)
+    return shape.rank

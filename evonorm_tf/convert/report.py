@@ -1,0 +1,60 @@
+"""What a conversion did, place by place."""
+
+import collections
+import dataclasses
+
+ACTIONS = ("fused", "linear", "converted", "kept")
+
+
+@dataclasses.dataclass
+class Place:
+    """One norm or activation of the model, and what became of it.
+
+    Attributes:
+      layer: its name, after the names of the models it is nested in.
+      source: its class.
+      action: "fused" (norm and activation became one layer), "linear" (the norm became the
+        layer's linear form), "converted" (a norm-act layer became another), or "kept".
+      reason: why.
+      target: class of the new layer; empty if kept.
+      activation: the activation that the new layer replaces; empty if none.
+      carried: the weights that the new layer took over; empty if none.
+    """
+
+    layer: str
+    source: str
+    action: str
+    reason: str
+    target: str = ""
+    activation: str = ""
+    carried: str = ""
+
+    def __str__(self) -> str:
+        source = f"{self.source}+{self.activation}" if self.activation else self.source
+        what = f"{source} -> {self.target}" if self.target else source
+        weights = f"; weights: {self.carried or 'new'}" if self.target else ""
+        return f"{self.action:<9} {self.layer}: {what} ({self.reason}{weights})"
+
+
+@dataclasses.dataclass
+class Report:
+    """All places of a conversion, in the model's order.
+
+    Attributes:
+      places: one `Place` for each norm and for each activation that stays.
+      notes: what holds for the model as a whole.
+    """
+
+    places: list[Place] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+    def count(self, action: str) -> int:
+        """How many places an action was taken at. Raises ValueError for another action."""
+        if action not in ACTIONS:
+            raise ValueError(f"`action` must be one of {', '.join(ACTIONS)}. Received: {action!r}")
+        return sum(place.action == action for place in self.places)
+
+    def __str__(self) -> str:
+        counts = collections.Counter(place.action for place in self.places)
+        summary = ", ".join(f"{counts[action]} {action}" for action in ACTIONS)
+        return "\n".join([summary, *self.notes, *map(str, self.places)])

@@ -1,0 +1,79 @@
+"""What a conversion makes: norm-act layers, or plain Keras layers on the way back."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from evonorm_tf.convert import sources
+from evonorm_tf.factory import NormAct, norm_act_factory
+from evonorm_tf.layers.batch_norm import BatchNormReLU, BatchNormSiLU
+from evonorm_tf.layers.sample_norm import GroupNormReLU, GroupNormSiLU
+
+KERAS = "keras"
+
+
+class NormActTarget:
+    """Norm-act layers of one name, graph or callable."""
+
+    def __init__(self, to: NormAct, kwargs: dict[str, Any]):
+        self._make = norm_act_factory(to, **kwargs)
+        self._takes_settings = not callable(to)
+        self._given = kwargs
+        self._probes = {flag: self._make(nonlinearity=flag) for flag in (True, False)}
+
+    def obstacle(self, source: Any, rank: int | None) -> str | None:
+        """Why there is no layer for a source; None if there is one."""
+        return sources.obstacle(source, rank)
+
+    def layers(self, source: Any, nonlinearity: bool) -> list[Any]:
+        """New layers that together take a source's place; the first has its name."""
+        if not self._takes_settings:
+            return [self._make(nonlinearity=nonlinearity, name=source.name)]
+        settings = sources.settings(source, self._probes[nonlinearity])
+        settings = {name: value for name, value in settings.items() if name not in self._given}
+        if "group_size" in self._given:
+            settings.pop("groups", None)
+        settings.setdefault("axis", sources.channel_axis(source))
+        settings["dtype"] = source.get_config()["dtype"]
+        layer = self._make(nonlinearity=nonlinearity, name=source.name, **settings)
+        return [layer]
+
+
+class KerasTarget:
+    """Keras's own normalization and activation, for the baselines that are made of them."""
+
+    def obstacle(self, source: Any, rank: int | None) -> str | None:
+        """Why there is no layer for a source; None if there is one."""
+        if sources.kind(source) != "norm_act":
+            return "it is Keras's own already"
+        known = (BatchNormReLU, BatchNormSiLU, GroupNormReLU, GroupNormSiLU)
+        if not isinstance(source, known):
+            return "Keras has no such layer"
+        slope = getattr(source, "v", None)
+        if slope is not None and not np.all(np.asarray(slope) == 1.0):
+            return "Keras's SiLU has no trained slope"
+        return None
+
+    def layers(self, source: Any, nonlinearity: bool) -> list[Any]:
+        """New layers that together take a source's place; the first has its name."""
+        config = {
+            "axis": source.axis,
+            "epsilon": source.epsilon,
+            "gamma_regularizer": source.gamma_regularizer,
+            "beta_regularizer": source.beta_regularizer,
+            "name": source.name,
+            "dtype": source.get_config()["dtype"],
+        }
+        if sources.is_batch_norm(source):
+            config |= {"momentum": source.momentum, "synchronized": source.synchronized}
+            norm = tf.keras.layers.BatchNormalization(**config)
+        else:
+            norm = tf.keras.layers.GroupNormalization(groups=source.effective_groups, **config)
+        if not nonlinearity:
+            return [norm]
+        name = "swish" if isinstance(source, (BatchNormSiLU, GroupNormSiLU)) else "relu"
+        activation = tf.keras.layers.Activation(
+            name, name=f"{source.name}_activation", dtype=config["dtype"]
+        )
+        return [norm, activation]
