@@ -31,8 +31,8 @@ def write(run_dir: str | os.PathLike, compare: Sequence[str | os.PathLike] = ())
     run, others = read_run(run_dir), [read_run(folder) for folder in compare]
     plots = figures.plots(run, others)
     pictures = {f"{plot.name}.png": style.png(plot.panels) for plot in plots}
-    if run.ranking:
-        pictures["best_layer.png"] = graph_picture.png(graph_of(run.ranking[0]))
+    if run.winner is not None:
+        pictures["best_layer.png"] = graph_picture.png(graph_of(run.winner))
     page = html.render(run, plots)
     try:
         for name, content in pictures.items():

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from evonorm_tf.layer_graph import Node
+from search.probe import FREE_REASONS
 from search.report.collect import Run, graph_of
 from search.selection import active, pareto_frontier
 from search.store import Candidate
 
 KINDS = ("accepted", "free", "trained", "failed")
-# Found on probe tensors, before any training.
-FREE_REASONS = ("constant", "no_input", "not_finite", "zero_gradient")
 # A curve has this many points at most: figures of runs of any length stay small.
 MAX_CURVE_POINTS = 400
 # A frontier is sought among this many candidates at a time: the pairwise comparison is dense.
@@ -64,10 +63,17 @@ def outcomes(run: Run) -> list[Outcome]:
 
 
 def _outcome(row: Candidate) -> tuple[str, str]:
-    if row.status != "rejected":
+    if row.status in _STATUS_LABELS:
         return _STATUS_LABELS[row.status]
-    label = _REASON_LABELS.get(row.reason or "", row.reason or "rejected")
+    label = _REASON_LABELS.get(row.reason or "", row.reason or row.status)
     return label, "free" if row.reason in FREE_REASONS else "trained"
+
+
+def quality_accuracies(run: Run, anchor: str) -> list[float]:
+    """Accuracies on one anchor of what the quality test rejected, after its few steps."""
+    stages = [row.stages or {} for row in run.genotypes if row.status == "rejected"]
+    accuracies = [stage.get("quality", {}).get("accuracies", {}) for stage in stages]
+    return [found[anchor] for found in accuracies if anchor in found]
 
 
 def top_progress(run: Run, k: int = 10) -> tuple[np.ndarray, np.ndarray]:

@@ -12,27 +12,12 @@ from typing import Any
 
 import trainers  # noqa: F401  (chooses Keras 2 before TensorFlow is imported)
 from evonorm_tf.layer_graph import LayerGraph
+from search import names, ranking
 from search.store import Candidate, Store
 
 # Accuracy of a random guess: CIFAR-10 and the digits have ten classes.
 CHANCE = 0.1
-_ALGORITHMS = {
-    "evolution": "evolution",
-    "random_rejection": "random search with rejection",
-    "random": "random search without rejection",
-}
-_SERIES = ("b0", "b1", "b2", "s0", "s1", "s2")
-_META_KEYS = ("config", "seed", "preset", "complete", "created", "final")
-_DISPLAY_NAMES = {
-    "bn_relu": "BN-ReLU",
-    "bn_silu": "BN-SiLU",
-    "gn_relu": "GN-ReLU",
-    "gn_silu": "GN-SiLU",
-    "frn": "FRN",
-    "ln_relu": "LayerNorm-ReLU",
-    "pixelnorm_relu": "PixelNorm-ReLU",
-    **{f"evonorm_{series}": f"EvoNorm-{series.upper()}" for series in _SERIES},
-}
+_META_KEYS = ("config", "created", "elapsed", "rerank", "comparison")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +51,16 @@ class Run:
         return sorted(scored, key=lambda row: (-row.fitness, row.id))
 
     @functools.cached_property
+    def ordered(self) -> list[Candidate]:
+        """The ranking with the reranked layers in front: its first is the search's result."""
+        return ranking.order(self.ranking, self.meta.get("rerank"))
+
+    @property
+    def winner(self) -> Candidate | None:
+        """The search's result, if there is one."""
+        return self.ordered[0] if self.ordered else None
+
+    @functools.cached_property
     def anchors(self) -> list[str]:
         """Names of the networks that gave scores, in the order of their evaluation."""
         names = (name for row in self.candidates for name in row.scores or ())
@@ -84,21 +79,25 @@ class Run:
     @property
     def label(self) -> str:
         """The kind of search and the folder, to tell curves apart."""
-        algorithm = self.settings.get("method.algorithm", "")
-        return f"{_ALGORITHMS.get(algorithm, 'search')} ({self.path.resolve().name})"
+        algorithm = self.settings.get("method.algorithm", "search")
+        return f"{names.algorithm(algorithm)} ({self.path.resolve().name})"
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing waits for evaluation and the budget is spent."""
+        """Whether a budget is used up and nothing waits for evaluation."""
+        minutes = self.settings.get("method.max_minutes")
+        budgets = (
+            (self.settings.get("method.max_candidates"), len(self.genotypes)),
+            (self.settings.get("method.max_trained"), len(self.ranking)),
+            (None if minutes is None else 60 * minutes, self.elapsed),
+        )
         waiting = any(row.status in ("pending", "running") for row in self.genotypes)
-        return bool(self.meta.get("complete")) and not waiting
+        return not waiting and any(limit is not None and used >= limit for limit, used in budgets)
 
     @property
     def elapsed(self) -> float:
-        """Seconds from the first row's birth to the last one's end, pauses included."""
-        times = [row.created for row in self.candidates]
-        times += [row.finished for row in self.candidates if row.finished is not None]
-        return max(times) - min(times) if times else 0.0
+        """Seconds that the search has run, without reranking and pauses."""
+        return float(self.meta.get("elapsed") or 0.0)
 
 
 def read_run(run_dir: str | os.PathLike) -> Run:
@@ -106,11 +105,6 @@ def read_run(run_dir: str | os.PathLike) -> Run:
     with Store.open(run_dir) as store:
         meta = {key: store.meta(key) for key in _META_KEYS}
         return Run(pathlib.Path(run_dir), meta, store.candidates())
-
-
-def display_name(name: str) -> str:
-    """A registered layer's name as the paper writes it."""
-    return _DISPLAY_NAMES.get(name, name)
 
 
 def graph_of(row: Candidate) -> LayerGraph | None:

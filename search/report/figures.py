@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from search import names
 from search.report import analysis
-from search.report.collect import CHANCE, Run, display_name
+from search.report.collect import CHANCE, Run
 from search.report.style import LIGHT, LINE_STYLES, SERIES, Panel
 from search.store import Candidate
 
@@ -45,7 +46,7 @@ def plots(run: Run, compare: Sequence[Run] = ()) -> list[Plot]:
         found.append(_progress(run, compare))
     if analysis.outcomes(run):
         found.append(_outcomes(run))
-    if any(row.scores for row in run.genotypes):
+    if run.anchors and run.genotypes:
         found.append(_histograms(run))
     if run.ranking and len(run.anchors) > 1:
         found += [_scatter(run), _frontier(run)]
@@ -132,8 +133,8 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
 
 def _histograms(run: Run) -> Plot:
     caption = (
-        "Accuracies of the genotypes that were scored on each anchor, on a logarithmic scale "
-        "(the paper's figure 2)."
+        "How many genotypes came to which accuracy, on a logarithmic scale (the paper's figure 2): "
+        "after full training, or after the short one that got them rejected."
     )
     draws = [functools.partial(_draw_histogram, run=run, anchor=anchor) for anchor in run.anchors]
     panels = [Panel(draw, (4.0, 3.0)) for draw in draws]
@@ -141,9 +142,15 @@ def _histograms(run: Run) -> Plot:
 
 
 def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
-    values = [row.scores[anchor] for row in run.genotypes if anchor in (row.scores or {})]
-    bins = np.linspace(0, 1, 41)
-    axes.hist(values, bins=bins, color=LIGHT["blue"], label=f"genotypes ({len(values):,})")
+    trained = [row.scores[anchor] for row in run.genotypes if anchor in (row.scores or {})]
+    rejected = analysis.quality_accuracies(run, anchor)
+    axes.hist(
+        [trained, rejected],
+        bins=np.linspace(0, 1, 41),
+        stacked=True,
+        color=[LIGHT["blue"], LIGHT["yellow"]],
+        label=[f"trained in full ({len(trained):,})", f"rejected early ({len(rejected):,})"],
+    )
     axes.axvline(CHANCE, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance")
     bn_relu = run.baseline("bn_relu")
     if bn_relu is not None and anchor in bn_relu.scores:
@@ -197,7 +204,12 @@ def _draw_scatter(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
                 label=_name(row),
             )
     axes.scatter(
-        *points[0], s=130, marker="*", color=LIGHT["yellow"], edgecolor=LIGHT["ink"], label="best"
+        *(run.winner.scores[anchor] for anchor in pair),
+        s=130,
+        marker="*",
+        color=LIGHT["yellow"],
+        edgecolor=LIGHT["ink"],
+        label="best",
     )
     low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), 1.005
     axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=0.8, zorder=0)
@@ -231,11 +243,15 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
     # The best of the others are enough for a backdrop.
     for row in others[:300]:
         line(row, color=LIGHT["muted"], linewidth=0.6, alpha=0.25)
-    for row in members[1:]:
+    for row in members:
         line(row, color=LIGHT["blue"], linewidth=1.4, alpha=0.8, marker="o", markersize=4)
     axes.plot([], [], color=LIGHT["blue"], marker="o", markersize=4, label="on the frontier")
-    shown = [*members, *(row for row in _baselines(run) if len(row.scores) == len(places))]
-    for row in shown[len(members) :]:
+    shown = [
+        run.winner,
+        *members,
+        *(row for row in _baselines(run) if len(row.scores) == len(places)),
+    ]
+    for row in shown[1 + len(members) :]:
         line(
             row,
             color=LIGHT[_BASELINE_COLOURS[row.name]],
@@ -244,7 +260,7 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
             markersize=5,
             label=_name(row),
         )
-    line(members[0], color=LIGHT["yellow"], linewidth=2.6, marker="*", markersize=11, label="best")
+    line(run.winner, color=LIGHT["yellow"], linewidth=2.6, marker="*", markersize=11, label="best")
     values = [row.scores[anchor] for row in shown for anchor in run.anchors]
     margin = 0.08 * (max(values) - min(values)) + 0.002
     axes.set_ylim(min(values) - margin, max(values) + margin)
@@ -261,7 +277,7 @@ def _baselines(run: Run) -> list[Candidate]:
 
 
 def _name(row: Candidate) -> str:
-    return display_name(row.name)
+    return names.layer(row.name)
 
 
 def _percent(*axis) -> None:

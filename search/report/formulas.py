@@ -21,15 +21,16 @@ _LINE_END = r", \quad "
 
 def svg_lines(graph: LayerGraph) -> list[str]:
     """The formula as SVG elements: the expression, then a line for each term it names."""
-    lines = graph.latex().split(_LINE_END)
     # "z1" is one name: without braces it would be set as a product.
-    lines = [re.sub(r"\bz(\d+)", r"z_{\1}", line) for line in lines]
-    labels = graph.formula().split(", z")
-    labels = [labels[0], *(f"z{label}" for label in labels[1:])]
-    return [_svg(line, label) for line, label in zip(lines, labels, strict=True)]
+    latex = re.sub(r"\bz(\d+)", r"z_{\1}", graph.latex())
+    # Plain text names its terms by other lengths, so it speaks for all lines at once.
+    spoken = [f'role="img" aria-label="{graph.formula()}"']
+    lines = latex.split(_LINE_END)
+    hidden = ['aria-hidden="true"'] * (len(lines) - 1)
+    return [_svg(line, attributes) for line, attributes in zip(lines, spoken + hidden, strict=True)]
 
 
-def _svg(latex: str, label: str) -> str:
+def _svg(latex: str, attributes: str) -> str:
     path = TextPath((0, 0), f"${latex}$", size=_POINTS_PER_EM)
     box = path.get_extents().padded(1.0)
     data = "".join(
@@ -37,10 +38,9 @@ def _svg(latex: str, label: str) -> str:
         for vertices, code in path.iter_segments(simplify=False)
         for letter, points in [_COMMANDS[code]]
     )
-    width, height = box.width, box.height
     return (
-        f'<svg class="formula" role="img" aria-label="{label}" style="--w:{width / 20:.2f}em" '
-        f'viewBox="{box.x0:.1f} 0 {width:.1f} {height:.1f}">'
+        f'<svg class="formula" {attributes} style="--w:{box.width / _POINTS_PER_EM:.2f}em" '
+        f'viewBox="{box.x0:.1f} 0 {box.width:.1f} {box.height:.1f}">'
         f'<path fill="currentColor" d="{data}"/></svg>'
     )
 

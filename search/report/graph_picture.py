@@ -102,7 +102,8 @@ def _draw(axes: Axes, labels: dict, edges: list, places: dict) -> None:
     sources = [source for source, _, _ in edges]
     for number, (source, target, mark) in enumerate(edges):
         # Two edges between the same nodes bend apart.
-        bend = 0.25 if (source, target, mark) != edges[number - 1] else -0.25
+        repeated = (source, target) in [edge[:2] for edge in edges[:number]]
+        bend = -0.25 if repeated else 0.25
         axes.annotate(
             "",
             xy=places[target],

@@ -9,9 +9,18 @@ from markupsafe import Markup
 
 from evonorm_tf import ops
 from evonorm_tf.layer_graph import LayerGraph, Node
+from search import names
 from search.report import analysis, figures, formulas, graph_picture, style
-from search.report.collect import Run, display_name, graph_of
-from search.report.verdict import known_as, points, verdict
+from search.report.collect import Run, graph_of
+from search.report.verdict import (
+    REFERENCE,
+    Comparison,
+    compare,
+    known_as,
+    points,
+    standing,
+    verdict,
+)
 from search.store import Candidate
 
 _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max({}, {})"}
@@ -27,16 +36,18 @@ def render(run: Run, plots: Sequence[figures.Plot]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
-        percent=_percent, points=points, duration=duration, unbroken=_unbroken, zip=zip
+        percent=_percent, points=points, duration=_duration, unbroken=_unbroken, zip=zip
     )
-    best = run.ranking[0] if run.ranking else None
+    comparison = compare(run)
+    best = run.winner
     return environment.get_template("template.html.j2").render(
         run=run,
         title=run.path.resolve().name,
         verdict=verdict(run),
         numbers=_numbers(run),
-        scoreboard=[_layer(row, run) for row in _scoreboard(run)],
-        top=[_layer(row, run, drawing=True) for row in run.ranking[: figures.TOP]],
+        comparison=comparison,
+        scoreboard=_scoreboard(comparison),
+        top=[_layer(row, run, drawing=True) for row in run.ordered[: figures.TOP]],
         frontier=[_layer(row, run) for row in analysis.frontier(run)],
         lineage=[_ancestor(step, run) for step in analysis.lineage(run, best)] if best else [],
         plots={plot.name: _plot(plot) for plot in plots},
@@ -46,15 +57,8 @@ def render(run: Run, plots: Sequence[figures.Plot]) -> str:
     )
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds as a person says them."""
-    if seconds is None:
-        return "–"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+def _duration(seconds: float | None) -> str:
+    return "–" if seconds is None else names.duration(seconds)
 
 
 def _percent(value: float | None) -> str:
@@ -75,44 +79,48 @@ def _numbers(run: Run) -> list[tuple[str, str]]:
         (f"{counts['free']:,}", "settled without training"),
         (f"{counts['trained']:,}", "rejected in training"),
         (f"{counts['accepted']:,}", "trained in full"),
-        (duration(run.elapsed), "from first to last"),
+        (names.duration(run.elapsed), "of searching"),
     ]
     if counts["failed"]:
         numbers.insert(4, (f"{counts['failed']:,}", "failed"))
     return numbers
 
 
-def _scoreboard(run: Run) -> list[Candidate]:
-    """The best layer and the handwritten ones, the best mean first."""
-    rows = run.ranking[:1] + [row for row in run.baselines if row.fitness is not None]
-    return sorted(rows, key=lambda row: -row.fitness)
+def _scoreboard(comparison: Comparison) -> list[dict[str, Any]]:
+    reference = comparison.reference
+    rows = []
+    for score in comparison.table:
+        is_reference = reference is None or score is reference
+        rows.append(
+            {
+                "score": score,
+                "lead": None if is_reference else score.mean - reference.mean,
+                "standing": 0 if is_reference else standing(score, reference),
+            }
+        )
+    return rows
 
 
 def _layer(row: Candidate, run: Run, drawing: bool = False) -> dict[str, Any]:
     graph = graph_of(row)
-    bn_relu = run.baseline("bn_relu")
-    is_baseline = row.origin == "baseline"
+    reference = run.baseline(REFERENCE)
+    reranked = {entry["id"]: entry["mean"] for entry in run.meta.get("rerank") or ()}
     return {
         "id": row.id,
-        "name": display_name(row.name or "") if is_baseline else f"layer {row.id}",
-        "is_baseline": is_baseline,
-        "known_as": None if is_baseline else known_as(row),
+        "known_as": known_as(row),
         "origin": row.origin,
-        "plain": graph.formula() if graph else row.formula,
-        "formula": _formula(graph),
-        "drawing": Markup(graph_picture.svg(graph)) if drawing and graph else None,
+        "plain": graph.formula(),
+        "formula": [Markup(line) for line in formulas.svg_lines(graph)],
+        "drawing": Markup(graph_picture.svg(graph)) if drawing else None,
         "scores": [(row.scores or {}).get(anchor) for anchor in run.anchors],
         "fitness": row.fitness,
-        "lead": row.fitness - bn_relu.fitness if bn_relu and row.fitness is not None else None,
-        "parameters": _parameters(graph) if graph else [],
-        "uses_batch": graph.uses_batch if graph else None,
-        "size": sum(i >= ops.NUM_INITIAL_NODES for i in graph.live()) if graph else None,
+        "lead": row.fitness - reference.fitness if reference else None,
+        "reranked": reranked.get(row.id),
+        "parameters": _parameters(graph),
+        "uses_batch": graph.uses_batch,
+        "size": sum(index >= ops.NUM_INITIAL_NODES for index in graph.live()),
         "seconds": row.seconds,
     }
-
-
-def _formula(graph: LayerGraph | None) -> list[Markup]:
-    return [Markup(line) for line in formulas.svg_lines(graph)] if graph else []
 
 
 def _parameters(graph: LayerGraph) -> list[str]:
@@ -168,8 +176,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("run folder", run.path.resolve().name),
         ("algorithm", run.label),
         ("begun", _date(run.meta.get("created"))),
-        ("duration", duration(run.elapsed)),
-        ("evaluation, summed over workers", duration(computing)),
+        ("search time", names.duration(run.elapsed)),
+        ("evaluation, summed over workers", names.duration(computing)),
         ("hosts", ", ".join(hosts)),
         *run.settings.items(),
     ]

@@ -1,15 +1,72 @@
-"""The search's result in words: the best layer beside the handwritten ones."""
+"""The search's result in numbers and words: the best layer beside the handwritten ones."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from evonorm_tf import registry
-from search.report.collect import Run, display_name, graph_of
-from search.report.figures import BASELINES
+from search import names
+from search.report.collect import Run, graph_of
 from search.store import Candidate
 
+REFERENCE = "bn_relu"
 # Scores closer than this read the same: a twentieth of a percentage point.
 _TIE = 0.0005
+# Differences below as many standard errors count as noise.
+_ERRORS = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """One layer's accuracy.
+
+    Attributes:
+      name: in the registry; None for the layer found.
+      mean: over anchors and seeds.
+      error: standard error of the mean over the seeds; None with one seed.
+      anchors: anchor -> mean over the seeds.
+      validation: the mean accuracy in the search.
+    """
+
+    name: str | None
+    mean: float
+    error: float | None
+    anchors: Mapping[str, float]
+    validation: float | None
+
+    @property
+    def label(self) -> str:
+        """What to call the layer in a table."""
+        return "the layer found" if self.name is None else names.layer(self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The layer found, the handwritten ones, and how they were scored.
+
+    Attributes:
+      found: the search's result; None when there is none.
+      rivals: the baselines that have scores, in the run's order.
+      seeds: trainings a layer on the test split; 0 where the search's own validation
+        accuracies are all there is.
+    """
+
+    found: Score | None
+    rivals: Sequence[Score]
+    seeds: int
+
+    @property
+    def table(self) -> list[Score]:
+        """All layers, the best first."""
+        rows = [*self.rivals] if self.found is None else [self.found, *self.rivals]
+        return sorted(rows, key=lambda score: -score.mean)
+
+    @property
+    def reference(self) -> Score | None:
+        """BN-ReLU, if it has scores."""
+        return next((score for score in self.rivals if score.name == REFERENCE), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,16 +77,40 @@ class Verdict:
     detail: str
 
 
+def compare(run: Run) -> Comparison:
+    """Test accuracies where the final comparison was made, else those of the search."""
+    winner = run.winner
+    tested = {entry["id"]: entry for entry in run.meta.get("comparison") or ()}
+    if winner is None or winner.id not in tested:
+        rivals = [_validated(row) for row in run.baselines if row.fitness is not None]
+        return Comparison(_validated(winner) if winner else None, rivals, 0)
+    scores = {number: _tested(entry, run.by_id[number]) for number, entry in tested.items()}
+    rivals = [scores[row.id] for row in run.baselines if row.id in scores]
+    accuracies = tested[winner.id]["accuracies"]
+    return Comparison(scores[winner.id], rivals, len(next(iter(accuracies.values()))))
+
+
+def _validated(row: Candidate) -> Score:
+    return Score(row.name, row.fitness, None, row.scores, row.fitness)
+
+
+def _tested(entry: Mapping[str, Any], row: Candidate) -> Score:
+    accuracies = entry["accuracies"]
+    means = [statistics.fmean(values) for values in zip(*accuracies.values(), strict=True)]
+    error = statistics.stdev(means) / math.sqrt(len(means)) if len(means) > 1 else None
+    anchors = {anchor: statistics.fmean(values) for anchor, values in accuracies.items()}
+    return Score(row.name, statistics.fmean(means), error, anchors, row.fitness)
+
+
 def verdict(run: Run) -> Verdict:
     """What the run came to; says so when that is nothing, or no better than BN-ReLU."""
     if not run.genotypes:
         return Verdict("Nothing has been sampled yet.", "The run folder holds no genotypes.")
-    if not run.ranking:
+    comparison = compare(run)
+    if comparison.found is None:
         detail = f"{len(run.genotypes):,} genotypes were sampled; none was trained to the end."
         return Verdict("No layer has passed the tests so far.", detail)
-    best = run.ranking[0]
-    rivals = [row for row in map(run.baseline, BASELINES) if row is not None]
-    return Verdict(_headline(best, rivals), _detail(run, best, rivals))
+    return Verdict(_headline(comparison), _detail(run, comparison))
 
 
 def points(difference: float) -> str:
@@ -37,51 +118,57 @@ def points(difference: float) -> str:
     return f"{100 * difference:+.1f}".replace("-", "−")
 
 
-def _headline(best: Candidate, rivals: Sequence[Candidate]) -> str:
-    score = f"{best.fitness:.1%}"
+def standing(found: Score, rival: Score) -> int:
+    """1 where the first is better, -1 where it is worse, 0 where noise could be all."""
+    difference = found.mean - rival.mean
+    noise = _TIE
+    if found.error is not None and rival.error is not None:
+        noise = max(_TIE, _ERRORS * math.hypot(found.error, rival.error))
+    return 0 if abs(difference) <= noise else int(math.copysign(1, difference))
+
+
+def _headline(comparison: Comparison) -> str:
+    found, rivals = comparison.found, comparison.rivals
+    score = f"{found.mean:.1%}"
     if not rivals:
         return f"The best layer found scores {score}."
-    beaten = [row for row in rivals if best.fitness > row.fitness + _TIE]
-    first, lead = rivals[0], best.fitness - rivals[0].fitness
-    name = display_name(first.name)
-    if len(beaten) == len(rivals) > 1:
-        names = _listed([display_name(row.name) for row in rivals])
-        return f"The search found a layer that outscores {names}: {score}."
-    if lead > _TIE:
-        return (
-            f"The search found a layer that outscores {name}: {score} against {first.fitness:.1%}."
-        )
-    if lead < -_TIE:
-        return (
-            f"The search did not beat {name}: its best layer scores {score}, "
-            f"{name} {first.fitness:.1%}."
-        )
-    return f"The search drew level with {name}: its best layer scores {score} too."
+    if len(rivals) > 1 and all(standing(found, rival) > 0 for rival in rivals):
+        everyone = _listed([rival.label for rival in rivals])
+        return f"The search found a layer that outscores {everyone}: {score}."
+    rival = comparison.reference or rivals[0]
+    against = f"{score} against {rival.mean:.1%}"
+    if standing(found, rival) > 0:
+        return f"The search found a layer that outscores {rival.label}: {against}."
+    if standing(found, rival) < 0:
+        return f"The search did not beat {rival.label}: {against}."
+    return f"The search found a layer level with {rival.label}: {against}."
 
 
-def _detail(run: Run, best: Candidate, rivals: Sequence[Candidate]) -> str:
-    where = f"Validation accuracy, mean over {_listed(run.anchors)}."
-    sentences = [where]
-    if rivals:
-        scores = [f"{display_name(row.name)} scores {row.fitness:.1%}" for row in rivals]
-        sentences.append(f"Trained the same way, {_listed(scores)}.")
-    known = known_as(best)
-    if known:
-        sentences.append(f"It is {known}, found again.")
-    if len(run.ranking) > 1:
-        sentences.append(
-            f"It is the best of {len(run.ranking):,} scores, and the best of many is partly luck."
-        )
-    return " ".join(sentences)
+def _detail(run: Run, comparison: Comparison) -> str:
+    anchors = _listed(list(comparison.found.anchors))
+    rivals = [f"{rival.label} scores {rival.mean:.1%}" for rival in comparison.rivals]
+    same_way = f" Trained the same way, {_listed(rivals)}." if rivals else ""
+    known = known_as(run.winner)
+    again = f" It is {known}, found again." if known else ""
+    if comparison.seeds:
+        trainings = "one fresh seed" if comparison.seeds == 1 else f"{comparison.seeds} fresh seeds"
+        what = f"Test accuracy, mean over {anchors} and {trainings}."
+        return what + same_way + again
+    what = f"Validation accuracy in the search, mean over {anchors}."
+    luck = (
+        f" It is the best of {len(run.ranking):,} scores, and the best of many is partly luck: "
+        "the comparison on the test split has not been made."
+    )
+    return what + same_way + again + luck
 
 
 def known_as(row: Candidate) -> str | None:
     """The published layer with the same structure, if there is one."""
     fingerprint = graph_of(row).fingerprint()
     graphs = ((name, registry.graph(name)) for name in registry.names())
-    names = (name for name, graph in graphs if graph and graph.fingerprint() == fingerprint)
-    name = next(names, None)
-    return name and display_name(name)
+    same = (name for name, graph in graphs if graph and graph.fingerprint() == fingerprint)
+    name = next(same, None)
+    return name and names.layer(name)
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -1,0 +1,135 @@
+"""Hands a found layer out: its graph as JSON, and Python that puts it into a Keras model."""
+
+import argparse
+import os
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from evonorm_tf import files
+from evonorm_tf.layer_graph import LayerGraph
+from search import ranking
+from search.errors import SearchError
+from search.store import Candidate, Store
+
+_NOT_OF_A_WORD = r"[^\w.-]"
+_SNIPPET = '''"""A normalization-activation layer that a search found: {name}.
+
+    {formula}
+
+Validation accuracy in the search: {scores}.
+"""
+
+import pathlib
+
+import tensorflow as tf
+
+import evonorm_tf as en
+
+graph = en.LayerGraph.load(pathlib.Path(__file__).with_name({json_name!r}))
+en.register({name!r}, graph=graph)
+
+
+def build_model(input_shape=(32, 32, 3), num_classes=10):
+    """A small network with the layer after each convolution."""
+    inputs = tf.keras.Input(input_shape)
+    x = tf.keras.layers.Conv2D(32, 3, padding="same", use_bias=False)(inputs)
+    x = en.GraphLayer(graph, groups={groups})(x)
+    x = tf.keras.layers.Conv2D(64, 3, strides=2, padding="same", use_bias=False)(x)
+    x = en.get({name!r}, groups={groups})(x)  # the same layer, by its name
+    x = tf.keras.layers.GlobalAveragePooling2D()(x)
+    return tf.keras.Model(inputs, tf.keras.layers.Dense(num_classes)(x))
+
+
+if __name__ == "__main__":
+    build_model().summary()
+'''
+
+
+class Exported(NamedTuple):
+    """What was written, and the text of the Python file."""
+
+    graph: pathlib.Path
+    snippet: pathlib.Path
+    text: str
+
+
+def export(
+    run_dir: str | os.PathLike,
+    rank: int = 1,
+    output: str | os.PathLike | None = None,
+    force: bool = False,
+) -> Exported:
+    """Writes the layer of a rank as `<name>.json` and `<name>.py`.
+
+    Args:
+      run_dir: the run folder.
+      rank: 1 for the best layer, as in the report: the reranked ones come first, then the
+        rest by fitness.
+      output: folder for the files, made if need be; the run folder's `export` by default.
+      force: whether to write over existing files.
+
+    Raises:
+      SearchError: for a folder without a readable run, a rank that no accepted layer has, a
+        folder that cannot be written, or an existing file without `force`.
+    """
+    with Store.open(run_dir) as store:
+        row = _ranked(store, rank)
+        groups = store.meta("config")["evaluation"]["groups"]
+    folder = pathlib.Path(run_dir, "export") if output is None else pathlib.Path(output)
+    name = f"candidate_{row.id}"
+    exported = Exported(folder / f"{name}.json", folder / f"{name}.py", _snippet(row, name, groups))
+    existing = [path for path in exported[:2] if path.exists()]
+    if existing and not force:
+        raise SearchError(f"{existing[0]} exists already: choose another --output, or --force")
+    graph = LayerGraph(LayerGraph.from_json(row.graph).nodes, name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        graph.save(exported.graph)
+        files.write_whole(exported.snippet, exported.text.encode())
+    except OSError as error:
+        raise SearchError(f"cannot write into {folder}: {error.strerror}") from error
+    return exported
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m search export`: writes the files, prints the Python text and the paths."""
+    parser = argparse.ArgumentParser(
+        prog="python -m search export",
+        description="Write a found layer's JSON graph, and Python that puts it into a Keras model.",
+    )
+    parser.add_argument("--run-dir", required=True, help="the run folder")
+    parser.add_argument("--rank", type=int, default=1, help="1 is the best layer; default 1")
+    parser.add_argument("--output", help="folder for the files; default RUN_DIR/export")
+    parser.add_argument("--force", action="store_true", help="write over existing files")
+    options = parser.parse_args(arguments)
+    exported = export(options.run_dir, options.rank, options.output, options.force)
+    print(f"{exported.text}\n# {exported.graph}\n# {exported.snippet}")
+    return 0
+
+
+def _ranked(store: Store, rank: int) -> Candidate:
+    accepted = store.counts().get("accepted", 0)
+    if accepted == 0:
+        raise SearchError(f"{store.run_dir} has no accepted layer to export")
+    if not 1 <= rank <= accepted:
+        raise SearchError(
+            f"--rank must be 1 to {accepted}, the number of accepted layers. Received: {rank}"
+        )
+    return ranking.order(store.top(accepted), store.meta("rerank"))[rank - 1]
+
+
+def _snippet(row: Candidate, name: str, groups: int) -> str:
+    # A run folder can come from anyone and this goes into a program, so nothing is taken from
+    # it as it stands: the formula is the graph's own, anchors are words, groups a number.
+    scores = [
+        f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}" for anchor, score in row.scores.items()
+    ]
+    return _SNIPPET.format(
+        name=name,
+        formula=LayerGraph.from_json(row.graph).formula(),
+        scores=", ".join(scores),
+        json_name=f"{name}.json",
+        groups=int(groups),
+    )

@@ -1,0 +1,37 @@
+"""Names of layers and outcomes as people read them."""
+
+_SERIES = ("b0", "b1", "b2", "s0", "s1", "s2")
+_LAYERS = {
+    "bn_relu": "BN-ReLU",
+    "bn_silu": "BN-SiLU",
+    "gn_relu": "GN-ReLU",
+    "gn_silu": "GN-SiLU",
+    "frn": "FRN",
+    "ln_relu": "LayerNorm-ReLU",
+    "pixelnorm_relu": "PixelNorm-ReLU",
+    **{f"evonorm_{series}": f"EvoNorm-{series.upper()}" for series in _SERIES},
+}
+_ALGORITHMS = {
+    "evolution": "evolution",
+    "random_rejection": "random search with rejection",
+    "random": "random search without rejection",
+}
+
+
+def layer(name: str) -> str:
+    """A registered layer's name as the paper writes it."""
+    return _LAYERS.get(name, name)
+
+
+def algorithm(name: str) -> str:
+    """What kind of search a configuration's `algorithm` is."""
+    return _ALGORITHMS.get(name, name)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: "4.0 s", "12 min 5 s", "3 h 20 min"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

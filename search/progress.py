@@ -1,0 +1,201 @@
+"""What a person sees of a running search: a live display, or rare lines in a file or pipe."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search import names
+from search.config import Config
+from search.events import Event, LogLines, Progress
+from search.store import Candidate
+
+_SECONDS_BETWEEN_LINES = 60.0
+_REFRESHES_PER_SECOND = 2
+_WIDEST = 100
+# Of the evaluations in flight, as many are shown.
+_MOST_IN_FLIGHT = 4
+
+
+def make_progress(config: Config, stream: TextIO) -> Progress:
+    """A live display on a terminal; on anything else plain lines, a minute or more apart."""
+    console = Console(file=stream)
+    if not console.is_terminal or console.is_dumb_terminal:
+        return RareLines(stream)
+    return Display(config, console)
+
+
+class RareLines(LogLines):
+    """A line for each stage and each new best layer, and at least one a minute."""
+
+    def __init__(self, stream: TextIO):
+        super().__init__(stream)
+        self._last = 0.0
+
+    def update(self, event: Event) -> None:
+        """Writes a line, if the event is worth one or the last line is a minute old."""
+        if event.elapsed - self._last >= _SECONDS_BETWEEN_LINES and not event.text:
+            summary = dataclasses.replace(event, candidate=None, text=_summary(event))
+            super().update(summary)
+        elif event.text or _is_new_best(event):
+            super().update(event)
+        else:
+            return
+        self._last = event.elapsed
+
+
+def _is_new_best(event: Event) -> bool:
+    ids = [row.id for row in (event.candidate, event.best) if row is not None]
+    return event.kind == "finished" and len(ids) == 2 and ids[0] == ids[1]
+
+
+def _summary(event: Event) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in event.counts.items())
+    best = f", best {event.best.fitness:.4f}" if event.best else ""
+    return f"{counts or 'nothing yet'}{best}"
+
+
+class Display:
+    """A panel that is drawn anew in place: budget, counts, the best layer, current work."""
+
+    def __init__(
+        self, config: Config, console: Console, clock: Callable[[], float] = time.monotonic
+    ):
+        self._config = config
+        self._console = console
+        self._clock = clock
+        self._is_closed = False
+        self._event = Event("started")
+        self._received = clock()
+        self._stage = "starting"
+        self._in_flight: dict[int, Candidate] = {}
+        self._baselines: dict[str, float] = {}
+        self._live = Live(
+            console=console,
+            get_renderable=self.render,
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+
+    def update(self, event: Event) -> None:
+        """Takes the event's figures over; the next refresh shows them."""
+        self._event, self._received = event, self._clock()
+        if event.text:
+            self._stage = event.text
+        row = event.candidate
+        if row is not None and event.kind == "sampled":
+            self._in_flight[row.id] = row
+        elif row is not None:
+            self._in_flight.pop(row.id, None)
+            if row.origin == "baseline" and row.fitness is not None:
+                self._baselines[row.name] = row.fitness
+
+    def close(self) -> None:
+        """Leaves the last state on the screen and gives the cursor back."""
+        self._in_flight.clear()
+        self._is_closed = True
+        self._live.stop()
+
+    def render(self) -> RenderableType:
+        """The panel as it is now."""
+        algorithm = names.algorithm(self._config.method.algorithm)
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(ratio=1)
+        for name, value in self._rows():
+            grid.add_row(name, value)
+        return Panel(
+            Group(self._budget(), Text(), grid),
+            title=Text(f" {algorithm} · {self._config.preset} ", style="bold"),
+            title_align="left",
+            border_style="blue",
+            width=min(self._console.width, _WIDEST),
+        )
+
+    def _budget(self) -> RenderableType:
+        # The clock goes on between events.
+        since = 0.0 if self._is_closed else self._clock() - self._received
+        elapsed = names.duration(self._event.elapsed + since)
+        if self._event.share is None:
+            return Text(f"{elapsed} so far", style="bold")
+        words = f"{self._event.share:4.0%}  {elapsed}"
+        if self._event.left is not None:
+            words += f", {names.duration(max(0.0, self._event.left - since))} left"
+        row = Table.grid(padding=(0, 2), expand=True)
+        row.add_column(ratio=1, min_width=8)
+        row.add_column(no_wrap=True)
+        row.add_row(ProgressBar(100, 100 * self._event.share, complete_style="blue"), words)
+        return row
+
+    def _rows(self):
+        counts = self._event.counts
+        yield (
+            "sampled",
+            _counts(
+                {
+                    "": self._event.sampled,
+                    "trained": counts.get("accepted", 0),
+                    "duplicates": counts.get("duplicate", 0),
+                    "failed": counts.get("failed", 0),
+                }
+            ),
+        )
+        yield "rejected", _counts({"": counts.get("rejected", 0), **self._reasons()})
+        yield "speed", Text(f"{self._event.per_minute:.1f} evaluations a minute")
+        yield "best", self._best()
+        if self._baselines:
+            yield (
+                "beside",
+                Text(
+                    _scores({names.layer(name): score for name, score in self._baselines.items()})
+                ),
+            )
+        yield "now", self._now()
+
+    def _reasons(self) -> dict[str, int]:
+        reasons = sorted(self._event.reasons.items(), key=lambda item: -item[1])
+        return {reason.replace("_", " "): count for reason, count in reasons}
+
+    def _best(self) -> RenderableType:
+        best = self._event.best
+        if best is None:
+            return Text("none has passed the tests yet", style="dim")
+        text = Text(_percent(best.fitness), style="bold green")
+        text.append(f"  {best.formula}\n", style="not bold default")
+        return text.append(_scores(best.scores or {}), style="not bold dim default")
+
+    def _now(self) -> RenderableType:
+        lines = [Text(self._stage)]
+        for row in list(self._in_flight.values())[:_MOST_IN_FLIGHT]:
+            name = names.layer(row.name) if row.name else row.formula
+            lines.append(Text(f"{row.id}: {name}", style="dim", no_wrap=True, overflow="ellipsis"))
+        return Group(*lines)
+
+
+def _counts(counts: dict[str, int]) -> Text:
+    """ "412 · 31 trained · 9 duplicates"; zeros are left out, except the first."""
+    items = [f"{count:,} {name}".strip() for name, count in counts.items() if count or not name]
+    shown = [_unbroken(item) for item in items]
+    text = Text(" · ".join(shown))
+    text.stylize("bold", 0, len(shown[0]))
+    return text
+
+
+def _scores(scores: Mapping[str, float]) -> str:
+    return ", ".join(_unbroken(f"{name} {_percent(score)}") for name, score in scores.items())
+
+
+def _unbroken(words: str) -> str:
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1%}"
