@@ -4,7 +4,6 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-import trainers  # noqa: F401  (chooses Keras 2 before TensorFlow is imported)
 from evonorm_tf import files
 from search.errors import SearchError
 from search.report import figures, graph_picture, html, style

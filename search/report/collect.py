@@ -10,7 +10,6 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import trainers  # noqa: F401  (chooses Keras 2 before TensorFlow is imported)
 from evonorm_tf.layer_graph import LayerGraph
 from search import names, ranking
 from search.store import Candidate, Store

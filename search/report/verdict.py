@@ -108,7 +108,7 @@ def verdict(run: Run) -> Verdict:
         return Verdict("Nothing has been sampled yet.", "The run folder holds no genotypes.")
     comparison = compare(run)
     if comparison.found is None:
-        detail = f"{len(run.genotypes):,} genotypes were sampled; none was trained to the end."
+        detail = f"Genotypes sampled: {len(run.genotypes):,}. None was trained to the end."
         return Verdict("No layer has passed the tests so far.", detail)
     return Verdict(_headline(comparison), _detail(run, comparison))
 
