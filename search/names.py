@@ -30,7 +30,7 @@ def algorithm(name: str) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as a person says them: "4.0 s", "12 min 5 s", "3 h 20 min"."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,0 +1,267 @@
+"""The report as a file: whole, self-contained, safe to open, and true to the run."""
+
+import html.parser
+import re
+import shutil
+import xml.etree.ElementTree as ET
+
+import matplotlib.figure
+import numpy as np
+import pytest
+
+from evonorm_tf import registry
+from search import report, sample_graph
+from search.errors import SearchError
+from search.report import analysis, collect, figures, formulas, graph_picture, style
+from search.report.html import node_text
+from search.store import Candidate, Store
+from tests.search import synthetic_run
+
+_FIGURES = ("progress", "outcomes", "histograms", "anchors", "frontier", "best_layer")
+_NEEDS_GRAPHVIZ = pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz here")
+
+
+class _Page(html.parser.HTMLParser):
+    """Checks that elements nest, and collects text, attributes and element names."""
+
+    _VOID = ("meta", "br", "img")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.names, self.attributes, self.words = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        self.attributes += attrs
+        if tag not in self._VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.names.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.words)).replace("\N{NON-BREAKING HYPHEN}", "-")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run with everything: a finished search, reranking, a final comparison."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    synthetic_run.write_run(folder, 120)
+    synthetic_run.add_final(folder, 0.97, {"bn_relu": 0.95, "evonorm_b0": 0.96, "evonorm_s0": 0.98})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    path = report.write(folder)
+    assert path == folder / "report.html"
+    return _Page(path.read_text(encoding="utf-8"))
+
+
+def test_report_says_what_the_run_found(folder, page):
+    run = collect.read_run(folder)
+    assert "The search found a layer that outscores BN-ReLU: 97.0% against 95.0%." in page.text
+    assert collect.graph_of(run.winner).formula() in page.text
+    for row in run.ordered[:10]:
+        assert f"genotype {row.id}, by {row.origin}" in page.text
+    for step in analysis.lineage(run, run.winner):
+        assert f"genotype {step.row.id} {step.row.origin}" in page.text
+        for change in step.changes:
+            assert node_text(change.after) in page.text
+    assert "EvoNorm-S0 98.0 ± 0.2 +3.0 98.0 98.0 98.0" in page.text
+    assert "This search is not finished" not in page.text
+    assert "method.tournament_fraction 0.2" in page.text
+    sections = ("Search progress", "What became of the genotypes", "Pareto frontier")
+    assert all(section in page.text for section in sections)
+
+
+def test_report_loads_nothing_and_runs_nothing(page):
+    assert {"script", "link", "img", "iframe", "object"}.isdisjoint(page.names)
+    links = [value for name, value in page.attributes if name in ("src", "href", "action")]
+    assert all("#" in value or value.startswith("data:") for value in links)
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    urls = re.findall(r"url\(([^)]*)\)", " ".join(value or "" for _, value in page.attributes))
+    assert all(url.startswith("#") for url in urls)
+
+
+def test_figures_are_png_files_beside_the_report(folder, page):
+    for name in _FIGURES:
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    assert not list(folder.glob("*.part"))
+
+
+def test_colours_of_the_figures_are_the_pages(page):
+    used = " ".join(value or "" for _, value in page.attributes)
+    assert "var(--ink)" in used and "var(--blue)" in used
+    for name, colour in style.LIGHT.items():
+        assert colour not in used, name
+
+
+def test_every_picture_has_words_for_it(page):
+    assert page.names.count("svg") > 20
+    spoken = [value for name, value in page.attributes if name == "aria-label"]
+    hidden = [value for name, value in page.attributes if name == "aria-hidden"]
+    assert len(spoken) + len(hidden) == page.names.count("svg")
+    assert all(spoken)
+
+
+def test_data_cannot_become_markup(tmp_path):
+    attack = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    folder = tmp_path / "<b>run & co"
+    with Store.create(folder, {"config": {attack: {"preset": attack}}}) as store:
+        graph = registry.graph("evonorm_b0")
+        scores = {attack: 0.5, "b": 0.6}
+        common = {"graph": graph.to_json(), "formula": attack, "host": attack}
+        store.add(Candidate(1, "baseline", name=attack, status="accepted", fitness=0.5))
+        store.update(1, scores=scores)
+        store.add(Candidate(2, "random", status="accepted", **common))
+        store.update(2, scores=scores, fitness=0.55)
+        store.add(Candidate(3, "random", status="failed", reason=f"error: {attack}", **common))
+    text = report.write(folder).read_text(encoding="utf-8")
+    page = _Page(text)
+    assert "script" not in page.names and "img" not in page.names and "b" not in page.names
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert page.text.count("<script>alert(1)</script>") >= 5
+    assert "<b>run & co" in page.text
+
+
+def test_report_of_an_empty_run(tmp_path):
+    Store.create(tmp_path / "run", {"config": {}}).close()
+    page = _Page(report.write(tmp_path / "run").read_text(encoding="utf-8"))
+    assert "Nothing has been sampled yet." in page.text
+    assert list((tmp_path / "run").glob("*.png")) == []
+
+
+def test_report_of_a_run_where_nothing_has_passed(tmp_path):
+    with Store.create(tmp_path / "run", {"config": {}}) as store:
+        store.add(Candidate(1, "random", status="rejected", reason="constant"))
+        store.add(Candidate(2, "random", status="running"))
+    page = _Page(report.write(tmp_path / "run").read_text(encoding="utf-8"))
+    assert "No layer has passed the tests so far." in page.text
+    assert "This search is not finished" in page.text
+    assert [path.name for path in (tmp_path / "run").glob("*.png")] == ["outcomes.png"]
+
+
+def test_report_with_one_anchor_has_no_figures_that_need_two(tmp_path):
+    with Store.create(tmp_path / "run", {"config": {}}) as store:
+        store.add(Candidate(1, "random", status="accepted", graph=synthetic_run.graph_json()))
+        store.update(1, scores={"a": 0.5}, fitness=0.5)
+    page = _Page(report.write(tmp_path / "run").read_text(encoding="utf-8"))
+    assert "The best layer found scores 50.0%." in page.text
+    names = sorted(path.stem for path in (tmp_path / "run").glob("*.png"))
+    assert names == ["best_layer", "histograms", "outcomes", "progress"]
+
+
+def test_report_without_graphviz(monkeypatch, tmp_path):
+    folder = synthetic_run.write_run(tmp_path / "run", 35)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    count = len(collect.read_run(folder).ranking)
+    assert 2 < count < 10
+    assert not graph_picture.has_graphviz()
+    page = _Page(report.write(folder).read_text(encoding="utf-8"))
+    spoken = [value for name, value in page.attributes if name == "aria-label"]
+    assert sum(label.startswith("computation graph") for label in spoken) == count
+
+
+def test_no_run_is_one_clear_error(tmp_path):
+    with pytest.raises(SearchError, match="holds no search"):
+        report.write(tmp_path)
+
+
+def test_a_file_that_cannot_be_written_is_one_clear_error(tmp_path):
+    Store.create(tmp_path / "run", {"config": {}}).close()
+    (tmp_path / "run" / "report.html").mkdir()
+    with pytest.raises(SearchError, match=r"cannot write the report into .*run: Is a directory"):
+        report.write(tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_progress_draws_every_run_and_the_baselines(folder, tmp_path):
+    override = ["method.algorithm=random_rejection"]
+    other = synthetic_run.write_run(tmp_path / "other", 60, seed=1, overrides=override)
+    runs = [collect.read_run(each) for each in (folder, other)]
+    plot = figures.plots(runs[0], runs[1:])[0]
+    axes = matplotlib.figure.Figure().subplots()
+    plot.panels[0].draw(axes)
+    for line, run in zip(axes.get_lines(), runs, strict=False):
+        numbers, means = analysis.top_progress(run, 10)
+        assert line.get_xdata().tolist() == numbers.tolist()
+        assert line.get_ydata().tolist() == means.tolist()
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == [
+        "evolution (run)",
+        "random search with rejection (other)",
+        "BN-ReLU",
+        "EvoNorm-B0",
+        "EvoNorm-S0",
+    ]
+    assert axes.get_xlabel() and axes.get_ylabel()
+
+
+def test_histograms_count_trained_and_rejected(folder):
+    run = collect.read_run(folder)
+    plot = next(plot for plot in figures.plots(run) if plot.name == "histograms")
+    for panel, anchor in zip(plot.panels, run.anchors, strict=True):
+        axes = matplotlib.figure.Figure().subplots()
+        panel.draw(axes)
+        # Stacked: the height of the upper bars is their own.
+        total = sum(bar.get_height() for bar in axes.patches)
+        trained = sum(anchor in (row.scores or {}) for row in run.genotypes)
+        rejected = len(analysis.quality_accuracies(run, anchor))
+        assert total == trained + rejected > 0
+        assert axes.get_yscale() == "log"
+
+
+def _graphs():
+    rng = np.random.default_rng(11)
+    named = [registry.graph(name) for name in registry.names() if registry.graph(name)]
+    return named + [sample_graph(rng) for _ in range(25)]
+
+
+def test_every_formula_can_be_set():
+    for graph in _graphs():
+        lines = [ET.fromstring(line) for line in formulas.svg_lines(graph)]
+        assert lines[0].get("aria-label") == graph.formula()
+        assert len(lines) == graph.latex().count(r"\quad") + 1
+        for line in lines:
+            left, top, width, height = map(float, line.get("viewBox").split())
+            numbers = np.array(re.findall(r"-?[\d.]+", line[0].get("d")), float).reshape(-1, 2)
+            # In units of a twentieth of an em; a curve's control points lie a little outside.
+            assert (numbers >= (left - 2, top - 2)).all()
+            assert (numbers <= (left + width + 2, top + height + 2)).all()
+            assert width < 2000 and height < 200
+
+
+@pytest.mark.parametrize("has_graphviz", [pytest.param(True, marks=_NEEDS_GRAPHVIZ), False])
+def test_a_drawn_graph_shows_each_operation(has_graphviz, monkeypatch):
+    monkeypatch.setattr(graph_picture, "has_graphviz", lambda: has_graphviz)
+    for graph in _graphs()[:8]:
+        root = ET.fromstring(graph_picture.svg(graph))
+        words = [element.text for element in root.iter() if element.tag.endswith("text")]
+        words = [word.strip() for word in words if word]
+        expected = re.findall(r'^  n\d+ \[label="([^"]*)"', graph.dot(), re.MULTILINE)
+        expected = [line for label in expected for line in label.split(r"\n")]
+        marks = graph.dot().count('[label=" ÷"')
+        assert sorted(words) == sorted(expected + ["÷"] * marks)
+        assert graph_picture.png(graph).startswith(b"\x89PNG")
+
+
+def test_the_fallback_puts_no_node_on_another():
+    for graph in _graphs():
+        panel = graph_picture._panel(graph)
+        places = panel.draw.keywords["places"]
+        assert len(set(places.values())) == len(places) == len(graph.live())
+        for source, target, _ in panel.draw.keywords["edges"]:
+            assert places[source][1] < places[target][1]
