@@ -86,7 +86,7 @@ def resnet(
     Raises:
       ValueError: for an unknown depth or version.
     """
-    spec = _spec(depth)
+    spec = resnet_spec(depth)
     label = "custom" if isinstance(depth, ResNetSpec) else depth
     net = resnet_network(norm_act, **settings)
     images = tf.keras.Input(input_shape)
@@ -129,7 +129,8 @@ def resnet_features(net: Network, images, spec: ResNetSpec, version: int, width:
     return features
 
 
-def _spec(depth: int | str | ResNetSpec) -> ResNetSpec:
+def resnet_spec(depth: int | str | ResNetSpec) -> ResNetSpec:
+    """The layout for a depth; a layout itself comes back as it is."""
     if isinstance(depth, ResNetSpec):
         return depth
     if depth not in SPECS:

@@ -1,0 +1,165 @@
+"""The networks as backbones of tf-models-official's classification, detection, segmentation.
+
+Importing this module registers them. A task's model config takes `Backbone` below where it
+takes tf-models-official's own:
+
+    config.task.model.backbone = backbones.Backbone(
+        type="evo_resnet", evo_resnet=backbones.EvoResNet(norm_act="evonorm_s0", depth=50)
+    )
+"""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+from official.modeling import hyperparams
+from official.vision.configs import backbones as official_backbones
+from official.vision.modeling.backbones import factory
+
+from trainers.models import inverted_bottleneck
+from trainers.models.efficientnet import efficientnet_spec, variant
+from trainers.models.inverted_bottleneck import InvertedBottleneckSpec
+from trainers.models.mnasnet import mnasnet_spec
+from trainers.models.mobilenet_v2 import mobilenet_v2_spec
+from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
+from trainers.norm_act_config import NormActArgs, norm_act_settings
+
+
+@dataclasses.dataclass
+class _NormActBackbone(hyperparams.Config):
+    """What all backbones have in common.
+
+    Attributes:
+      norm_act: registered name, or path of a layer graph's JSON file.
+      norm_act_args: constructor arguments of every norm-act layer; they precede the task's
+        `norm_activation`, whose activation is not for the backbone.
+      width: multiplies the filters.
+      unit_strides: how many reducing operations, from the input on, get stride 1.
+    """
+
+    norm_act: str = "bn_relu"
+    norm_act_args: NormActArgs = dataclasses.field(default_factory=NormActArgs)
+    width: float = 1.0
+    unit_strides: int = 0
+
+
+@dataclasses.dataclass
+class EvoResNet(_NormActBackbone):
+    """A ResNet; see `trainers.models.resnet`."""
+
+    depth: int = 50
+    version: int = 2
+
+
+@dataclasses.dataclass
+class EvoMobileNetV2(_NormActBackbone):
+    """A MobileNetV2; see `trainers.models.mobilenet_v2`."""
+
+
+@dataclasses.dataclass
+class EvoMnasNet(_NormActBackbone):
+    """A MnasNet-B1; see `trainers.models.mnasnet`."""
+
+
+@dataclasses.dataclass
+class EvoEfficientNet(_NormActBackbone):
+    """An EfficientNet; see `trainers.models.efficientnet`. `width` multiplies its own."""
+
+    norm_act: str = "bn_silu"
+    variant: str = "b0"
+    stochastic_depth: float = 0.2
+
+
+@dataclasses.dataclass
+class Backbone(official_backbones.Backbone):
+    """tf-models-official's choice of backbones, with those of this package."""
+
+    evo_resnet: EvoResNet = dataclasses.field(default_factory=EvoResNet)
+    evo_mobilenet_v2: EvoMobileNetV2 = dataclasses.field(default_factory=EvoMobileNetV2)
+    evo_mnasnet: EvoMnasNet = dataclasses.field(default_factory=EvoMnasNet)
+    evo_efficientnet: EvoEfficientNet = dataclasses.field(default_factory=EvoEfficientNet)
+
+
+class BackboneModel(tf.keras.Model):
+    """A functional model from images to a dictionary of feature maps by level.
+
+    Args:
+      inputs, outputs: as of a functional model; the outputs' keys are levels as strings.
+      num_heads: how many of the highest levels are not for detection, being the
+        classification head at the size of the level below.
+    """
+
+    def __init__(self, inputs, outputs, num_heads: int = 0, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        levels = sorted(outputs, key=int)
+        levels = levels[: len(levels) - num_heads]
+        self._output_specs = {level: outputs[level].shape for level in levels}
+
+    @property
+    def output_specs(self) -> dict[str, tf.TensorShape]:
+        """Shapes of the feature maps that a decoder can use, by level."""
+        return self._output_specs
+
+
+@factory.register_backbone_builder("evo_resnet")
+def build_evo_resnet(input_specs, backbone_config, norm_activation_config, l2_regularizer=None):
+    """Builds `EvoResNet`; called by tf-models-official's factory."""
+    config: EvoResNet = backbone_config.get()
+    net = resnet_network(**_settings(config, norm_activation_config, l2_regularizer))
+    images = tf.keras.Input(input_specs.shape[1:])
+    spec = resnet_spec(config.depth)
+    features = resnet_features(net, images, spec, config.version, config.width)
+    return _model(images, features, num_heads=0)
+
+
+@factory.register_backbone_builder("evo_mobilenet_v2")
+def build_evo_mobilenet_v2(
+    input_specs, backbone_config, norm_activation_config, l2_regularizer=None
+):
+    """Builds `EvoMobileNetV2`; called by tf-models-official's factory."""
+    config: EvoMobileNetV2 = backbone_config.get()
+    spec = mobilenet_v2_spec(config.width)
+    return _inverted_bottleneck(input_specs, config, spec, norm_activation_config, l2_regularizer)
+
+
+@factory.register_backbone_builder("evo_mnasnet")
+def build_evo_mnasnet(input_specs, backbone_config, norm_activation_config, l2_regularizer=None):
+    """Builds `EvoMnasNet`; called by tf-models-official's factory."""
+    config: EvoMnasNet = backbone_config.get()
+    spec = mnasnet_spec(config.width)
+    return _inverted_bottleneck(input_specs, config, spec, norm_activation_config, l2_regularizer)
+
+
+@factory.register_backbone_builder("evo_efficientnet")
+def build_evo_efficientnet(
+    input_specs, backbone_config, norm_activation_config, l2_regularizer=None
+):
+    """Builds `EvoEfficientNet`; called by tf-models-official's factory."""
+    config: EvoEfficientNet = backbone_config.get()
+    chosen = variant(config.variant)
+    spec = efficientnet_spec(chosen.width * config.width, chosen.depth, config.stochastic_depth)
+    return _inverted_bottleneck(input_specs, config, spec, norm_activation_config, l2_regularizer)
+
+
+def _settings(config: _NormActBackbone, norm_activation: Any, l2_regularizer) -> dict[str, Any]:
+    """The arguments of `Network`."""
+    norm_act, arguments = norm_act_settings(config.norm_act, config.norm_act_args, norm_activation)
+    return {
+        "norm_act": norm_act,
+        "norm_act_args": arguments,
+        "kernel_regularizer": l2_regularizer,
+        "unit_strides": config.unit_strides,
+    }
+
+
+def _inverted_bottleneck(
+    input_specs, config, spec: InvertedBottleneckSpec, norm_activation, l2_regularizer
+) -> BackboneModel:
+    net = inverted_bottleneck.network(**_settings(config, norm_activation, l2_regularizer))
+    images = tf.keras.Input(input_specs.shape[1:])
+    return _model(images, inverted_bottleneck.features(net, images, spec), num_heads=1)
+
+
+def _model(images, features: dict[int, Any], num_heads: int) -> BackboneModel:
+    outputs = {str(level): tensor for level, tensor in features.items()}
+    return BackboneModel(images, outputs, num_heads=num_heads)
