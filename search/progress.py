@@ -38,9 +38,11 @@ class RareLines(LogLines):
     def __init__(self, stream: TextIO):
         super().__init__(stream)
         self._last = 0.0
+        self._figures = Event("started")
 
     def update(self, event: Event) -> None:
         """Writes a line, if the event is worth one or the last line is a minute old."""
+        event = self._figures = _with_figures(event, self._figures)
         if event.elapsed - self._last >= _SECONDS_BETWEEN_LINES and not event.text:
             summary = dataclasses.replace(event, candidate=None, text=_summary(event))
             super().update(summary)
@@ -49,6 +51,13 @@ class RareLines(LogLines):
         else:
             return
         self._last = event.elapsed
+
+
+def _with_figures(event: Event, before: Event) -> Event:
+    """The event; one that names a stage alone gets the figures that were known before."""
+    if event.kind != "stage":
+        return event
+    return dataclasses.replace(before, kind="stage", candidate=None, text=event.text, left=None)
 
 
 def _is_new_best(event: Event) -> bool:
@@ -74,7 +83,8 @@ class Display:
         self._is_closed = False
         self._event = Event("started")
         self._received = clock()
-        self._stage = "starting"
+        # The controller trains these before it samples, and has no word for it.
+        self._stage = "starting; the handwritten layers are trained first"
         self._in_flight: dict[int, Candidate] = {}
         self._baselines: dict[str, float] = {}
         self._live = Live(
@@ -87,11 +97,14 @@ class Display:
 
     def update(self, event: Event) -> None:
         """Takes the event's figures over; the next refresh shows them."""
-        self._event, self._received = event, self._clock()
+        if event.kind != "stage":
+            self._received = self._clock()
+        self._event = _with_figures(event, self._event)
         if event.text:
             self._stage = event.text
         row = event.candidate
         if row is not None and event.kind == "sampled":
+            self._stage = "searching"
             self._in_flight[row.id] = row
         elif row is not None:
             self._in_flight.pop(row.id, None)

@@ -78,8 +78,8 @@ def _words(display, width=80):
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_panel_says_how_the_search_goes(display, width):
     shown = display(width)
-    shown.update(Event("stage", text="searching"))
-    shown.update(Event("finished", **_FIGURES))
+    shown.update(Event("sampled", candidate=_BEST, **_FIGURES))
+    shown.update(Event("finished", candidate=_BEST, **_FIGURES))
     words = _words(shown, width)
     assert "evolution · demo" in words
     assert "66% 1 min 23 s, 2 min 17 s left" in words
@@ -133,6 +133,18 @@ def test_the_clock_goes_on_between_events_and_stops_at_the_end(display, clock):
     assert "1 min 23 s, 2 min 17 s left" in _words(shown)
 
 
+def test_a_stage_leaves_the_figures_as_they_were(display, clock):
+    shown = display()
+    assert "starting; the handwritten layers are trained first" in _words(shown)
+    shown.update(Event("tick", **{**_FIGURES, "share": 1.0, "left": 0.0}))
+    clock.now += 10
+    shown.update(Event("stage", text="reranking"))
+    clock.now += 10
+    words = _words(shown)
+    assert "100% 1 min 43 s" in words and "left" not in words
+    assert "sampled 1,260" in words and "best 97.3%" in words and "now reranking" in words
+
+
 def test_a_search_without_a_budget_shows_its_time_alone(display):
     shown = display(algorithm="random_rejection")
     shown.update(Event("tick", elapsed=7.0))
@@ -144,8 +156,8 @@ def test_a_search_without_a_budget_shows_its_time_alone(display):
 def test_text_is_never_markup(display):
     shown = display()
     best = dataclasses.replace(_BEST, formula="[red]x[/red][/]", scores={"[b]a": 0.5})
-    shown.update(Event("stage", text="[/nonsense]", **{**_FIGURES, "best": best}))
     shown.update(Event("sampled", candidate=Candidate(5, "random", formula="[link=x]y")))
+    shown.update(Event("stage", text="[/nonsense]"))
     words = _words(shown)
     for text in ("[/nonsense]", "[link=x]y"):
         assert text in words
@@ -160,7 +172,7 @@ def test_on_a_terminal_it_is_the_display_and_the_cursor_comes_back(monkeypatch):
     with os.fdopen(terminal, "w", encoding="utf-8") as stream:
         progress = make_progress(preset("demo"), stream)
         assert isinstance(progress, Display)
-        progress.update(Event("stage", text="searching", **_FIGURES))
+        progress.update(Event("sampled", candidate=_BEST, **_FIGURES))
         progress.close()
         written = os.read(controller, 100_000).decode()
     os.close(controller)
@@ -185,7 +197,7 @@ def test_lines_are_stages_new_bests_and_one_a_minute():
     figures = {**_FIGURES, "counts": {"accepted": 2, "rejected": 5}}
     other = dataclasses.replace(_BEST, id=21, fitness=0.5)
     events = [
-        Event("stage", text="measuring the baselines", elapsed=1.0),
+        Event("stage", text="measuring the baselines"),
         Event("sampled", candidate=other, **{**figures, "elapsed": 2.0}),
         Event("finished", candidate=_BEST, **{**figures, "elapsed": 3.0}),
         Event("finished", candidate=other, **{**figures, "elapsed": 4.0}),
@@ -193,7 +205,7 @@ def test_lines_are_stages_new_bests_and_one_a_minute():
         Event("tick", **{**figures, "elapsed": 63.0}),
         Event("tick", **{**figures, "elapsed": 64.0}),
         Event("tick", elapsed=130.0),
-        Event("stopped", text="stopped", **{**figures, "elapsed": 131.0}),
+        Event("stage", text="reranking"),
     ]
     for event in events:
         lines.update(event)
@@ -204,8 +216,9 @@ def test_lines_are_stages_new_bests_and_one_a_minute():
         f"0.9731  {_FORMULA}",
         "2 accepted, 5 rejected, best 0.9731",
         "nothing yet",
-        "stopped",
+        "reranking",
     ]
+    assert stream.getvalue().splitlines()[-1].startswith("[  130.0 s")
     assert "\x1b" not in stream.getvalue()
 
 

@@ -167,6 +167,7 @@ def test_report_with_one_anchor_has_no_figures_that_need_two(tmp_path):
 def test_report_without_graphviz(monkeypatch, tmp_path):
     folder = synthetic_run.write_run(tmp_path / "run", 35)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(figures, "plots", lambda *_: [])
     count = len(collect.read_run(folder).ranking)
     assert 2 < count < 10
     assert not graph_picture.has_graphviz()
