@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
         if value is not None:
             settings.append(f"{path}={value}")
     config = config.override(settings)
-    _quiet_tensorflow()
+    quiet_tensorflow()
     from search import run
 
     with run.create(options.run_dir, config) as store:
@@ -95,7 +95,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
-        _quiet_tensorflow()
+        quiet_tensorflow()
         from search import run
 
         config = _with_workers(run.load_config(store), options.workers)
@@ -121,7 +121,7 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
 
 def _rerank(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
-        _quiet_tensorflow()
+        quiet_tensorflow()
         from search import final, run
         from search.events import make_progress
 
@@ -153,7 +153,7 @@ def _status(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir):
         pass  # a folder without a run gets the one clear line
-    _quiet_tensorflow()
+    quiet_tensorflow()
     from search import report
 
     print(f"report: {report.write(options.run_dir)}")
@@ -161,7 +161,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    _quiet_tensorflow()
+    quiet_tensorflow()
     import numpy as np
 
     from search.space import sample_graph
@@ -176,7 +176,7 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _export(arguments: Sequence[str]) -> int:
-    _quiet_tensorflow()
+    quiet_tensorflow()
     from search import export
 
     try:
@@ -192,5 +192,6 @@ def _with_workers(config: configuration.Config, workers: int | None) -> configur
     return dataclasses.replace(config, workers=config.override([f"workers={workers}"]).workers)
 
 
-def _quiet_tensorflow() -> None:
+def quiet_tensorflow() -> None:
+    """Keeps the TensorFlow that is imported later from logging."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,0 +1,173 @@
+"""Two small experiments that show the method at work, on the embedded digits.
+
+    python -m search.experiments --run-dir DIR [--out docs/search]
+
+(a) Evolution against random search with the same rejections, at equal numbers of sampled
+genotypes, over several seeds: figure 6 in small. (b) Random search without any rejection:
+how many of the trained genotypes stay at random guess, figure 2 in small.
+
+A run that was stopped goes on where it was. The numbers go to JSON, with a figure each.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import sys
+
+import numpy as np
+
+from search import run
+from search.cli import quiet_tensorflow
+from search.config import Config, preset
+from search.events import LogLines
+from search.store import DATABASE, Store
+
+_TOP = 10
+# Shorter trainings than the demo's: what counts here is the difference between methods.
+_SETTINGS = (
+    "evaluation.steps=100",
+    "evaluation.quality_steps=50",
+    "evaluation.stability_steps=10",
+    "method.initial_members=3",
+    "method.max_minutes=none",
+)
+
+
+def configure(algorithm: str, seed: int, candidates: int, workers: int) -> Config:
+    """The demo's configuration for one run of an experiment, without baselines."""
+    settings = [
+        *_SETTINGS,
+        f"method.algorithm={algorithm}",
+        f"method.seed={seed}",
+        f"method.max_candidates={candidates}",
+        f"workers={workers}",
+    ]
+    values = preset("demo").override(settings).to_dict()
+    return Config.from_dict({**values, "preset": "experiment", "baselines": []})
+
+
+def progress_curve(store: Store, length: int) -> list[float]:
+    """The mean fitness of the ten best so far after each sampled genotype; 0 before any.
+
+    Each function counts once. Fewer than ten count as what is missing scoring zero.
+    """
+    best: list[float] = []
+    curve = []
+    for row in store.candidates()[:length]:
+        if row.status == "accepted":
+            best = sorted([*best, row.fitness], reverse=True)[:_TOP]
+        curve.append(sum(best) / _TOP)
+    return curve
+
+
+def share_at_guess(scores: list[float], num_classes: int = 10) -> float:
+    """The share of accuracies below twice random guess, the quality test's limit."""
+    return statistics.fmean(score < 2 / num_classes for score in scores)
+
+
+def evolution_experiment(folder, seeds: int, candidates: int, workers: int) -> dict:
+    """Runs both algorithms for each seed; returns their curves and final figures."""
+    result: dict = {"seeds": list(range(seeds)), "candidates": candidates, "runs": []}
+    for seed in range(seeds):
+        for algorithm in ("evolution", "random_rejection"):
+            config = configure(algorithm, seed, candidates, workers)
+            with _run(folder / f"{algorithm}_{seed}", config) as store:
+                top = [row.fitness for row in store.top(_TOP)]
+                result["runs"].append(
+                    {
+                        "algorithm": algorithm,
+                        "seed": seed,
+                        "counts": store.counts(),
+                        "reasons": store.reasons(),
+                        "best": max(top, default=0.0),
+                        "curve": progress_curve(store, candidates),
+                    }
+                )
+    return result
+
+
+def rejection_experiment(folder, candidates: int, workers: int) -> dict:
+    """Trains random graphs without any rejection; returns their accuracies by anchor."""
+    config = configure("random", 0, candidates, workers)
+    with _run(folder / "random_0", config) as store:
+        rows = [row for row in store.candidates() if row.scores is not None]
+        anchors = config.evaluation.anchors
+        accuracies = {anchor: [row.scores[anchor] for row in rows] for anchor in anchors}
+    shares = {anchor: share_at_guess(scores) for anchor, scores in accuracies.items()}
+    return {"trained": len(rows), "share_at_random_guess": shares, "accuracies": accuracies}
+
+
+def _run(path: pathlib.Path, config: Config) -> Store:
+    if (path / DATABASE).exists():
+        store = Store.open(path, controller=True)
+        config = run.load_config(store)
+    else:
+        store = run.create(path, config)
+    run.execute(store, config, LogLines(sys.stderr), with_final=False)
+    return store
+
+
+def _draw_curves(result: dict, path: pathlib.Path) -> None:
+    from matplotlib import figure
+
+    canvas = figure.Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = canvas.subplots()
+    titles = {"evolution": "evolution", "random_rejection": "random search with rejection"}
+    for algorithm, title in titles.items():
+        runs = [each for each in result["runs"] if each["algorithm"] == algorithm]
+        curves = np.array([each["curve"] for each in runs])
+        line = axes.plot(curves.mean(0), linewidth=2, label=f"{title} (mean of {len(runs)} seeds)")
+        for curve in curves:
+            axes.plot(curve, color=line[0].get_color(), linewidth=0.7, alpha=0.6)
+    axes.set_xlabel("genotypes sampled")
+    axes.set_ylabel("validation accuracy, mean of the ten best")
+    axes.legend()
+    canvas.savefig(path, dpi=150)
+
+
+def _draw_histograms(result: dict, path: pathlib.Path) -> None:
+    from matplotlib import figure
+
+    canvas = figure.Figure(figsize=(9.6, 3.2), layout="constrained")
+    every = canvas.subplots(1, len(result["accuracies"]), sharey=True)
+    for axes, (anchor, scores) in zip(every, result["accuracies"].items(), strict=True):
+        axes.hist(scores, bins=np.linspace(0, 1, 21))
+        axes.axvline(0.2, color="black", linestyle=":", linewidth=1)
+        axes.set_yscale("log")
+        axes.set_title(anchor, fontsize=10)
+        axes.set_xlabel("validation accuracy")
+    every[0].set_ylabel("random layers")
+    canvas.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Runs both experiments and writes their JSON and figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run-dir", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("docs/search"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--candidates", type=int, default=300)
+    parser.add_argument("--random-candidates", type=int, default=60)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    quiet_tensorflow()
+    options.out.mkdir(parents=True, exist_ok=True)
+    rejection = rejection_experiment(options.run_dir, options.random_candidates, options.workers)
+    evolution = evolution_experiment(
+        options.run_dir, options.seeds, options.candidates, options.workers
+    )
+    for name, result, draw in (
+        ("rejection", rejection, _draw_histograms),
+        ("evolution", evolution, _draw_curves),
+    ):
+        text = json.dumps(result, indent=1)
+        (options.out / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        draw(result, options.out / f"{name}.png")
+    print(json.dumps(rejection["share_at_random_guess"]))
+    for each in evolution["runs"]:
+        print(each["algorithm"], each["seed"], each["best"], each["curve"][-1], each["counts"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The data's parts share no example, and are the same in every run."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from trainers import data
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+def _keys(split):
+    return {image.tobytes() for image in split.images}
+
+
+def test_digits_are_split_without_overlap(digits):
+    parts = [digits.train, digits.validation, digits.test]
+    assert [len(part) for part in parts] == [1077, 360, 360]
+    assert sum(len(_keys(part)) for part in parts) == len(set.union(*map(_keys, parts)))
+    assert digits.train.images.shape[1:] == (8, 8, 1)
+    assert digits.train.images.dtype == np.uint8
+    assert digits.num_classes == 10
+
+
+def test_digits_classes_have_equal_shares(digits):
+    for part in (digits.train, digits.validation, digits.test):
+        share = np.bincount(part.labels, minlength=10) / len(part)
+        np.testing.assert_allclose(share, 0.1, atol=0.006)
+
+
+def test_digits_test_split_never_changes(digits):
+    # Numbers on the test split mean something only while it is the same 360 examples.
+    digest = hashlib.sha256(digits.test.images.tobytes() + digits.test.labels.tobytes())
+    assert digest.hexdigest()[:16] == "b0f6cc025cd37d6f"
+
+
+def test_mean_and_stddev_are_those_of_the_training_images(digits):
+    assert digits.mean == pytest.approx(digits.train.images.mean(), rel=1e-5)
+    assert digits.stddev == pytest.approx(digits.train.images.std(), rel=1e-5)
+
+
+def test_held_out_mixes_train_and_validation_and_leaves_the_test(digits):
+    again = digits.held_out(0.1, seed=5)
+    assert len(again.validation) == round(0.1 * (1077 + 360))
+    assert _keys(again.train) | _keys(again.validation) == _keys(digits.train) | _keys(
+        digits.validation
+    )
+    assert not _keys(again.train) & _keys(again.validation)
+    assert again.test is digits.test
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="`name` must be one of digits, cifar10"):
+        data.load("mnist")
+
+
+@pytest.mark.slow
+def test_cifar10_from_tfds(monkeypatch):
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=50):
+        cifar = data.load("cifar10")
+    assert [len(part) for part in (cifar.train, cifar.validation, cifar.test)] == [45, 5, 50]
+    assert cifar.train.images.shape[1:] == (32, 32, 3)
+    assert cifar.mean.shape == (3,)
+    assert cifar.train.labels.dtype == np.int32
