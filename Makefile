@@ -15,8 +15,8 @@ help:
 	@echo 'make search       a search for layers on the embedded data, ending in a report'
 	@echo 'make test         the everyday tests'
 	@echo 'make test-slow    the slow tests'
-	@echo 'make test-tf215   the tests with TensorFlow 2.15 and tensorflow-addons, in .venv-tf215'
-	@echo 'make test-keras3  the layer tests with the newest TensorFlow and Keras 3, in .venv-keras3'
+	@echo 'make test-tf215   all layer tests with TensorFlow 2.15 and tensorflow-addons, in .venv-tf215'
+	@echo 'make test-keras3  all layer tests with the newest TensorFlow and Keras 3, in .venv-keras3'
 	@echo 'make lint         ruff and mypy'
 
 install: .venv/ready
@@ -54,10 +54,10 @@ test-slow: .venv/ready
 	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 -m slow $(PYTEST_ARGS)
 
 test-tf215: .venv-tf215/ready
-	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 -m 'not slow' tests/evonorm_tf $(PYTEST_ARGS)
+	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 tests/evonorm_tf $(PYTEST_ARGS)
 
 test-keras3: .venv-keras3/ready
-	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 -m 'not slow' tests/evonorm_tf $(PYTEST_ARGS)
+	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 tests/evonorm_tf $(PYTEST_ARGS)
 
 lint: .venv/ready
 	.venv/bin/ruff check .

@@ -20,7 +20,8 @@ class BatchStatistics(base.ChannelLayer):
         momentum: share of the old value in the moving averages, in [0, 1].
         synchronized: whether all replicas of a distribution strategy share their batch
           statistics. If not, each normalizes by its own, and the moving averages are
-          averaged over the replicas.""")
+          averaged over the replicas. Where it has several replicas to synchronize,
+          `training` must be a bool: TensorFlow cannot communicate inside a condition.""")
 
     def __init__(self, *, momentum=0.9, synchronized=False, **kwargs):
         super().__init__(**kwargs)
