@@ -59,7 +59,7 @@ def _progress(run: Run, compare: Sequence[Run]) -> Plot:
         "(the paper's figure 6). Only layers that passed the tests are counted."
     )
     draw = functools.partial(_draw_progress, run=run, compare=compare)
-    return Plot("progress", "Search progress", caption, [Panel(draw, (6.4, 3.6))])
+    return Plot("progress", "Search progress", caption, [Panel(draw, (5.2, 3.4))])
 
 
 def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
@@ -94,7 +94,7 @@ def _outcomes(run: Run) -> Plot:
     total = sum(row.count for row in rows)
     free = sum(row.count for row in rows if row.kind == "free")
     caption = f"{free:,} of {total:,} genotypes were settled before any training."
-    panel = Panel(functools.partial(_draw_outcomes, rows=rows), (6.4, 1.3 + 0.46 * len(rows)))
+    panel = Panel(functools.partial(_draw_outcomes, rows=rows), (5.2, 1.3 + 0.46 * len(rows)))
     return Plot("outcomes", "What became of the genotypes", caption, [panel])
 
 
@@ -134,7 +134,8 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
 def _histograms(run: Run) -> Plot:
     caption = (
         "How many genotypes came to which accuracy, on a logarithmic scale (the paper's figure 2): "
-        "after full training, or after the short one that got them rejected."
+        "after full training, or after the short one that got them rejected. A loss that is not "
+        "finite counts as 0%."
     )
     draws = [functools.partial(_draw_histogram, run=run, anchor=anchor) for anchor in run.anchors]
     panels = [Panel(draw, (4.0, 3.0)) for draw in draws]
@@ -227,7 +228,7 @@ def _frontier(run: Run) -> Plot:
         f"{count} of {len(run.ranking):,} accepted layers are on the frontier: no other layer is "
         "at least as good on every anchor and better on one. Grey lines are the others."
     )
-    panel = Panel(functools.partial(_draw_frontier, run=run), (6.4, 3.8))
+    panel = Panel(functools.partial(_draw_frontier, run=run), (5.2, 3.7))
     return Plot("frontier", "Pareto frontier", caption, [panel])
 
 

@@ -52,6 +52,7 @@ def render(run: Run, plots: Sequence[figures.Plot]) -> str:
         lineage=[_ancestor(step, run) for step in analysis.lineage(run, best)] if best else [],
         plots={plot.name: _plot(plot) for plot in plots},
         facts=_facts(run),
+        settings=_settings(run),
         light=style.LIGHT,
         dark=style.DARK,
     )
@@ -173,15 +174,23 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     hosts = sorted({row.host for row in run.candidates if row.host})
     computing = sum(row.seconds or 0.0 for row in run.candidates)
     facts = [
-        ("run folder", run.path.resolve().name),
-        ("algorithm", run.label),
+        ("run", run.label),
+        ("preset", run.settings.get("preset")),
+        ("seed", str(run.settings.get("method.seed", ""))),
         ("begun", _date(run.meta.get("created"))),
         ("search time", names.duration(run.elapsed)),
         ("evaluation, summed over workers", names.duration(computing)),
         ("hosts", ", ".join(hosts)),
-        *run.settings.items(),
     ]
-    return [(name, str(value)) for name, value in facts if value not in (None, "")]
+    return [(name, value) for name, value in facts if value]
+
+
+def _settings(run: Run) -> list[tuple[str, str]]:
+    return [
+        (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        for name, value in run.settings.items()
+        if value is not None
+    ]
 
 
 def _date(timestamp: float | None) -> str | None:

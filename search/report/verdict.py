@@ -109,6 +109,8 @@ def verdict(run: Run) -> Verdict:
     comparison = compare(run)
     if comparison.found is None:
         detail = f"Genotypes sampled: {len(run.genotypes):,}. None was trained to the end."
+        if run.is_finished:
+            return Verdict("The search found no layer that passes the tests.", detail)
         return Verdict("No layer has passed the tests so far.", detail)
     return Verdict(_headline(comparison), _detail(run, comparison))
 

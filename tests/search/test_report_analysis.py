@@ -208,3 +208,5 @@ def test_nothing_found_is_said():
     rejected = Candidate(1, "random", status="rejected", reason="constant")
     said = verdict(_run(rejected))
     assert "No layer has passed" in said.headline and "sampled: 1." in said.detail
+    spent = {"config": {"method": {"max_candidates": 1}}}
+    assert "found no layer that passes" in verdict(_run(rejected, meta=spent)).headline
