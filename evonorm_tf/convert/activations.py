@@ -93,9 +93,10 @@ def _step(graph: ModelGraph, call: Call) -> tuple[str, float | None]:
 
 
 def _same_step(step: tuple[str, float | None], expected: tuple[str, float | None]) -> bool:
-    if step[0] != expected[0] or (step[1] is None) != (expected[1] is None):
-        return False
-    return expected[1] is None or math.isclose(step[1], expected[1], rel_tol=1e-6)
+    (name, number), (expected_name, expected_number) = step, expected
+    if number is None or expected_number is None:
+        return step == expected
+    return name == expected_name and math.isclose(number, expected_number, rel_tol=1e-6)
 
 
 def _operation_name(layer: Any) -> str:

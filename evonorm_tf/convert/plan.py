@@ -84,8 +84,9 @@ def _plan_norm(plan, calls, target, linear: str, kinds, absorbed: set[int]) -> N
         plan.nonlinearity[id(layer)] = layer.nonlinearity
         place.action, place.reason = "converted", "a norm-act layer"
         return
-    fusions = [_fusion(graph, call) for graph, call in calls]
-    obstacles = [fusion for fusion in fusions if isinstance(fusion, str)]
+    outcomes = [_fusion(graph, call) for graph, call in calls]
+    obstacles = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    fusions = [outcome for outcome in outcomes if isinstance(outcome, _Fusion)]
     if obstacles:
         place.reason = obstacles[0] if len(calls) == 1 else f"in a shared layer: {obstacles[0]}"
         if linear == "convert":
