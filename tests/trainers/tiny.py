@@ -1,0 +1,39 @@
+"""A network of one residual block, and short trainings of it on the digits.
+
+Run as a program it is `trainers.train` with that network known.
+"""
+
+import trainers  # noqa: F401
+
+# isort: split
+from absl import app
+from official.common import flags as tfm_flags
+
+from trainers import experiments, models, train
+from trainers.configs.classification import ExperimentConfig
+from trainers.engine import networks
+from trainers.experiments import digits
+from trainers.models.resnet import ResNetSpec
+
+SPEC = ResNetSpec((1,), bottleneck=False, filters=(4,), stem="conv3")
+networks.NETWORKS["tiny"] = (models.resnet, {"depth": SPEC})
+experiments.register_all()
+
+
+def config(layer: str = "evonorm_s0", batch_size: int = 8, **trainer) -> ExperimentConfig:
+    """Four steps, one at a time, each with a checkpoint; `trainer` overrides its fields."""
+    params = digits.config(layer, batch_size)
+    params.task.model.network = "tiny"
+    params.trainer.train_steps = params.trainer.validation_interval = 4
+    params.trainer.steps_per_loop = params.trainer.summary_interval = 1
+    params.trainer.checkpoint_interval = 1
+    params.trainer.max_to_keep = 10
+    params.trainer.optimizer_config.warmup.linear.warmup_steps = 1
+    for name, value in trainer.items():
+        setattr(params.trainer, name, value)
+    return params
+
+
+if __name__ == "__main__":
+    tfm_flags.define_flags()
+    app.run(train.main)

@@ -1,0 +1,1 @@
+"""The training engine: tf-models-official's, with what norm-act layers need added."""

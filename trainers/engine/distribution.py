@@ -1,0 +1,78 @@
+"""Distribution strategies: those of tf-models-official, on what the machine has."""
+
+import contextlib
+
+import tensorflow as tf
+from official.common import distribute_utils
+
+from trainers.configs.classification import RuntimeConfig
+from trainers.engine.errors import TrainersError
+
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu")
+
+
+def build_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
+    """The configured strategy. Must be called before the first operation.
+
+    Raises:
+      TrainersError: for an unknown strategy, or more GPUs than there are.
+    """
+    name = runtime.distribution_strategy
+    if name not in STRATEGIES:
+        raise TrainersError(
+            f"`runtime.distribution_strategy` must be one of {', '.join(STRATEGIES)}. "
+            f"Received: distribution_strategy={name!r}"
+        )
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if runtime.num_gpus > gpus:
+        raise TrainersError(
+            f"`runtime.num_gpus` must be at most {gpus}. Received: num_gpus={runtime.num_gpus}"
+        )
+    if name == "tpu" or (name == "auto" and runtime.tpu is not None):
+        return tpu_strategy(runtime)
+    if runtime.worker_hosts:
+        distribute_utils.configure_cluster(runtime.worker_hosts, runtime.task_index)
+    gpus = runtime.num_gpus or gpus
+    if name == "multi_worker_mirrored":
+        return distribute_utils.get_distribution_strategy(
+            name, num_gpus=gpus, all_reduce_alg=runtime.all_reduce_alg
+        )
+    if name == "mirrored" and not gpus:
+        return tf.distribute.MirroredStrategy(_cpus(runtime.cpu_replicas))
+    if name == "mirrored" or (name == "auto" and gpus > 1):
+        return distribute_utils.get_distribution_strategy(
+            "mirrored",
+            num_gpus=gpus,
+            all_reduce_alg=runtime.all_reduce_alg,
+            num_packs=runtime.num_packs,
+        )
+    return distribute_utils.get_distribution_strategy("one_device", num_gpus=min(gpus, 1))
+
+
+def tpu_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
+    """Connects to a TPU, by name, zone and project, address, or "local" on a TPU VM."""
+    address = runtime.tpu if runtime.tpu is not None else "local"
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
+        tpu=address, zone=runtime.tpu_zone or None, project=runtime.tpu_project or None
+    )
+    if address not in ("", "local"):
+        tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def _cpus(count: int) -> list[str]:
+    """Names of that many logical CPU devices."""
+    if count > 1:
+        with contextlib.suppress(RuntimeError):  # TensorFlow runs already, on what it has
+            tf.config.set_logical_device_configuration(
+                tf.config.list_physical_devices("CPU")[0],
+                [tf.config.LogicalDeviceConfiguration()] * count,
+            )
+    there = len(tf.config.list_logical_devices("CPU"))
+    if there < count:
+        raise TrainersError(
+            f"`runtime.cpu_replicas` must be at most {there}, the CPU devices of this process. "
+            f"Received: cpu_replicas={count}"
+        )
+    return [f"CPU:{index}" for index in range(count)]

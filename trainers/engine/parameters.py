@@ -1,0 +1,150 @@
+"""From flags to a checked configuration."""
+
+import dataclasses
+import os
+from typing import Any
+
+import tensorflow as tf
+import yaml
+from official.core import exp_factory, train_utils
+from official.modeling.hyperparams import params_dict
+
+from trainers.configs.classification import ExperimentConfig
+from trainers.data import inputs
+from trainers.data.sharding import check_divides
+from trainers.engine import networks
+from trainers.engine.errors import TrainersError
+
+# Inherited from tf-models-official and not read here: setting one is an error.
+_UNREAD = (
+    "task.differential_privacy_config",
+    "task.allow_image_summary",
+    "task.name",
+    "runtime.gpu_thread_mode",
+    "runtime.dataset_num_private_threads",
+    "runtime.per_gpu_thread_count",
+    "runtime.run_eagerly",
+    "runtime.batchnorm_spatial_persistent",
+    "runtime.num_cores_per_replica",
+    "runtime.default_shard_dim",
+    "runtime.use_tpu_mp_strategy",
+    "trainer.recovery_begin_steps",
+    "trainer.recovery_max_trials",
+    "trainer.loss_upper_bound",
+    "trainer.preemption_on_demand_checkpoint",
+)
+
+
+def parse(flags: Any) -> ExperimentConfig:
+    """The experiment of --experiment with --config_file, --tpu and --params_override applied.
+
+    Raises:
+      TrainersError: for an unknown experiment or key, a key that nothing reads, or values
+        that do not go together.
+    """
+    try:
+        params = train_utils.ExperimentParser(flags).parse()
+    except (KeyError, LookupError, yaml.YAMLError, FileNotFoundError, TypeError) as error:
+        raise TrainersError(f"the configuration cannot be used: {error}") from error
+    if not isinstance(params, ExperimentConfig):
+        raise TrainersError(
+            "`experiment` must be one of `python -m trainers.experiments`. "
+            f"Received: experiment={flags.experiment!r}"
+        )
+    check(params)
+    params.lock()
+    return params
+
+
+def load(path: str) -> ExperimentConfig:
+    """The configuration in a model folder's params.yaml."""
+    params = ExperimentConfig()
+    try:
+        return params_dict.override_params_dict(params, path, is_strict=True)
+    except (KeyError, FileNotFoundError, ValueError) as error:
+        raise TrainersError(f"{path} is no configuration of this project: {error}") from error
+
+
+def experiment(name: str) -> ExperimentConfig:
+    """A registered experiment by name."""
+    try:
+        return exp_factory.get_exp_config(name)
+    except LookupError as error:
+        raise TrainersError(
+            f"`experiment` must be one of `python -m trainers.experiments`. Received: {name!r}"
+        ) from error
+
+
+def check(params: ExperimentConfig) -> None:
+    """Checks what needs no data and no device.
+
+    Raises:
+      TrainersError: naming the field.
+    """
+    params.validate()
+    default = ExperimentConfig()
+    for path in _UNREAD:
+        if _value(params, path) != _value(default, path):
+            raise TrainersError(
+                f"`{path}` is not read by this engine; leave it alone. "
+                f"Received: {path}={_value(params, path)!r}"
+            )
+    model, trainer = params.task.model, params.trainer
+    if model.network not in networks.NETWORKS:
+        raise TrainersError(
+            f"`task.model.network` must be one of {', '.join(networks.NETWORKS)}. "
+            f"Received: network={model.network!r}"
+        )
+    networks.layer_of(model.norm_act)
+    channels = len(model.input_size) == 3 and model.input_size[2]
+    if not channels or {len(model.mean), len(model.stddev)} != {channels}:
+        raise TrainersError(
+            "`task.model.input_size` must be height, width, channels, and `mean` and `stddev` "
+            f"have a number for each channel. Received: input_size={list(model.input_size)}, "
+            f"mean={list(model.mean)}, stddev={list(model.stddev)}"
+        )
+    for name in ("train_steps", "steps_per_loop", "checkpoint_interval", "validation_interval"):
+        if getattr(trainer, name) < 1:
+            raise TrainersError(
+                f"`trainer.{name}` must be at least 1. Received: {name}={getattr(trainer, name)}"
+            )
+
+
+def check_data(params: ExperimentConfig, mode: str, replicas: int) -> None:
+    """Opens the data sets that the mode needs and compares them with the rest.
+
+    Raises:
+      TrainersError: naming what is missing or does not fit.
+    """
+    parts = [("train_data", "train" in mode), ("validation_data", "eval" in mode)]
+    for name, needed in parts:
+        if needed:
+            config = getattr(params.task, name)
+            check_divides(config.global_batch_size, replicas)
+            inputs.check(config, params.task.model, f"task.{name}")
+
+
+def check_model_dir(params: ExperimentConfig, model_dir: str) -> None:
+    """Compares the model with that of the folder's params.yaml, if there is one.
+
+    Raises:
+      TrainersError: naming the fields that differ; variables of different layers can have
+        equal names and shapes, so a checkpoint alone would not tell.
+    """
+    path = os.path.join(model_dir, "params.yaml")
+    if not tf.io.gfile.exists(path):
+        return
+    there, here = load(path).task.model.as_dict(), params.task.model.as_dict()
+    differing = [name for name in here if here[name] != there[name]]
+    if differing:
+        shown = ", ".join(f"{name}={there[name]!r}" for name in differing)
+        raise TrainersError(
+            f"`model_dir` holds another model: {shown}. Choose an empty folder. "
+            f"Received: model_dir={model_dir}"
+        )
+
+
+def _value(params: Any, path: str) -> Any:
+    for name in path.split("."):
+        params = getattr(params, name)
+    return params.as_dict() if dataclasses.is_dataclass(params) else params

@@ -1,0 +1,105 @@
+"""The embedded digits: the paper's table 4 in small, in seconds on one core.
+
+Thirteen layers, at 4, 16 and 128 images a step, with the learning rate scaled linearly and
+equally many epochs, as in the paper's study of batch sizes.
+"""
+
+import functools
+
+from trainers.configs.classification import (
+    ClassificationConfig,
+    DataConfig,
+    ExperimentConfig,
+    LossConfig,
+    ModelConfig,
+    OptimizationConfig,
+)
+from trainers.experiments.registry import Experiment, add
+
+LAYERS = (
+    "bn_relu",
+    "bn_silu",
+    "gn_relu",
+    "gn_silu",
+    "frn",
+    "ln_relu",
+    "pixelnorm_relu",
+    "evonorm_b0",
+    "evonorm_b1",
+    "evonorm_b2",
+    "evonorm_s0",
+    "evonorm_s1",
+    "evonorm_s2",
+)
+BATCH_SIZES = (4, 16, 128)
+NETWORKS = ("resnet_small", "mobilenet_v2_small", "efficientnet_small")
+TRAIN_IMAGES, EPOCHS = 1077, 10
+# Of the training pixels, which go from 0 to 16.
+_MEAN, _STDDEV = 4.874, 6.016
+_RATE_PER_128 = 0.1
+
+
+def config(layer: str, batch_size: int, network: str = "resnet_small") -> ExperimentConfig:
+    """A training on the digits: SGD with Nesterov momentum, warm-up and cosine decay."""
+    steps = EPOCHS * TRAIN_IMAGES // batch_size
+    experiment = ExperimentConfig(
+        task=ClassificationConfig(
+            model=ModelConfig(
+                network=network,
+                norm_act=layer,
+                num_classes=10,
+                input_size=[8, 8, 1],
+                mean=[_MEAN],
+                stddev=[_STDDEV],
+            ),
+            losses=LossConfig(weight_decay=1e-4),
+            train_data=DataConfig(source="digits", global_batch_size=batch_size),
+            validation_data=DataConfig(
+                source="digits", split="validation", is_training=False, global_batch_size=128
+            ),
+        )
+    )
+    trainer = experiment.trainer
+    trainer.train_steps = steps
+    trainer.steps_per_loop = trainer.summary_interval = max(1, steps // EPOCHS)
+    trainer.checkpoint_interval = trainer.validation_interval = steps
+    trainer.max_to_keep = 1
+    trainer.optimizer_config = _optimizer(_RATE_PER_128 * batch_size / 128, steps)
+    return experiment
+
+
+def _optimizer(rate: float, steps: int) -> OptimizationConfig:
+    return OptimizationConfig(
+        {
+            "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9, "nesterov": True}},
+            "learning_rate": {
+                "type": "cosine",
+                "cosine": {"initial_learning_rate": rate, "decay_steps": steps},
+            },
+            "warmup": {"type": "linear", "linear": {"warmup_steps": steps // EPOCHS}},
+        }
+    )
+
+
+def _add_all() -> None:
+    for network in NETWORKS:
+        for layer in LAYERS:
+            add(
+                Experiment(
+                    f"digits_{network}_{layer}",
+                    functools.partial(config, layer, 128, network),
+                    hardware="one CPU core, seconds",
+                )
+            )
+    for layer in LAYERS:
+        for batch_size in BATCH_SIZES[:-1]:
+            add(
+                Experiment(
+                    f"digits_resnet_small_{layer}_batch{batch_size}",
+                    functools.partial(config, layer, batch_size),
+                    hardware="one CPU core, seconds",
+                )
+            )
+
+
+_add_all()

@@ -1,0 +1,92 @@
+"""The study of batch sizes on the digits: the paper's table 4 in small.
+
+    python -m trainers.experiments.digits_study --output_dir=docs/trainers
+
+Thirteen layers at 4, 16 and 128 images a step, three seeds each, equally many epochs, the
+learning rate scaled linearly. The trainings are those of `digits_resnet_small_*`, with the
+engine's own trainer and task; the three seeds of a layer and batch size share one trace, and
+no checkpoints are written. Finished runs are kept in runs.jsonl, where a new start goes on.
+Scores are of the test images, after the last step.
+"""
+
+import json
+import pathlib
+from typing import Any
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import tensorflow as tf
+
+from trainers.engine import networks
+from trainers.engine.task import ClassificationTask
+from trainers.engine.trainer import Trainer
+from trainers.experiments import digits, digits_report
+
+SEEDS = (0, 1, 2)
+
+_OUTPUT = flags.DEFINE_string("output_dir", "runs/digits_study", "Where the results go.")
+
+
+def run(output: pathlib.Path) -> None:
+    """Runs what is missing, then writes the table and the figure."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    output.mkdir(parents=True, exist_ok=True)
+    journal = output / "runs.jsonl"
+    done = digits_report.read(journal)
+    finished = {(run["layer"], run["batch_size"], run["seed"]) for run in done}
+    for layer in digits.LAYERS:
+        for batch_size in digits.BATCH_SIZES:
+            missing = [seed for seed in SEEDS if (layer, batch_size, seed) not in finished]
+            if missing:
+                _append(journal, _train(layer, batch_size, missing))
+    digits_report.write(digits_report.read(journal), output)
+
+
+def _train(layer: str, batch_size: int, seeds: list[int]) -> list[dict[str, Any]]:
+    """One trainer, started anew for each seed."""
+    params = digits.config(layer, batch_size)
+    params.task.validation_data.split = "test"
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        trainer = Trainer(params, ClassificationTask(params.task), train=True, evaluate=True)
+        return [_run(trainer, layer, batch_size, seed) for seed in seeds]
+
+
+def _run(trainer: Trainer, layer: str, batch_size: int, seed: int) -> dict[str, Any]:
+    config = trainer.config.task
+    tf.keras.utils.set_random_seed(seed)
+    trainer.model.set_weights(networks.build_network(config.model).get_weights())
+    for variable in (*trainer.optimizer.variables(), trainer.global_step):
+        variable.assign(tf.zeros_like(variable))
+    config.train_data.seed = seed
+    trainer.restart()
+    logs = trainer.train(tf.constant(trainer.config.trainer.train_steps))
+    scores = trainer.evaluate(tf.constant(-1))
+    result = {
+        "layer": layer,
+        "batch_size": batch_size,
+        "seed": seed,
+        "steps": trainer.config.trainer.train_steps,
+        "accuracy": float(scores["accuracy"]),
+        "training_loss": float(logs["training_loss"]),
+        "first_bad_step": trainer.first_bad_step,
+    }
+    print(json.dumps(result), flush=True)
+    return result
+
+
+def _append(journal: pathlib.Path, runs: list[dict[str, Any]]) -> None:
+    with journal.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(run) + "\n" for run in runs)
+
+
+def main(_) -> None:
+    """Runs the study."""
+    run(pathlib.Path(_OUTPUT.value))
+
+
+if __name__ == "__main__":
+    app.run(main)

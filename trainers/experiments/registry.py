@@ -1,0 +1,77 @@
+"""What an experiment is, and the list of all."""
+
+import dataclasses
+from collections.abc import Callable
+
+from official.core import exp_factory
+
+from trainers.configs.classification import ExperimentConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A named experiment.
+
+    Attributes:
+      name: DATA_NETWORK[_SETTING]_LAYER[_batchN], with N images a step.
+      build: makes its configuration.
+      table: where the paper has it; empty where it has not.
+      figure: what the paper reports there, in percent.
+      hardware: what it is meant for.
+      status: "not yet run", or what was seen.
+    """
+
+    name: str
+    build: Callable[[], ExperimentConfig]
+    table: str = ""
+    figure: str = ""
+    hardware: str = ""
+    status: str = "not yet run"
+
+    @property
+    def command(self) -> str:
+        """The command that runs it."""
+        return (
+            f"python -m trainers.train --experiment={self.name} --mode=train_and_eval "
+            f"--model_dir=runs/{self.name}"
+        )
+
+    @property
+    def record(self) -> str:
+        """Command, hardware, expected figure and status, as text."""
+        expected = f"{self.table}: {self.figure}" if self.table else "not in the paper"
+        lines = (self.command, f"hardware: {self.hardware}", f"expected: {expected}", self.status)
+        return "\n".join(lines)
+
+
+EXPERIMENTS: dict[str, Experiment] = {}
+
+
+def add(experiment: Experiment) -> None:
+    """Adds an experiment. Raises ValueError for a name that is taken."""
+    if experiment.name in EXPERIMENTS:
+        raise ValueError(f"`name` must be new. Received: name={experiment.name!r}")
+    EXPERIMENTS[experiment.name] = experiment
+
+
+def names() -> list[str]:
+    """All names, in the order of the paper's tables."""
+    return list(EXPERIMENTS)
+
+
+def register_all() -> None:
+    """Makes all experiments known to tf-models-official; once a process."""
+    for experiment in EXPERIMENTS.values():
+        try:
+            exp_factory.get_exp_config(experiment.name)
+        except LookupError:
+            exp_factory.register_config_factory(experiment.name)(_factory(experiment))
+
+
+def _factory(experiment: Experiment) -> Callable[[], ExperimentConfig]:
+    def factory() -> ExperimentConfig:
+        return experiment.build()
+
+    factory.__doc__ = experiment.record
+    factory.__name__ = experiment.name
+    return factory

@@ -1,0 +1,88 @@
+"""Trains and evaluates an experiment.
+
+    python -m trainers.train --experiment=NAME --mode=train_and_eval --model_dir=DIR
+
+Flags are tf-models-official's: --mode is train, eval, train_and_eval or continuous_eval;
+--config_file and --params_override change the experiment; --tpu names a TPU. A training
+that was stopped goes on from its last checkpoint when the same command is given again.
+"""
+
+import sys
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+from official.common import flags as tfm_flags
+from official.core import task_factory, train_utils
+from official.modeling import performance
+
+from trainers import experiments
+from trainers.configs.classification import ExperimentConfig
+from trainers.engine import distribution, parameters
+from trainers.engine.errors import TrainersError, TrainingDivergedError
+from trainers.engine.runner import Runner
+
+MODES = ("train", "eval", "train_and_eval", "continuous_eval")
+
+
+def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]:
+    """Runs an experiment in a mode; returns the last evaluation's metrics, if there was one.
+
+    Raises:
+      TrainersError: for settings, data or a model folder that are not as they must be.
+      TrainingDivergedError: when the loss or a gradient is not finite.
+    """
+    if mode not in MODES:
+        raise TrainersError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
+    strategy = distribution.build_strategy(params.runtime)
+    parameters.check_model_dir(params, model_dir)
+    parameters.check_data(params, mode, strategy.num_replicas_in_sync)
+    # Set always: a policy stays for the whole process.
+    performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype or "float32")
+    chief = strategy.extended.should_checkpoint
+    if "train" in mode and chief:
+        train_utils.serialize_config(params, model_dir)
+    with strategy.scope():
+        task = task_factory.get_task(params.task, logging_dir=model_dir)
+    recorder = LastEvaluation()
+    runner = Runner(
+        distribution_strategy=strategy,
+        task=task,
+        mode=mode,
+        params=params,
+        model_dir=model_dir,
+        save_summary=chief,
+        eval_actions=[recorder],
+    )
+    runner.run()
+    return recorder.metrics
+
+
+class LastEvaluation:
+    """An action after each evaluation, which keeps its metrics."""
+
+    def __init__(self):
+        self.metrics: dict[str, float] = {}
+
+    def __call__(self, output) -> None:
+        """Keeps the scalars."""
+        self.metrics = {name: float(value) for name, value in output.items()}
+
+
+def main(_) -> None:
+    """Runs what the flags say."""
+    experiments.register_all()
+    try:
+        metrics = run(parameters.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
+    except (TrainersError, TrainingDivergedError) as error:
+        sys.exit(f"trainers.train: {error}")
+    for name, value in sorted(metrics.items()):
+        print(f"{name:20} {value:.6g}")
+
+
+if __name__ == "__main__":
+    tfm_flags.define_flags()
+    flags.mark_flags_as_required(["experiment", "mode", "model_dir"])
+    app.run(main)
