@@ -31,6 +31,11 @@ class AnchorTrainer:
       norm_act: a registered name, for a layer that is no graph; None for graphs, which
         `start` takes.
       width: factor on the anchor's width.
+
+    Attributes:
+      model: the Keras model.
+      batches: indices of the training images (steps, batch); with a crop, the rows and the
+        columns of each (steps, batch, crop) too.
     """
 
     def __init__(
@@ -43,20 +48,19 @@ class AnchorTrainer:
         width: float = 1.0,
     ):
         self._data, self._settings = data, settings
-        self._model = _build(anchor, data, settings, seed, norm_act, width)
+        self.model = _build(anchor, data, settings, seed, norm_act, width)
         self._layers = [
-            layer for layer in self._model._flatten_layers() if isinstance(layer, SearchedLayer)
+            layer for layer in self.model._flatten_layers() if isinstance(layer, SearchedLayer)
         ]
-        self._initial = self._model.get_weights()
-        self._slots = [tf.Variable(tf.zeros_like(v)) for v in self._model.trainable_variables]
-        self._batches = _draw_batches(len(data.train), settings, data.train.images.shape, seed)
+        self._initial = self.model.get_weights()
+        self._slots = [tf.Variable(tf.zeros_like(v)) for v in self.model.trainable_variables]
+        self.batches = _draw_batches(len(data.train), settings, data.train.images.shape, seed)
         self._on_device = functools.cache(_tensors)
-        self._saved: list[np.ndarray] = []
         self.start(None)
 
     def start(self, graph: LayerGraph | None) -> None:
         """Sets all weights to where trainings start, and every layer to the graph."""
-        self._model.set_weights(self._initial)
+        self.model.set_weights(self._initial)
         for slot in self._slots:
             slot.assign(tf.zeros_like(slot))
         unused = set()
@@ -64,7 +68,7 @@ class AnchorTrainer:
             if graph is not None:
                 layer.set_graph(graph)
             unused.update(weight.ref() for weight in layer.unused_weights())
-        pairs = zip(self._model.trainable_variables, self._slots, strict=True)
+        pairs = zip(self.model.trainable_variables, self._slots, strict=True)
         self._trained = [(v, slot) for v, slot in pairs if v.ref() not in unused]
         self._run_steps = self._steps_function()
         self._count_correct = self._correct_function()
@@ -72,8 +76,8 @@ class AnchorTrainer:
     def train(self, first: int, last: int) -> bool:
         """Runs the steps first to last - 1, or fewer: False when a loss is not finite."""
         images, labels = self._on_device(_Key(self._data.train))
-        rates = tf.constant(_rates(self._settings)[first:last])
-        batches = [tf.constant(draw[first:last]) for draw in self._batches]
+        rates = tf.constant(learning_rates(self._settings)[first:last])
+        batches = [tf.constant(draw[first:last]) for draw in self.batches]
         done = self._run_steps(images, labels, rates, *batches)
         return int(done) == last - first
 
@@ -93,22 +97,22 @@ class AnchorTrainer:
           The largest gradient norm met, infinite if one was not finite, and the number of
           ascent steps.
         """
-        weights, slots = self._model.get_weights(), [slot.numpy() for slot in self._slots]
+        weights, slots = self.model.get_weights(), [slot.numpy() for slot in self._slots]
         kept = [layer.graph for layer in self._layers]
-        self._model.set_weights(self._initial)
+        self.model.set_weights(self._initial)
         for layer, graph in zip(self._layers, kept, strict=True):
             layer.set_graph(graph)
         images, labels = self._on_device(_Key(self._data.train))
         # A batch of its own: the last one of the training is as random as any.
-        chosen = self._batches[0][-1][: self._settings.stability_batch]
-        crops = [draw[-1][: self._settings.stability_batch] for draw in self._batches[1:]]
-        x = self._prepared(tf.gather(images, chosen), *crops)
+        chosen = self.batches[0][-1][: self._settings.stability_batch]
+        crops = [draw[-1][: self._settings.stability_batch] for draw in self.batches[1:]]
+        x = self.prepared(tf.gather(images, chosen), *crops)
         norm, steps = gradient_ascent(
             lambda: self._loss(x, tf.gather(labels, chosen), decay=False),
             [variable for variable, _ in self._trained],
             self._settings,
         )
-        self._model.set_weights(weights)
+        self.model.set_weights(weights)
         for slot, value in zip(self._slots, slots, strict=True):
             slot.assign(value)
         return norm, steps
@@ -137,7 +141,7 @@ class AnchorTrainer:
         @tf.function(autograph=False, reduce_retracing=True)
         def run(images, labels, rates, chosen, *crops):
             def body(i, _):
-                x = self._prepared(tf.gather(images, chosen[i]), *(crop[i] for crop in crops))
+                x = self.prepared(tf.gather(images, chosen[i]), *(crop[i] for crop in crops))
                 finite = step(x, tf.gather(labels, chosen[i]), rates[i])
                 return i + tf.cast(finite, tf.int32), finite
 
@@ -151,7 +155,7 @@ class AnchorTrainer:
     def _correct_function(self):
         @tf.function(autograph=False, reduce_retracing=True)
         def correct(images, labels):
-            logits = self._model(self._prepared(images), training=False)
+            logits = self.model(self.prepared(images), training=False)
             hits = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), labels)
             # A NaN is no prediction, though argmax makes it the first class.
             hits = tf.logical_and(hits, tf.reduce_all(tf.math.is_finite(logits), -1))
@@ -160,7 +164,7 @@ class AnchorTrainer:
         return correct
 
     def _loss(self, x, y, decay: bool = True):
-        logits = self._model(x, training=True)
+        logits = self.model(x, training=True)
         cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
         loss = tf.reduce_mean(cross_entropy)
         if decay and self._settings.weight_decay:
@@ -168,7 +172,8 @@ class AnchorTrainer:
             loss += self._settings.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
         return loss
 
-    def _prepared(self, images, rows=None, columns=None):
+    def prepared(self, images, rows=None, columns=None):
+        """Normalized images for the model: whole, or the given rows and columns of each."""
         if rows is not None:
             images = tf.gather(images, rows, axis=1, batch_dims=1)
             images = tf.gather(images, columns, axis=2, batch_dims=1)
@@ -225,7 +230,8 @@ def _draw_batches(count: int, settings: Evaluation, shape, seed: int) -> list[np
     return draws
 
 
-def _rates(settings: Evaluation) -> np.ndarray:
+def learning_rates(settings: Evaluation) -> np.ndarray:
+    """The learning rate of each step."""
     rates = np.full(settings.steps, settings.learning_rate, np.float32)
     if settings.schedule == "cosine":
         share = np.arange(settings.steps) / settings.steps

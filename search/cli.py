@@ -63,7 +63,14 @@ def _parser() -> argparse.ArgumentParser:
             "--no-final", action="store_true", help="end without reranking, comparison and report"
         )
     add("status", _status, "Say how far a search is; it may be running.")
-    add("report", _report, "Write report.html and its figures.")
+    report = add("report", _report, "Write report.html and its figures.")
+    report.add_argument(
+        "--compare",
+        action="append",
+        default=[],
+        metavar="RUN_DIR",
+        help="a run whose progress is drawn beside this one's; may be repeated",
+    )
     rerank = add("rerank", _rerank, "Re-train the best in wider networks, and compare again.")
     rerank.add_argument("--workers", type=int, help="local worker processes")
     sample = add("sample", _sample, "Print random layers of the space.", run_dir=False)
@@ -156,7 +163,8 @@ def _report(options: argparse.Namespace) -> int:
     quiet_tensorflow()
     from search import report
 
-    print(f"report: {report.write(options.run_dir)}")
+    path = report.write(options.run_dir, getattr(options, "compare", ()))
+    print(f"report: {path}")
     return 0
 
 

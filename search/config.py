@@ -146,7 +146,7 @@ PRESETS = {
     "demo": Config(
         preset="demo",
         evaluation=_DIGITS,
-        method=Method(tournament_fraction=0.2, window=60, initial_members=3, max_minutes=6.5),
+        method=Method(tournament_fraction=0.2, window=60, initial_members=1, max_minutes=6.5),
         rerank=Rerank(top_k=5, width=2.0, steps=200, final_seeds=3),
         workers=2,
     ),

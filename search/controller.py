@@ -11,6 +11,8 @@ import math
 import socket
 import time
 from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -47,10 +49,24 @@ def add_baselines(store: Store, config: Config) -> None:
 
 
 class Controller:
-    """Breeds candidates, has them evaluated and writes down what came of it."""
+    """Breeds candidates, has them evaluated and writes down what came of it.
 
-    def __init__(self, config: Config, store: Store, progress: Progress):
+    Args:
+      config: the run's configuration.
+      store: the run, opened as its controller.
+      progress: is told of every event.
+      new_pool: makes what runs the evaluations; default: `WorkerPool`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        progress: Progress,
+        new_pool: Callable[[Config], Any] | None = None,
+    ):
         self._config, self._store, self._progress = config, store, progress
+        self._new_pool = new_pool or WorkerPool
         self._by_id = {row.id: row for row in store.candidates()}
         self._members = [row for row in self._by_id.values() if row.is_member]
         self._known: dict[str, int] = {}
@@ -71,7 +87,7 @@ class Controller:
     def run(self) -> None:
         """Searches until the budget is used and everything in flight has ended."""
         self._tell("started")
-        with WorkerPool(self._config) as pool:
+        with self._new_pool(self._config) as pool:
             while True:
                 while pool.has_idle and self._start_next(pool):
                     pass

@@ -27,9 +27,9 @@ _TOP = 10
 # Shorter trainings than the demo's: what counts here is the difference between methods.
 _SETTINGS = (
     "evaluation.steps=100",
-    "evaluation.quality_steps=50",
+    "evaluation.batch_size=16",
     "evaluation.stability_steps=10",
-    "method.initial_members=3",
+    "method.initial_members=1",
     "method.max_minutes=none",
 )
 
