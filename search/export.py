@@ -27,8 +27,8 @@ import tensorflow as tf
 
 import evonorm_tf as en
 
-graph = en.LayerGraph.load(pathlib.Path(__file__).with_name({json_name!r}))
-en.register({name!r}, graph=graph)
+graph = en.LayerGraph.load(pathlib.Path(__file__).with_name("{json_name}"))
+en.register("{name}", graph=graph)
 
 
 def build_model(input_shape=(32, 32, 3), num_classes=10):
@@ -37,7 +37,7 @@ def build_model(input_shape=(32, 32, 3), num_classes=10):
     x = tf.keras.layers.Conv2D(32, 3, padding="same", use_bias=False)(inputs)
     x = en.GraphLayer(graph, groups={groups})(x)
     x = tf.keras.layers.Conv2D(64, 3, strides=2, padding="same", use_bias=False)(x)
-    x = en.get({name!r}, groups={groups})(x)  # the same layer, by its name
+    x = en.get("{name}", groups={groups})(x)  # the same layer, by its name
     x = tf.keras.layers.GlobalAveragePooling2D()(x)
     return tf.keras.Model(inputs, tf.keras.layers.Dense(num_classes)(x))
 

@@ -1,5 +1,6 @@
 """What a person sees of a running search, at the widths of real terminals and without one."""
 
+import concurrent.futures
 import dataclasses
 import io
 import os
@@ -169,14 +170,27 @@ def test_on_a_terminal_it_is_the_display_and_the_cursor_comes_back(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     controller, terminal = os.openpty()
-    with os.fdopen(terminal, "w", encoding="utf-8") as stream:
-        progress = make_progress(preset("demo"), stream)
-        assert isinstance(progress, Display)
-        progress.update(Event("sampled", candidate=_BEST, **_FIGURES))
-        progress.close()
-        written = os.read(controller, 100_000).decode()
-    os.close(controller)
+    with concurrent.futures.ThreadPoolExecutor(1) as reader:
+        # A terminal that nobody reads holds its writer up.
+        reading = reader.submit(_read_to_end, controller)
+        with os.fdopen(terminal, "w", encoding="utf-8") as stream:
+            progress = make_progress(preset("demo"), stream)
+            assert isinstance(progress, Display)
+            progress.update(Event("sampled", candidate=_BEST, **_FIGURES))
+            progress.close()
+        written = reading.result()
     assert "\x1b[?25l" in written and written.rindex("\x1b[?25h") > written.rindex("searching")
+
+
+def _read_to_end(controller):
+    parts = []
+    with os.fdopen(controller, "rb", buffering=0) as stream:
+        try:
+            while part := stream.read(4096):
+                parts.append(part)
+        except OSError:  # how Linux says that the other side is closed
+            pass
+    return b"".join(parts).decode()
 
 
 @pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
