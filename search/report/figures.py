@@ -71,7 +71,7 @@ def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
             color=LIGHT[SERIES[index % len(SERIES)]],
             linestyle=LINE_STYLES[index % len(LINE_STYLES)],
             marker="o" if len(numbers) == 1 else None,
-            label=each.label,
+            label=_literal(each.label),
         )
     for row in _baselines(run):
         axes.axhline(
@@ -110,7 +110,7 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
     most = max(row.count for row in rows)
     for place, row in zip(places, rows, strict=True):
         # Labels above the bars leave the whole width to these, on a phone too.
-        axes.text(0, place + 0.24, row.label, va="bottom", fontsize=9)
+        axes.text(0, place + 0.24, _literal(row.label), va="bottom", fontsize=9)
         axes.annotate(
             f"{row.count:,} ({row.count / total:.0%})",
             (row.count, place),
@@ -165,7 +165,7 @@ def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.7)
     axes.set_xlim(0, 1)
-    axes.set_title(anchor)
+    axes.set_title(_literal(anchor))
     axes.set_xlabel("validation accuracy")
     axes.set_ylabel("genotypes (log scale)")
     _percent(axes.xaxis)
@@ -214,7 +214,7 @@ def _draw_scatter(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
     )
     low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), 1.005
     axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=0.8, zorder=0)
-    axes.set(xlim=(low, high), ylim=(low, high), xlabel=pair[0], ylabel=pair[1])
+    axes.set(xlim=(low, high), ylim=(low, high), xlabel=_literal(pair[0]), ylabel=_literal(pair[1]))
     axes.set_aspect("equal")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -266,7 +266,7 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
     margin = 0.08 * (max(values) - min(values)) + 0.002
     axes.set_ylim(min(values) - margin, max(values) + margin)
     axes.set_xlim(-0.15, len(places) - 0.85)
-    axes.set_xticks(places, run.anchors)
+    axes.set_xticks(places, [_literal(anchor) for anchor in run.anchors])
     axes.set_ylabel("validation accuracy")
     _percent(axes.yaxis)
     axes.figure.legend(loc="outside lower center", ncols=3)
@@ -275,6 +275,11 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
 def _baselines(run: Run) -> list[Candidate]:
     rows = (run.baseline(name) for name in BASELINES)
     return [row for row in rows if row is not None]
+
+
+def _literal(text: str) -> str:
+    """Data as a label: matplotlib would read what stands between dollars as mathematics."""
+    return text.replace("$", r"\$")
 
 
 def _name(row: Candidate) -> str:

@@ -1,5 +1,6 @@
 """The page: what the template shows, gathered as plain values, and its rendering."""
 
+import collections
 import datetime
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from search.report.verdict import (
 )
 from search.store import Candidate
 
+_LONGEST_REASON = 200
 _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max({}, {})"}
 
 
@@ -148,13 +150,13 @@ def _ancestor(step: analysis.Ancestor, run: Run) -> dict[str, Any]:
 
 def node_text(node: Node) -> str:
     """A node as an expression of earlier nodes: "max(x, n5)"."""
-    names = [
+    inputs = [
         ("x", "0", "v₀", "v₁")[source] if source < ops.NUM_INITIAL_NODES else f"n{source}"
         for source in node.inputs
     ]
     if node.index_set:
-        return f"{node.op.lower()}[{node.index_set.lower()}]({names[0]})"
-    return _SYMBOLS.get(node.op, node.op.lower() + "({})").format(*names)
+        return f"{node.op.lower()}[{node.index_set.lower()}]({inputs[0]})"
+    return _SYMBOLS.get(node.op, node.op.lower() + "({})").format(*inputs)
 
 
 def _plot(plot: figures.Plot) -> dict[str, Any]:
@@ -172,6 +174,8 @@ def _count(items: Sequence[Any]) -> range:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     hosts = sorted({row.host for row in run.candidates if row.host})
+    reasons = (row.reason or "unknown" for row in run.genotypes if row.status == "failed")
+    failures = collections.Counter(reason[:_LONGEST_REASON] for reason in reasons).most_common(3)
     computing = sum(row.seconds or 0.0 for row in run.candidates)
     facts = [
         ("run", run.label),
@@ -181,6 +185,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("search time", names.duration(run.elapsed)),
         ("evaluation, summed over workers", names.duration(computing)),
         ("hosts", ", ".join(hosts)),
+        ("failures", "; ".join(f"{count} × {reason}" for reason, count in failures)),
     ]
     return [(name, value) for name, value in facts if value]
 

@@ -118,8 +118,8 @@ def test_every_picture_has_words_for_it(page):
 
 
 def test_data_cannot_become_markup(tmp_path):
-    attack = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
-    folder = tmp_path / "<b>run & co"
+    attack = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>$\\frac{$"
+    folder = tmp_path / "<b>run & co$^$"
     with Store.create(folder, {"config": {attack: {"preset": attack}}}) as store:
         graph = registry.graph("evonorm_b0")
         scores = {attack: 0.5, "b": 0.6}
@@ -129,12 +129,13 @@ def test_data_cannot_become_markup(tmp_path):
         store.add(Candidate(2, "random", status="accepted", **common))
         store.update(2, scores=scores, fitness=0.55)
         store.add(Candidate(3, "random", status="failed", reason=f"error: {attack}", **common))
+        store.add(Candidate(4, "random", status="rejected", reason=attack, **common))
     text = report.write(folder).read_text(encoding="utf-8")
     page = _Page(text)
     assert "script" not in page.names and "img" not in page.names and "b" not in page.names
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     assert page.text.count("<script>alert(1)</script>") >= 5
-    assert "<b>run & co" in page.text
+    assert "<b>run & co$^$" in page.text and f"1 × error: {attack}" in page.text
 
 
 def test_report_of_an_empty_run(tmp_path):
