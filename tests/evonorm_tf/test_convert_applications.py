@@ -1,0 +1,106 @@
+"""Every classification family of `tf.keras.applications`, converted, trained, saved, reloaded."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import evonorm_tf as en
+
+applications = tf.keras.applications
+# Of each family the member that is quickest to build. The inputs are small, but leave more
+# than one place to the last feature maps: a batch standard deviation of four single values
+# is no statistic that a network survives.
+FAMILIES = {
+    "DenseNet121": 64,
+    "EfficientNetB0": 64,
+    "EfficientNetV2B0": 64,
+    "InceptionV3": 107,
+    "MobileNetV2": 64,
+    "MobileNetV3Small": 64,
+    "NASNetMobile": 64,
+    "RegNetX002": 64,
+    "ResNet50": 64,
+    "ResNet50V2": 64,
+    "ResNetRS50": 64,
+    "Xception": 71,
+}
+# Where all other activations are ReLUs (or ReLU6s below 6), BN-ReLU computes the same.
+WITHOUT_RELU = ("EfficientNetB0", "EfficientNetV2B0", "MobileNetV3Small")
+
+
+def build(name):
+    if not hasattr(applications, name):
+        pytest.skip(f"this Keras has no {name}")
+    size = FAMILIES[name]
+    arguments = {"weights": None, "input_shape": (size, size, 3)}
+    if name == "NASNetMobile":  # with a top it asks for its ImageNet size
+        arguments |= {"include_top": False, "pooling": "avg"}
+    model = getattr(applications, name)(**arguments)
+    rng = np.random.default_rng(0)
+    for layer in norms(model):
+        size = layer.moving_mean.shape[0]
+        layer.moving_mean.assign(rng.normal(0, 0.1, size).astype("float32"))
+        layer.moving_variance.assign(rng.uniform(0.8, 1.2, size).astype("float32"))
+    return model
+
+
+def norms(model):
+    kind = tf.keras.layers.BatchNormalization
+    return [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
+
+
+def images(model):
+    shape = (4, *model.input_shape[1:])
+    return np.random.default_rng(1).uniform(-1, 1, shape).astype("float32")
+
+
+def train_one_step(model, x):
+    """One step of SGD on the sum of squares of the outputs; returns the loss."""
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(model(x, training=True)))
+    weights = model.trainable_weights
+    gradients = tape.gradient(loss, weights)
+    assert all(np.isfinite(np.asarray(g)).all() for g in gradients if g is not None)
+    tf.keras.optimizers.SGD(1e-3).apply_gradients(
+        (g, w) for g, w in zip(gradients, weights, strict=True) if g is not None
+    )
+    return float(loss)
+
+
+def check(model, to, path):
+    new, report = en.convert_model(model, to)
+    assert norms(new) == []
+    assert report.count("fused") > 10
+    assert report.count("fused") + report.count("linear") == len(norms(model))
+    x = images(new)
+    assert np.isfinite(train_one_step(new, x))
+    expected = np.asarray(new(x))
+    assert np.isfinite(expected).all()
+    new.save(path)
+    reloaded = tf.keras.models.load_model(path)
+    np.testing.assert_allclose(np.asarray(reloaded(x)), expected, rtol=1e-5, atol=1e-6)
+
+
+def check_there_and_back(model):
+    there, _ = en.convert_model(model, "bn_relu")
+    back, _ = en.convert_model(there, "keras")
+    assert norms(there) == [] and len(norms(back)) == len(norms(model))
+    x = images(model)
+    expected = np.asarray(model(x))
+    scale = np.abs(expected).max()
+    for converted in (there, back):
+        np.testing.assert_allclose(np.asarray(converted(x)), expected, atol=1e-4 * scale)
+
+
+def test_mobilenet_v2(tmp_path):
+    check(build("MobileNetV2"), "evonorm_b0", str(tmp_path / "model.keras"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_family(name, tmp_path):
+    model = build(name)
+    for to in ("evonorm_s0", "evonorm_b0"):
+        check(model, to, str(tmp_path / f"{to}.keras"))
+    if name not in WITHOUT_RELU:
+        check_there_and_back(model)
