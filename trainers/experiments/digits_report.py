@@ -8,7 +8,7 @@ from typing import Any
 from trainers.experiments import digits
 
 Run = dict[str, Any]
-_SHOWN = {  # layers that the figure names, with their colours; the rest is grey
+SHOWN = {  # layers that the figure names, with their colours; the rest is grey
     "bn_relu": "#d62728",
     "gn_relu": "#1f77b4",
     "evonorm_b0": "#ff7f0e",
@@ -72,19 +72,19 @@ def _figure(runs: list[Run], path: pathlib.Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    for layer in sorted(digits.LAYERS, key=lambda layer: layer in _SHOWN):
+    for layer in sorted(digits.LAYERS, key=lambda layer: layer in SHOWN):
         found = [(size, summary(runs, layer, size)) for size in digits.BATCH_SIZES]
         points = [(size, *value) for size, value in found if value]
         if not points:
             continue
-        shown = layer in _SHOWN
+        shown = layer in SHOWN
         sizes, means, deviations = zip(*points, strict=True)
         axes.errorbar(
             sizes,
             means,
             deviations,
             marker="o" if shown else None,
-            color=_SHOWN.get(layer, "#c8c8c8"),
+            color=SHOWN.get(layer, "#c8c8c8"),
             linewidth=2 if shown else 1,
             label=layer if shown else None,
             capsize=3 if shown else 0,

@@ -38,12 +38,17 @@ def run(output: pathlib.Path) -> None:
     journal = output / "runs.jsonl"
     done = digits_report.read(journal)
     finished = {(run["layer"], run["batch_size"], run["seed"]) for run in done}
-    for layer in digits.LAYERS:
+    for layer in sorted(digits.LAYERS, key=_rank):
         for batch_size in digits.BATCH_SIZES:
             missing = [seed for seed in SEEDS if (layer, batch_size, seed) not in finished]
             if missing:
                 _append(journal, _train(layer, batch_size, missing))
     digits_report.write(digits_report.read(journal), output)
+
+
+def _rank(layer: str) -> int:
+    """Those that the figure names come first."""
+    return layer not in digits_report.SHOWN
 
 
 def _train(layer: str, batch_size: int, seeds: list[int]) -> list[dict[str, Any]]:

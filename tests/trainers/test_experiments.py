@@ -1,0 +1,246 @@
+"""Every registered experiment is valid; networks and layers trace a step."""
+
+import re
+
+import pytest
+import tensorflow as tf
+from absl import flags
+from absl.testing import flagsaver
+from official.core import exp_factory
+from official.modeling import hyperparams
+
+from tests.trainers import tiny  # noqa: F401  (registers all experiments)
+from trainers.configs.classification import ExperimentConfig
+from trainers.data import digits as data
+from trainers.engine import networks, parameters
+from trainers.engine.errors import TrainersError
+from trainers.engine.task import ClassificationTask
+from trainers.engine.trainer import Trainer
+from trainers.experiments import EXPERIMENTS, cifar10, digits, imagenet, tables
+from trainers.experiments import __main__ as listing
+from trainers.experiments.registry import Experiment, add
+
+
+@pytest.fixture(scope="module")
+def configs():
+    return {name: experiment.build() for name, experiment in EXPERIMENTS.items()}
+
+
+def test_every_experiment_is_valid_and_survives_yaml(configs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("yaml")
+    seen = {}
+    for name, params in configs.items():
+        parameters.check(params)
+        # Parsing YAML is slow; of equal sizes and settings but for the layer, one is enough.
+        kind = str(params.replace(task={"model": {"norm_act": "evonorm_s0"}}).as_dict())
+        if kind in seen:
+            continue
+        seen[kind] = name
+        path = str(folder / "params.yaml")
+        hyperparams.save_params_dict_to_yaml(params, path)
+        assert parameters.load(path).as_dict() == params.as_dict(), name
+    assert len(seen) >= 20
+
+
+def test_names_say_what_they_are(configs):
+    scheme = re.compile(r"(imagenet|cifar10|digits)_[a-z0-9_]+?(_batch[0-9]+)?")
+    for name, params in configs.items():
+        match = scheme.fullmatch(name)
+        assert match, name
+        task = params.task
+        assert f"_{task.model.network}_" in name, name
+        assert f"_{task.model.norm_act}" in name, name
+        if match[2]:
+            assert task.train_data.global_batch_size == int(match[2].removeprefix("_batch"))
+
+
+def test_every_cell_of_the_tables_has_an_experiment():
+    of_table = {number: [] for number in (3, 4, 7, 8)}
+    for experiment in EXPERIMENTS.values():
+        if experiment.table:
+            of_table[int(experiment.table.removeprefix("table "))].append(experiment)
+    assert len(of_table[3]) == 8 * 8
+    # Of 6 layers: two settings at 6 batch sizes and two of MobileNetV2; BN-ReLU's two
+    # largest ResNets are in table 3.
+    assert len(of_table[4]) == 6 * (2 * 6 + 2) - 2
+    assert len(of_table[7]) == 4
+    assert len(of_table[8]) == 2
+    assert EXPERIMENTS["imagenet_resnet50_evonorm_b0"].figure == "76.6"
+    assert EXPERIMENTS["imagenet_resnet50_aug_2x_cos_evonorm_s0_batch32"].figure == "78.3"
+    assert EXPERIMENTS["imagenet_mobilenet_v2_lr03_bn_relu_batch128"].figure == "66.7"
+
+
+def test_every_experiment_is_registered_with_its_record():
+    for name, experiment in EXPERIMENTS.items():
+        assert experiment.hardware, name
+        assert experiment.command in experiment.record
+        assert experiment.status in experiment.record
+    assert isinstance(exp_factory.get_exp_config("digits_resnet_small_frn"), ExperimentConfig)
+
+
+def test_a_name_is_taken_once():
+    with pytest.raises(ValueError, match="digits_resnet_small_frn"):
+        add(Experiment("digits_resnet_small_frn", ExperimentConfig))
+
+
+def rates(params, steps):
+    optimizer = ClassificationTask.create_optimizer(params.trainer.optimizer_config)
+    return [float(optimizer.learning_rate(step)) for step in steps]
+
+
+def test_resnet_steps_are_those_of_the_authors_configuration():
+    params = imagenet.resnet50("evonorm_b0")
+    assert params.trainer.train_steps == 112590  # resnet_config.py: 90 epochs at 1024
+    per_epoch = 1251
+    steps = [5 * per_epoch // 2, 5 * per_epoch, 30 * per_epoch, 30 * per_epoch + 1]
+    assert rates(params, steps) == pytest.approx([0.2, 0.4, 0.4, 0.04], rel=1e-3)
+    assert rates(params, [80 * per_epoch + 1]) == pytest.approx([0.0004])
+    assert params.task.losses.weight_decay == 1e-4
+    assert params.task.losses.label_smoothing == 0.0
+
+
+def test_twice_as_long_with_cosine_and_randaugment():
+    params = imagenet.resnet50("evonorm_b0", 1024, "aug_2x_cos")
+    assert params.trainer.train_steps == 225180
+    data = params.task.train_data
+    assert (data.augment, data.augment_layers, data.augment_magnitude) == ("randaugment", 2, 9)
+    assert rates(params, [10 * 1251, 225180]) == pytest.approx([0.397, 0.0], abs=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", tables.SWEEP)
+def test_the_rate_is_scaled_by_the_batch(batch_size):
+    params = imagenet.resnet50("evonorm_s0", batch_size)
+    after_warmup = 6 * (imagenet.TRAIN_IMAGES // batch_size)
+    assert rates(params, [after_warmup]) == pytest.approx([0.1 * batch_size / 256])
+
+
+def test_efficientnets_average_their_weights():
+    params = imagenet.efficientnet("efficientnet_b0", "evonorm_b0", 224, 4096)
+    assert params.trainer.optimizer_config.ema.average_decay == 0.9999
+    per_epoch = imagenet.TRAIN_IMAGES // 4096
+    decays = int(2.4 * imagenet.TRAIN_IMAGES / 4096)
+    assert rates(params, [5 * per_epoch, 10 * decays]) == pytest.approx(
+        [0.256 * 0.97**2, 0.256 * 0.97**10]
+    )
+
+
+def test_proxies_follow_the_search():
+    assert cifar10.uses_batch("evonorm_b0") and not cifar10.uses_batch("evonorm_s0")
+    batch, sample = (cifar10.config("resnet50_cifar", f"evonorm_{x}").trainer for x in ("b0", "s0"))
+    assert (batch.train_steps, sample.train_steps) == (2000, 5000)
+    assert batch.optimizer_config.learning_rate.type == "constant"
+    assert sample.optimizer_config.learning_rate.type == "cosine"
+
+
+def test_the_digits_numbers_are_those_of_the_data():
+    found = data.load()
+    params = digits.config("frn", 16)
+    assert len(found.train) == digits.TRAIN_IMAGES
+    assert params.task.model.mean == pytest.approx(found.mean, abs=1e-3)
+    assert params.task.model.stddev == pytest.approx(found.stddev, abs=1e-3)
+
+
+def test_the_list_is_printed(capsys):
+    flags.FLAGS(["experiments"])
+    with flagsaver.flagsaver(match="b0_no_local", commands=True):
+        listing.main(None)
+    shown = capsys.readouterr().out
+    assert "imagenet_resnet50_b0_no_local" in shown
+    assert "table 7: 4.2, 4.1, 4.1" in shown
+    assert "--mode=train_and_eval" in shown
+    with (
+        flagsaver.flagsaver(match="table"),
+        pytest.raises(SystemExit, match="no experiment's name contains 'table'"),
+    ):
+        listing.main(None)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("task.model.network", "vgg", r"task.model.network.*network='vgg'"),
+        ("task.model.norm_act", "batchnorm", r"norm_act.*norm_act='batchnorm'"),
+        ("task.model.norm_act", "missing.json", r"there is no file missing.json"),
+        ("task.model.input_size", [8, 8, 3], r"mean.*input_size=\[8, 8, 3\]"),
+        ("trainer.train_steps", 0, r"trainer.train_steps.*train_steps=0"),
+        ("trainer.recovery_max_trials", 3, r"trainer.recovery_max_trials.*not read"),
+        ("runtime.run_eagerly", True, r"runtime.run_eagerly.*not read"),
+        ("task.allow_image_summary", True, r"task.allow_image_summary.*not read"),
+    ],
+)
+def test_wrong_values_are_errors(path, value, message):
+    params = digits.config("frn", 16)
+    first, _, last = path.rpartition(".")
+    place = params
+    for name in first.split("."):
+        place = getattr(place, name)
+    setattr(place, last, value)
+    with pytest.raises(TrainersError, match=message):
+        parameters.check(params)
+
+
+def trace_a_step(params):
+    """Traces loss, gradients and update on a batch of two small images."""
+    params.runtime.mixed_precision_dtype = None
+    channels = params.task.model.input_size[2]
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        trainer = Trainer(params, ClassificationTask(params.task), train=True, evaluate=False)
+
+    def step(images, labels):
+        inputs = (images, labels, None)
+        run = trainer.task.train_step
+        arguments = (inputs, trainer.model, trainer.optimizer, trainer.train_metrics)
+        return trainer.strategy.run(run, args=arguments)[trainer.task.loss]
+
+    traced = tf.function(step, autograph=False).get_concrete_function(
+        tf.TensorSpec((2, 32, 32, channels)), tf.TensorSpec((2,), tf.int32)
+    )
+    assert traced.output_shapes == tf.TensorShape([])
+
+
+def distinct(names):
+    """One name for each pair of network and layer."""
+    pairs = {}
+    for name in names:
+        model = EXPERIMENTS[name].build().task.model
+        pairs.setdefault((model.network, model.norm_act), name)
+    return pairs
+
+
+def names_of(prefix):
+    return [name for name in EXPERIMENTS if name.startswith(prefix)]
+
+
+@pytest.mark.slow
+def test_each_layer_traces_a_step_on_each_small_network(configs):
+    pairs = distinct(names_of("digits_"))
+    assert len(pairs) == 3 * 13
+    for name in pairs.values():
+        trace_a_step(configs[name].replace())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "layer"),
+    [
+        ("resnet50", "evonorm_b0"),
+        ("resnet50", "b0_max_to_add"),
+        ("mobilenet_v2", "gn_silu"),
+        ("mnasnet_b1", "rs_rej"),
+        ("efficientnet_b0", "bn_silu"),
+        ("efficientnet_b5", "random_rej"),
+    ],
+)
+def test_each_full_network_traces_a_step(network, layer, configs):
+    trace_a_step(configs[f"imagenet_{network}_{layer}"].replace())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prefix", ["imagenet_", "cifar10_"])
+def test_every_network_builds_with_every_layer_of_its_experiments(prefix, configs):
+    """Building a functional model calls every layer on symbolic input."""
+    for (network, layer), name in distinct(names_of(prefix)).items():
+        model = networks.build_network(configs[name].task.model)
+        channels = configs[name].task.model.num_classes
+        assert model.output_shape == (None, channels), (network, layer)
+        tf.keras.backend.clear_session()

@@ -1,0 +1,82 @@
+"""CIFAR-10 proxies: the paper's anchors, trained as in its search (appendices B and C)."""
+
+import functools
+
+import evonorm_tf as en
+from trainers.configs.classification import (
+    ClassificationConfig,
+    DataConfig,
+    ExperimentConfig,
+    LossConfig,
+    ModelConfig,
+    OptimizationConfig,
+)
+from trainers.experiments.digits import LAYERS
+from trainers.experiments.registry import Experiment, add
+
+ANCHORS = ("resnet50_cifar", "mobilenet_v2_cifar", "efficientnet_b0_cifar")
+_MEAN = [125.3, 123.0, 113.9]
+_STDDEV = [63.0, 62.1, 66.7]
+_BATCH_SIZE, _CROP = 128, 24
+
+
+def config(anchor: str, layer: str) -> ExperimentConfig:
+    """Random 24x24 crops, 128 images a step; scored on whole images held out of training.
+
+    Layers that use the batch: 2000 steps at rate 0.1. Others: 5000 steps, cosine.
+    """
+    batch_dependent = uses_batch(layer)
+    steps = 2000 if batch_dependent else 5000
+    data = DataConfig(source="cifar10", in_memory=True, global_batch_size=_BATCH_SIZE)
+    validation = {"split": "train[90%:]", "is_training": False}
+    params = ExperimentConfig(
+        task=ClassificationConfig(
+            model=ModelConfig(
+                network=anchor,
+                norm_act=layer,
+                num_classes=10,
+                input_size=[_CROP, _CROP, 3],
+                mean=_MEAN,
+                stddev=_STDDEV,
+            ),
+            losses=LossConfig(weight_decay=1e-4),
+            train_data=data.replace(split="train[:90%]", crop="random", crop_size=_CROP),
+            validation_data=data.replace(**validation),
+        )
+    )
+    trainer = params.trainer
+    trainer.train_steps = steps
+    trainer.steps_per_loop = trainer.summary_interval = 100
+    trainer.checkpoint_interval = trainer.validation_interval = 500
+    cosine = {"initial_learning_rate": 0.1, "decay_steps": steps}
+    trainer.optimizer_config = OptimizationConfig(
+        {
+            "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9, "nesterov": True}},
+            "learning_rate": {"type": "constant", "constant": {"learning_rate": 0.1}}
+            if batch_dependent
+            else {"type": "cosine", "cosine": cosine},
+        }
+    )
+    return params
+
+
+def uses_batch(layer: str) -> bool:
+    """Whether a layer has moving averages, hence statistics of the batch."""
+    built = en.get(layer)
+    built.build((None, 4, 4, 8))
+    return bool(built.non_trainable_variables)
+
+
+def _add_all() -> None:
+    for anchor in ANCHORS:
+        for layer in LAYERS:
+            add(
+                Experiment(
+                    f"cifar10_{anchor}_{layer}",
+                    functools.partial(config, anchor, layer),
+                    hardware="one GPU or TPU core, under an hour",
+                )
+            )
+
+
+_add_all()
