@@ -161,6 +161,7 @@ def test_report_with_one_anchor_has_no_figures_that_need_two(tmp_path):
         store.update(1, scores={"a": 0.5}, fitness=0.5)
     page = _Page(report.write(tmp_path / "run").read_text(encoding="utf-8"))
     assert "The best layer found scores 50.0%." in page.text
+    assert "Beside the handwritten layers" not in page.text and "BN-ReLU" not in page.text
     names = sorted(path.stem for path in (tmp_path / "run").glob("*.png"))
     assert names == ["best_layer", "histograms", "outcomes", "progress"]
 
