@@ -42,6 +42,7 @@ class Evaluation:
     weight_decay: float = 1e-4  # of kernels, not of the layer's own weights; paper: 1e-4 (A)
 
     free_rejections: bool = True  # ours: constant, non-finite, ... on probe tensors
+    reject_flat: bool = False  # ours: one of them, layers that are the same at all places
     equivalence_cache: bool = True  # ours: a function is trained once
     audit_fraction: float = 0.0  # ours: share of the cache's hits that are trained anyway
 
@@ -138,6 +139,7 @@ _DIGITS = Evaluation(
     steps=200,
     learning_rate=0.05,
     schedule="cosine",
+    reject_flat=True,
     stability_steps=25,
     stability_batch=16,
     stability_anchors=1,

@@ -58,7 +58,7 @@ class Evaluator:
     def probe(self, graph: str) -> dict[str, Any]:
         """A dictionary of `reason`, `fingerprint` and `seconds`, by `search.probe`."""
         start = time.perf_counter()
-        found = probe(LayerGraph.from_json(graph))
+        found = probe(LayerGraph.from_json(graph), self._settings.reject_flat)
         return {**dataclasses.asdict(found), "seconds": time.perf_counter() - start}
 
     def evaluate(self, layer: str, rejects: bool) -> Outcome:

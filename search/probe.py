@@ -16,7 +16,7 @@ from evonorm_tf import ops
 from evonorm_tf.layer_graph import LayerGraph
 from search.searched_layer import SearchedLayer
 
-FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient")
+FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat")
 
 # Rank 4; two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). Between
 # them: a batch and maps that are odd, a map of one column, an offset and two scales.
@@ -43,8 +43,11 @@ def check_structure(graph: LayerGraph) -> str | None:
     return None if ops.INPUT in graph.live() else "no_input"
 
 
-def probe(graph: LayerGraph) -> Probed:
+def probe(graph: LayerGraph, reject_flat: bool = False) -> Probed:
     """Applies the free rejections in turn, and takes the fingerprint of what passes.
+
+    With `reject_flat`, they include layers whose output is the same at all places of each
+    map, such as a mean over (w, h): what comes after the first one sees no pattern.
 
     The fingerprint covers, on several tensors and with random v0 and v1: the output in
     training, its gradients for the input, v0 and v1, and the output in inference after one
@@ -60,6 +63,8 @@ def probe(graph: LayerGraph) -> Probed:
         return Probed("constant", None)
     if all(_is_negligible(gradient, output) for output, gradient, *_ in values):
         return Probed("zero_gradient", None)
+    if reject_flat and all(_is_constant(output, (1, 2)) for output, *_ in values):
+        return Probed("flat", None)
     return Probed(None, _fingerprint(values))
 
 
@@ -135,9 +140,9 @@ def _values(graph: LayerGraph, bench: _Bench) -> list[np.ndarray]:
     return [tensor.numpy().astype(np.float64) for tensor in (output, *gradients, inference)]
 
 
-def _is_constant(output: np.ndarray) -> bool:
-    """Whether each channel has one value over the batch and all places."""
-    spread = output.max((0, 1, 2)) - output.min((0, 1, 2))
+def _is_constant(output: np.ndarray, axes: tuple[int, ...] = (0, 1, 2)) -> bool:
+    """Whether there is one value over the axes; by default, over the batch and all places."""
+    spread = output.max(axes) - output.min(axes)
     return bool((spread <= _NOISE * np.abs(output).max()).all())
 
 

@@ -67,6 +67,20 @@ def test_good_layers_pass_with_fingerprints_of_their_own(name):
     assert found.fingerprint not in others
 
 
+FLAT = [
+    _graph(("MEAN", (0,), "WH")),
+    _graph(("STD", (0,), "WHCQ"), ("MUL", (4, 3))),
+    _graph(("RMS", (0,), "WHC"), ("STD", (0,), "WH"), ("MAX", (4, 5))),
+]
+
+
+def test_flat_layers_are_rejected_on_request_alone():
+    assert [probe(graph, reject_flat=True).reason for graph in FLAT] == ["flat"] * 3
+    assert [probe(graph).reason for graph in FLAT] == [None] * 3
+    centered = _graph(("MEAN", (0,), "WH"), ("NEG", (4,)), ("ADD", (0, 5)))
+    assert probe(centered, reject_flat=True).reason is None
+
+
 def test_a_layer_that_starts_at_zero_is_not_constant():
     # v0 starts at 0, so the first output is 0; training moves v0 away.
     assert probe(_graph(("MUL", (0, 2)))).reason is None
