@@ -38,6 +38,7 @@ _REASON_LABELS = {
     "constant": "output is constant",
     "no_input": "output does not depend on the input",
     "not_finite": "not finite on probe tensors",
+    "flat": "output is the same at all places of a map",
     "zero_gradient": "zero gradient",
     "quality": "quality: accuracy too low after a short training",
     "stability": "stability: gradient norm explodes",
