@@ -9,6 +9,7 @@ from typing import Any
 
 from search import worker
 from search.config import Config
+from search.errors import SearchError
 
 # TensorFlow keeps a little of every trace: a worker makes room for a new one in time.
 _TASKS_PER_WORKER = 400
@@ -85,7 +86,11 @@ class WorkerPool:
             chosen.connection.send((kind, arguments))
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
-        """The next answers; none when the time is over."""
+        """The next answers; none when the time is over.
+
+        Raises:
+          SearchError: when a worker could not start.
+        """
         busy = {each.connection: i for i, each in enumerate(self._workers) if each.is_busy}
         answers = []
         for ready in connection.wait(list(busy), timeout):
@@ -95,6 +100,8 @@ class WorkerPool:
                 kind, result = ready.recv()
             except (EOFError, ConnectionResetError):
                 kind, result = "died", None
+            if kind == "fatal":
+                raise SearchError(f"a worker could not start: {result}")
             answers.append(Answer(chosen.tag, kind, result))
             chosen.tag, chosen.is_busy = None, False
             if kind == "died":

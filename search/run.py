@@ -4,12 +4,15 @@ import json
 import os
 import pathlib
 
+from evonorm_tf import registry
 from search import final
 from search.config import Config
 from search.controller import Controller, add_baselines
 from search.errors import SearchError
 from search.events import Progress
 from search.store import Store
+from trainers.anchors import ANCHORS
+from trainers.data.image_data import DATA_SETS
 
 CONFIG_FILE = "config.json"
 BEST_FOLDER = "best"
@@ -18,6 +21,7 @@ _BEST_FILES = 10
 
 def create(run_dir: str | os.PathLike, config: Config) -> Store:
     """Makes a run folder with its configuration and baselines. Raises SearchError."""
+    _check_names(config)
     store = Store.create(run_dir, {"config": config.to_dict(), "seed": config.method.seed})
     add_baselines(store, config)
     return store
@@ -25,7 +29,10 @@ def create(run_dir: str | os.PathLike, config: Config) -> Store:
 
 def load_config(store: Store) -> Config:
     """The configuration that the run was made with. Raises SearchError."""
-    return Config.from_dict(store.meta("config", {}))
+    values = store.meta("config")
+    if values is None:
+        raise SearchError(f"{store.run_dir}: the database has no configuration")
+    return Config.from_dict(values)
 
 
 def execute(store: Store, config: Config, progress: Progress, with_final: bool = True) -> None:
@@ -68,6 +75,18 @@ def save_best(store: Store) -> list[pathlib.Path]:
     except OSError as error:
         raise SearchError(f"cannot write {folder}: {error.strerror}") from None
     return [path for path, _ in files]
+
+
+def _check_names(config: Config) -> None:
+    known = {
+        "evaluation.anchors": (config.evaluation.anchors, ANCHORS),
+        "evaluation.data": ((config.evaluation.data,), DATA_SETS),
+        "baselines": (config.baselines, registry.BUILTIN.names()),
+    }
+    for field, (names, choices) in known.items():
+        for name in names:
+            if name not in choices:
+                raise SearchError(f"{field} cannot be {name!r}: it is one of {', '.join(choices)}")
 
 
 def _write(path: pathlib.Path, text: str) -> None:

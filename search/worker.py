@@ -8,17 +8,23 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 _WATCH_SECONDS = 1.0
+_LONGEST_LINE = 300
 
 
 def serve(connection: Connection, config: dict[str, Any], parent: int) -> None:
     """Answers ("probe" | "evaluate" | "score", arguments) until the pipe closes.
 
     Answers are ("ok", result) or ("error", text): a failed evaluation is the candidate's
-    failure, not the worker's.
+    failure, not the worker's. A worker that cannot even start, for want of its data set,
+    says ("fatal", text) and ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    evaluator = _new_evaluator(config)
+    try:
+        evaluator = _new_evaluator(config)
+    except Exception as error:
+        connection.send(("fatal", _line(error)))
+        return
     while True:
         try:
             kind, arguments = connection.recv()
@@ -27,7 +33,7 @@ def serve(connection: Connection, config: dict[str, Any], parent: int) -> None:
         try:
             answer = ("ok", getattr(evaluator, kind)(*arguments))
         except Exception as error:
-            answer = ("error", f"{type(error).__name__}: {str(error).splitlines()[0][:200]}")
+            answer = ("error", _line(error))
         try:
             connection.send(answer)
         except BrokenPipeError:
@@ -50,6 +56,10 @@ def _new_evaluator(config: dict[str, Any]) -> Any:
     # Every candidate is a new trace on purpose; TensorFlow warns about that.
     tf.get_logger().setLevel("ERROR")
     return Evaluator(Config.from_dict(config))
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST_LINE]
 
 
 def _end_with(parent: int) -> None:

@@ -52,6 +52,9 @@ def finished(tmp_path):
         (["--set", "method.sed=1"], "an override must be section.field=value"),
         (["--algorithm", "annealing"], "it is one of evolution, random_rejection, random"),
         (["--workers", "0"], "workers cannot be 0"),
+        (["--set", "evaluation.anchors=vgg"], "evaluation.anchors cannot be 'vgg': it is one of"),
+        (["--set", "evaluation.data=mnist"], "evaluation.data cannot be 'mnist': it is one of"),
+        (["--set", "baselines=relu"], "baselines cannot be 'relu': it is one of b0_max_to_add"),
     ],
 )
 def test_bad_options_make_no_folder(capsys, tmp_path, arguments, message):
@@ -132,6 +135,18 @@ def test_sample_prints_graphs_that_load(capsys):
     formulas = _main(capsys, "sample", "--count", 3, "--seed", 5)[1].splitlines()
     assert formulas[:2] == [graph.formula() for graph in graphs]
     assert _main(capsys, "sample", "--count", 0)[0] == 1
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_start_ends_the_run_with_one_line(capsys, tmp_path, monkeypatch):
+    # No network and an empty folder: TFDS has no CIFAR-10 to give.
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    settings = ["--set", "evaluation.data=cifar10", "--set", f"evaluation.data_dir={tmp_path}"]
+    code, _, err = _main(capsys, "run", "--run-dir", tmp_path / "run", *SMOKE, *settings)
+    assert code == 1
+    assert "search: a worker could not start: " in err
 
 
 def _limit_files():

@@ -119,8 +119,8 @@ class TfdsSource:
 
     def _decoders(self):
         """JPEG stays encoded, so that only crops are decoded; PNG is decoded here."""
-        jpeg = self.builder.info.features[self.image].encoding_format == "jpeg"
-        return {self.image: tfds.decode.SkipDecoding()} if jpeg else None
+        encoding = self.builder.info.features[self.image].to_json_content().encoding_format
+        return {self.image: tfds.decode.SkipDecoding()} if encoding == "jpeg" else None
 
 
 @functools.lru_cache(maxsize=8)
@@ -138,10 +138,10 @@ def open_source(source: str, data_dir: str = "") -> TfdsSource:
     builder = _from_folder(source) if os.path.isdir(source) else _from_name(source, data_dir)
     features = builder.info.features
     keys = builder.info.supervised_keys or ("image", "label")
+    found = dict(features.items()) if isinstance(features, tfds.features.FeaturesDict) else {}
     if not (
-        isinstance(features, tfds.features.FeaturesDict)
-        and isinstance(features.get(keys[0]), tfds.features.Image)
-        and isinstance(features.get(keys[1]), tfds.features.ClassLabel)
+        isinstance(found.get(keys[0]), tfds.features.Image)
+        and isinstance(found.get(keys[1]), tfds.features.ClassLabel)
     ):
         raise TrainersError(
             f"`source` must have an image and a class label. {source!r} has {features}"
@@ -152,7 +152,7 @@ def open_source(source: str, data_dir: str = "") -> TfdsSource:
 def _from_folder(folder: str) -> tfds.core.DatasetBuilder:
     try:
         return tfds.builder_from_directory(folder)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError, tfds.core.dataset_info.DatasetInfoFileError) as error:
         raise TrainersError(
             f"`source`: the folder {folder} holds no prepared TFDS data set "
             "(dataset_info.json, features.json and TFRecord files)"
