@@ -10,7 +10,9 @@ from typing import NamedTuple
 from evonorm_tf import files
 from evonorm_tf.layer_graph import LayerGraph
 from search import ranking
+from search.config import Config
 from search.errors import SearchError
+from search.graphs import graph_of
 from search.store import Candidate, Store
 
 _NOT_OF_A_WORD = r"[^\w.-]"
@@ -76,14 +78,15 @@ def export(
     """
     with Store.open(run_dir) as store:
         row = _ranked(store, rank)
-        groups = store.meta("config")["evaluation"]["groups"]
+        groups = Config.from_dict(store.meta("config", {})).evaluation.groups
     folder = pathlib.Path(run_dir, "export") if output is None else pathlib.Path(output)
     name = f"candidate_{row.id}"
-    exported = Exported(folder / f"{name}.json", folder / f"{name}.py", _snippet(row, name, groups))
+    graph = LayerGraph(graph_of(row).nodes, name)
+    text = _snippet(row, graph, groups)
+    exported = Exported(folder / f"{name}.json", folder / f"{name}.py", text)
     existing = [path for path in exported[:2] if path.exists()]
     if existing and not force:
         raise SearchError(f"{existing[0]} exists already: choose another --output, or --force")
-    graph = LayerGraph(LayerGraph.from_json(row.graph).nodes, name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         graph.save(exported.graph)
@@ -120,16 +123,16 @@ def _ranked(store: Store, rank: int) -> Candidate:
     return ranking.order(store.top(accepted), store.meta("rerank"))[rank - 1]
 
 
-def _snippet(row: Candidate, name: str, groups: int) -> str:
+def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
     # A run folder can come from anyone and this goes into a program, so nothing is taken from
-    # it as it stands: the formula is the graph's own, anchors are words, groups a number.
+    # it as it stands: the formula is the graph's own, and anchors are words.
     scores = [
         f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}" for anchor, score in row.scores.items()
     ]
     return _SNIPPET.format(
-        name=name,
-        formula=LayerGraph.from_json(row.graph).formula(),
+        name=graph.name,
+        formula=graph.formula(),
         scores=", ".join(scores),
-        json_name=f"{name}.json",
-        groups=int(groups),
+        json_name=f"{graph.name}.json",
+        groups=groups,
     )

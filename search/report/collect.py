@@ -10,7 +10,6 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evonorm_tf.layer_graph import LayerGraph
 from search import names, ranking
 from search.store import Candidate, Store
 
@@ -104,11 +103,6 @@ def read_run(run_dir: str | os.PathLike) -> Run:
     with Store.open(run_dir) as store:
         meta = {key: store.meta(key) for key in _META_KEYS}
         return Run(pathlib.Path(run_dir), meta, store.candidates())
-
-
-def graph_of(row: Candidate) -> LayerGraph | None:
-    """A row's layer graph; None for a baseline that is none."""
-    return LayerGraph.from_json(row.graph) if row.graph else None
 
 
 def _flatten(config: Mapping[str, Any], prefix: str = ""):

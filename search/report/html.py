@@ -11,8 +11,9 @@ from markupsafe import Markup
 from evonorm_tf import ops
 from evonorm_tf.layer_graph import LayerGraph, Node
 from search import names
+from search.graphs import graph_of
 from search.report import analysis, figures, formulas, graph_picture, style
-from search.report.collect import Run, graph_of
+from search.report.collect import Run
 from search.report.verdict import (
     REFERENCE,
     Comparison,

@@ -8,7 +8,8 @@ from typing import Any
 
 from evonorm_tf import registry
 from search import names
-from search.report.collect import Run, graph_of
+from search.graphs import graph_of
+from search.report.collect import Run
 from search.store import Candidate
 
 REFERENCE = "bn_relu"

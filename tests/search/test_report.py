@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from evonorm_tf import registry
-from search import report, sample_graph
+from search import export, report, sample_graph
 from search.errors import SearchError
+from search.graphs import graph_of
 from search.report import analysis, collect, figures, formulas, graph_picture, style
 from search.report.html import node_text
 from search.store import Candidate, Store
@@ -73,7 +74,7 @@ def page(folder):
 def test_report_says_what_the_run_found(folder, page):
     run = collect.read_run(folder)
     assert "The search found a layer that outscores BN-ReLU: 97.0% against 95.0%." in page.text
-    assert collect.graph_of(run.winner).formula() in page.text
+    assert graph_of(run.winner).formula() in page.text
     for row in run.ordered[:10]:
         assert f"genotype {row.id}, by {row.origin}" in page.text
     for step in analysis.lineage(run, run.winner):
@@ -181,6 +182,15 @@ def test_report_without_graphviz(monkeypatch, tmp_path):
 def test_no_run_is_one_clear_error(tmp_path):
     with pytest.raises(SearchError, match="holds no search"):
         report.write(tmp_path)
+
+
+def test_a_damaged_graph_is_one_clear_error(tmp_path):
+    with Store.create(tmp_path / "run", {"config": {}}) as store:
+        store.add(Candidate(7, "random", status="accepted", graph='{"nodes": [{"op": "NO"}]}'))
+        store.update(7, scores={"a": 0.5}, fitness=0.5)
+    for use in (report.write, export.export):
+        with pytest.raises(SearchError, match=r"candidate 7 has no valid graph: `schema_version`"):
+            use(tmp_path / "run")
 
 
 def test_a_file_that_cannot_be_written_is_one_clear_error(tmp_path):
