@@ -109,8 +109,19 @@ def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
     """Moments of each of `groups` groups of neighbouring channels, repeated per channel."""
     if parts.shift.shape[axis] == 1:  # already the same for all channels
         return parts
-    merged = merge(Moments(*(_split_groups(part, axis, groups) for part in parts)), -1)
+    merged = _merge_groups(parts, axis, groups)
     return Moments(*(_repeat_groups(part, parts.shift, axis) for part in merged))
+
+
+def group_variance(parts: Moments, axis: int, groups: int) -> tf.Tensor:
+    """The variance of `group_moments`, without the operations that only the mean needs."""
+    if parts.shift.shape[axis] == 1:
+        return parts.variance
+    return _repeat_groups(_merge_groups(parts, axis, groups).variance, parts.shift, axis)
+
+
+def _merge_groups(parts: Moments, axis: int, groups: int) -> Moments:
+    return merge(Moments(*(_split_groups(part, axis, groups) for part in parts)), -1)
 
 
 def group_mean(part: tf.Tensor, axis: int, groups: int) -> tf.Tensor:
@@ -184,7 +195,7 @@ def moment(
             return batch_moments(parts, count).variance
         if index_set == "WHC":
             return merge(parts, axis).variance
-        return parts.variance if index_set == "WH" else group_moments(parts, axis, groups).variance
+        return parts.variance if index_set == "WH" else group_variance(parts, axis, groups)
     part = spatial_mean(tf.square(x) if op == "RMS" else x, axis)
     if index_set == "BWH":
         return batch_mean(part, count)
