@@ -48,7 +48,7 @@ def plots(run: Run, compare: Sequence[Run] = ()) -> list[Plot]:
         found.append(_outcomes(run))
     if run.anchors and run.genotypes:
         found.append(_histograms(run))
-    if run.ranking and len(run.anchors) > 1:
+    if len(run.ranking) > 1 and len(run.anchors) > 1:
         found += [_scatter(run), _frontier(run)]
     return found
 
@@ -143,7 +143,7 @@ def _histograms(run: Run) -> Plot:
 
 
 def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
-    trained = [row.scores[anchor] for row in run.genotypes if anchor in (row.scores or {})]
+    trained = [row.scores[anchor] for row in run.ranking if anchor in row.scores]
     rejected = analysis.quality_accuracies(run, anchor)
     axes.hist(
         [trained, rejected],

@@ -158,11 +158,9 @@ def _detail(run: Run, comparison: Comparison) -> str:
         what = f"Test accuracy, mean over {anchors} and {trainings}."
         return what + same_way + again
     what = f"Validation accuracy in the search, mean over {anchors}."
-    luck = (
-        f" It is the best of {len(run.ranking):,} scores, and the best of many is partly luck: "
-        "the comparison on the test split has not been made."
-    )
-    return what + same_way + again + luck
+    untested = " The comparison on the test split has not been made."
+    luck = f" It is the best of {len(run.ranking):,} scores, and the best of many is partly luck."
+    return what + same_way + again + (luck if len(run.ranking) > 1 else "") + untested
 
 
 def known_as(row: Candidate) -> str | None:

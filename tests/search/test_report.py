@@ -231,7 +231,7 @@ def test_histograms_count_trained_and_rejected(folder):
         panel.draw(axes)
         # Stacked: the height of the upper bars is their own.
         total = sum(bar.get_height() for bar in axes.patches)
-        trained = sum(anchor in (row.scores or {}) for row in run.genotypes)
+        trained = sum(row.status == "accepted" for row in run.genotypes)
         rejected = len(analysis.quality_accuracies(run, anchor))
         assert total == trained + rejected > 0
         assert axes.get_yscale() == "log"

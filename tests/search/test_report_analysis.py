@@ -162,7 +162,13 @@ def test_the_headline_on_validation_scores(found, rivals, headline):
     ]
     said = verdict(_run(*baselines, _accepted(9, found, graph=synthetic_run.graph_json())))
     assert said.headline.endswith(headline)
-    assert "the best of many is partly luck" in said.detail
+    assert "The comparison on the test split has not been made." in said.detail
+    assert "partly luck" not in said.detail  # of one score
+
+
+def test_the_best_of_many_validation_scores_comes_with_a_warning(run):
+    said = verdict(run)
+    assert f"best of {len(run.ranking)} scores" in said.detail and "partly luck" in said.detail
 
 
 @pytest.mark.parametrize(
