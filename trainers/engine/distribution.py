@@ -38,7 +38,10 @@ def build_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
             name, num_gpus=gpus, all_reduce_alg=runtime.all_reduce_alg
         )
     if name == "mirrored" and not gpus:
-        return tf.distribute.MirroredStrategy(_cpus(runtime.cpu_replicas))
+        # Collectives of two such strategies in one process would take each other's numbers.
+        return tf.distribute.MirroredStrategy(
+            _cpus(runtime.cpu_replicas), tf.distribute.ReductionToOneDevice()
+        )
     if name == "mirrored" or (name == "auto" and gpus > 1):
         return distribute_utils.get_distribution_strategy(
             "mirrored",

@@ -1,0 +1,177 @@
+"""Replicas on one machine and on two give the curve that one device gives."""
+
+import contextlib
+import glob
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.trainers import test_resume, tiny
+from trainers import train
+from trainers.engine import distribution
+from trainers.engine.errors import TrainersError
+
+ROOT = pathlib.Path(__file__).parents[2]
+STEPS = 6
+
+
+def losses(folder):
+    """The training losses in a model folder's TensorBoard events, by step."""
+    found = {}
+    for path in glob.glob(f"{folder}/train/events*"):
+        for event in tf.compat.v1.train.summary_iterator(path):
+            for value in event.summary.value:
+                if value.tag == "training_loss":
+                    found[event.step] = float(tf.make_ndarray(value.tensor))
+    return [found[step] for step in sorted(found)]
+
+
+def config(layer, strategy, replicas=1):
+    params = tiny.config(layer, 8, train_steps=STEPS, checkpoint_interval=STEPS)
+    params.task.model.synchronized = True
+    params.runtime.distribution_strategy = strategy
+    params.runtime.cpu_replicas = replicas
+    return params
+
+
+@pytest.mark.parametrize("layer", ["evonorm_b0", "evonorm_s0"])
+def test_two_replicas_equal_one_device(layer, tmp_path):
+    """Synchronized statistics: within 1e-5 of each loss, and of all weights."""
+    weights = []
+    for strategy, replicas in (("one_device", 1), ("mirrored", 2)):
+        folder = str(tmp_path / strategy)
+        train.run(config(layer, strategy, replicas), "train", folder)
+        reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(folder))
+        names = [n for n in reader.get_variable_to_shape_map() if n.startswith("model/")]
+        weights.append({name: reader.get_tensor(name) for name in names if "VALUE" in name})
+    one, two = losses(tmp_path / "one_device"), losses(tmp_path / "mirrored")
+    assert len(one) == len(two) == STEPS
+    assert one[0] != one[-1]
+    np.testing.assert_allclose(two, one, rtol=1e-5)
+    assert set(weights[0]) == set(weights[1])
+    for name, value in weights[0].items():
+        np.testing.assert_allclose(weights[1][name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_a_batch_that_does_not_divide_is_an_error(tmp_path):
+    params = config("evonorm_s0", "mirrored", 2)
+    params.task.train_data.global_batch_size = 7
+    with pytest.raises(TrainersError, match=r"multiple of the 2 replicas.*global_batch_size=7"):
+        train.run(params, "train", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("distribution_strategy", "parameter_server", r"distribution_strategy='parameter_server'"),
+        ("num_gpus", 9, r"num_gpus.*num_gpus=9"),
+        ("cpu_replicas", 64, r"cpu_replicas.*cpu_replicas=64"),
+    ],
+)
+def test_devices_that_are_not_there(field, value, message):
+    runtime = config("evonorm_s0", "mirrored").runtime
+    setattr(runtime, field, value)
+    with pytest.raises(TrainersError, match=message):
+        distribution.build_strategy(runtime)
+
+
+def test_a_tpu_is_asked_for_by_name_zone_and_project(monkeypatch):
+    asked = {}
+
+    def resolver(**kwargs):
+        asked.update(kwargs)
+        raise RuntimeError("as far as this machine goes")
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", resolver)
+    runtime = config("evonorm_s0", "auto").runtime
+    runtime.tpu, runtime.tpu_zone, runtime.tpu_project = "v5e-8", "us-west4-a", "mine"
+    with pytest.raises(RuntimeError, match="as far as"):
+        distribution.build_strategy(runtime)
+    assert asked == {"tpu": "v5e-8", "zone": "us-west4-a", "project": "mine"}
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextlib.contextmanager
+def workers(folder, steps):
+    """Two workers on this machine, killed at the end if they still run."""
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    overrides = {
+        "runtime.distribution_strategy": "multi_worker_mirrored",
+        "task.model.synchronized": "true",
+        "trainer.steps_per_loop": 1,
+        "trainer.summary_interval": 1,
+        "trainer.checkpoint_interval": 2,
+    }
+    processes = []
+    for index in range(2):
+        cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(cluster)}
+        processes.append(
+            subprocess.Popen(
+                test_resume.command(folder, steps, **overrides),
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def finish(processes):
+    for process in processes:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors[-3000:]
+
+
+@pytest.mark.slow
+def test_two_workers_equal_one_device_and_survive_a_kill(tmp_path):
+    whole, killed, alone = (str(tmp_path / name) for name in ("whole", "killed", "alone"))
+    with workers(whole, 8) as processes:
+        finish(processes)
+    done = subprocess.run(
+        test_resume.command(
+            alone,
+            8,
+            **{"trainer.steps_per_loop": 1, "trainer.summary_interval": 1},
+            **{"task.model.synchronized": "true"},
+        ),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    np.testing.assert_allclose(losses(whole), losses(alone), rtol=1e-5)
+
+    with workers(killed, 4000) as processes:
+        test_resume.wait_for_checkpoint(processes[0], killed, 4)
+        os.kill(processes[1].pid, signal.SIGKILL)
+        assert processes[1].wait() == -signal.SIGKILL
+        processes[0].communicate(timeout=240)  # it notices that it is alone, and stops
+        assert processes[0].returncode not in (0, None)
+    reached = int(tf.train.latest_checkpoint(killed).rpartition("-")[2])
+    with workers(killed, reached + 4) as processes:
+        finish(processes)
+    assert tf.train.latest_checkpoint(killed).endswith(f"ckpt-{reached + 4}")
+    assert np.isfinite(losses(killed)).all()
