@@ -28,9 +28,9 @@ def activation_name(layer: Any) -> str | None:
         limit = layer.max_value
         return "relu" if limit is None else f"relu{limit:g}"
     if isinstance(layer, tf.keras.layers.Activation):
-        name = tf.keras.activations.serialize(layer.activation)
-        name = name if isinstance(name, str) else layer.activation.__name__
-        return None if name == "linear" else name
+        function = layer.activation
+        name = getattr(function, "__name__", type(function).__name__.lower())
+        return None if name == "linear" else name.removesuffix("_v2")  # tf.nn.softmax's name
     for layer_class, name in _LAYERS.items():
         if isinstance(layer, layer_class):
             return name

@@ -124,4 +124,7 @@ def _clone(layer: Any) -> Any:
     if compat.IS_KERAS_3 and isinstance(layer, tf.keras.layers.Lambda):
         # The function comes from the caller's own live model, not from a file.
         return type(layer).from_config(config, safe_mode=False)
+    if isinstance(layer, tf.keras.layers.Activation):
+        # A function that Keras does not know cannot be found by its name.
+        return type(layer)(**{**config, "activation": layer.activation})
     return type(layer).from_config(config)

@@ -20,7 +20,8 @@ class NormActTarget:
         self._make = norm_act_factory(to, **kwargs)
         self._takes_settings = not callable(to)
         self._given = kwargs
-        self._probes = {flag: self._make(nonlinearity=flag) for flag in (True, False)}
+        flags = (True, False) if self._takes_settings else ()
+        self._probes = {flag: self._make(nonlinearity=flag) for flag in flags}
 
     def obstacle(self, source: Any, rank: int | None) -> str | None:
         """Why there is no layer for a source; None if there is one."""

@@ -235,7 +235,7 @@ def test_sequential_models_stay_sequential():
     assert_same(model, new)
 
 
-@pytest.mark.parametrize("gate", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("gate", ["sigmoid", "softmax", tf.nn.softmax])
 def test_gates_and_distributions_stay(gate):
     model = functional(lambda x: block(x, "a", gate))
     new, report = en.convert_model(model, "bn_relu")
@@ -263,6 +263,18 @@ def test_any_other_activation_is_fused(activation):
 def test_activation_layers(activation, name):
     model = functional(lambda x: activation()(layers.BatchNormalization(name="bn")(x)))
     assert places(en.convert_model(model, "evonorm_s0")[1])["bn"].activation == name
+
+
+def test_an_activation_function_of_ones_own():
+    def cubed(x):
+        return x * x * x
+
+    model = functional(lambda x: layers.Activation(cubed)(x))
+    assert_same(model, en.convert_model(model, "evonorm_s0")[0])
+    model = functional(lambda x: layers.Activation(cubed)(layers.BatchNormalization(name="bn")(x)))
+    new, report = en.convert_model(model, "evonorm_s0")
+    assert places(report)["bn"].activation == "cubed"
+    assert isinstance(new.get_layer("bn"), en.EvoNormS0)
 
 
 def test_a_swish_spelt_out_is_one_activation():

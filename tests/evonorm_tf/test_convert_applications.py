@@ -28,6 +28,12 @@ FAMILIES = {
 WITHOUT_RELU = ("EfficientNetB0", "EfficientNetV2B0", "MobileNetV3Small")
 
 
+@pytest.fixture(autouse=True)
+def _memory():
+    yield
+    tf.keras.backend.clear_session()
+
+
 def build(name):
     if not hasattr(applications, name):
         pytest.skip(f"this Keras has no {name}")
