@@ -161,6 +161,7 @@ PRESETS = {
             steps=30,
             learning_rate=0.1,
             quality_steps=15,
+            reject_flat=False,
             quality_ratio=1.0,
             stability_steps=2,
         ),

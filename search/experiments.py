@@ -14,6 +14,7 @@ import json
 import pathlib
 import statistics
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
@@ -74,6 +75,7 @@ def evolution_experiment(folder, seeds: int, candidates: int, workers: int) -> d
             config = configure(algorithm, seed, candidates, workers)
             with _run(folder / f"{algorithm}_{seed}", config) as store:
                 top = [row.fitness for row in store.top(_TOP)]
+                result["evaluation"] = run.load_config(store).to_dict()["evaluation"]
                 result["runs"].append(
                     {
                         "algorithm": algorithm,
@@ -94,8 +96,14 @@ def rejection_experiment(folder, candidates: int, workers: int) -> dict:
         rows = [row for row in store.candidates() if row.scores is not None]
         anchors = config.evaluation.anchors
         accuracies = {anchor: [row.scores[anchor] for row in rows] for anchor in anchors}
+        settings = run.load_config(store).to_dict()["evaluation"]
     shares = {anchor: share_at_guess(scores) for anchor, scores in accuracies.items()}
-    return {"trained": len(rows), "share_at_random_guess": shares, "accuracies": accuracies}
+    return {
+        "trained": len(rows),
+        "share_at_random_guess": shares,
+        "accuracies": accuracies,
+        "evaluation": settings,
+    }
 
 
 def _run(path: pathlib.Path, config: Config) -> Store:
@@ -141,6 +149,12 @@ def _draw_histograms(result: dict, path: pathlib.Path) -> None:
     canvas.savefig(path, dpi=150)
 
 
+def _keep(name: str, result: dict, draw: Callable, folder: pathlib.Path) -> None:
+    text = json.dumps(result, indent=1)
+    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    draw(result, folder / f"{name}.png")
+
+
 def main() -> None:
     """Runs both experiments and writes their JSON and figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -154,17 +168,12 @@ def main() -> None:
     quiet_tensorflow()
     options.out.mkdir(parents=True, exist_ok=True)
     rejection = rejection_experiment(options.run_dir, options.random_candidates, options.workers)
+    _keep("rejection", rejection, _draw_histograms, options.out)
+    print(json.dumps(rejection["share_at_random_guess"]))
     evolution = evolution_experiment(
         options.run_dir, options.seeds, options.candidates, options.workers
     )
-    for name, result, draw in (
-        ("rejection", rejection, _draw_histograms),
-        ("evolution", evolution, _draw_curves),
-    ):
-        text = json.dumps(result, indent=1)
-        (options.out / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-        draw(result, options.out / f"{name}.png")
-    print(json.dumps(rejection["share_at_random_guess"]))
+    _keep("evolution", evolution, _draw_curves, options.out)
     for each in evolution["runs"]:
         print(each["algorithm"], each["seed"], each["best"], each["curve"][-1], each["counts"])
 
