@@ -21,6 +21,8 @@ def test_python_examples_run_in_order(capsys):
     assert "x * sigmoid(x) / sqrt(mu_{w,h}(x^2)) * gamma + beta" in capsys.readouterr().out
     model = names["model"]
     assert model(names["tf"].zeros((2, 8, 8, 3))).shape == (2, 10)
+    assert [place.action for place in names["report"].places] == ["fused"]
+    assert names["new_model"](names["tf"].zeros((2, 32, 32, 3))).shape == (2, 10)
 
 
 def test_doctest_of_layer_graph():
@@ -37,7 +39,7 @@ def test_make_targets_exist(target):
 @pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md"])
 def test_named_files_exist(document):
     text = (ROOT / document).read_text(encoding="utf-8")
-    paths = set(re.findall(r"`((?:evonorm_tf|trainers|search|tests|tpu_scripts)/[\w./*]+)`", text))
+    paths = set(re.findall(r"[`(]((?:evonorm_tf|trainers|search|tests|docs)/[\w./*]+)[`)]", text))
     assert paths
     for path in paths:
         assert list(ROOT.glob(path.rstrip("/"))), path
