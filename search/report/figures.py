@@ -79,6 +79,7 @@ def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
         )
         axes.plot([], [], color=LIGHT["muted"], linestyle=_baseline_line(row), label=_name(row))
     axes.margins(y=0.15)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("layers trained on every anchor")
     axes.set_ylabel(f"validation accuracy, top {TOP}")
     _percent(axes.yaxis)
@@ -112,7 +113,7 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
         # Labels above the bars leave the whole width to these, on a phone too.
         axes.text(0, place + 0.24, _literal(row.label), va="bottom", fontsize=9)
         axes.annotate(
-            f"{row.count:,} ({row.count / total:.0%})",
+            f"{row.count:,} ({_share(row.count / total)})",
             (row.count, place),
             xytext=(5, 0),
             textcoords="offset points",
@@ -129,6 +130,10 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
     axes.grid(False)
     axes.set_xlabel("genotypes")
     axes.figure.legend(loc="outside lower center", ncols=2)
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "<1%"
 
 
 def _histograms(run: Run) -> Plot:
