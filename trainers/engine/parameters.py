@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 import yaml
-from official.core import exp_factory, train_utils
+from official.core import train_utils
 from official.modeling.hyperparams import params_dict
 
 from trainers.configs.classification import ExperimentConfig
@@ -44,7 +44,7 @@ def parse(flags: Any) -> ExperimentConfig:
     """
     try:
         params = train_utils.ExperimentParser(flags).parse()
-    except (KeyError, LookupError, yaml.YAMLError, FileNotFoundError, TypeError) as error:
+    except (LookupError, TypeError, yaml.YAMLError, tf.errors.NotFoundError) as error:
         raise TrainersError(f"the configuration cannot be used: {error}") from error
     if not isinstance(params, ExperimentConfig):
         raise TrainersError(
@@ -61,18 +61,8 @@ def load(path: str) -> ExperimentConfig:
     params = ExperimentConfig()
     try:
         return params_dict.override_params_dict(params, path, is_strict=True)
-    except (KeyError, FileNotFoundError, ValueError) as error:
+    except (KeyError, ValueError, tf.errors.NotFoundError) as error:
         raise TrainersError(f"{path} is no configuration of this project: {error}") from error
-
-
-def experiment(name: str) -> ExperimentConfig:
-    """A registered experiment by name."""
-    try:
-        return exp_factory.get_exp_config(name)
-    except LookupError as error:
-        raise TrainersError(
-            f"`experiment` must be one of `python -m trainers.experiments`. Received: {name!r}"
-        ) from error
 
 
 def check(params: ExperimentConfig) -> None:

@@ -54,11 +54,6 @@ def add(experiment: Experiment) -> None:
     EXPERIMENTS[experiment.name] = experiment
 
 
-def names() -> list[str]:
-    """All names, in the order of the paper's tables."""
-    return list(EXPERIMENTS)
-
-
 def register_all() -> None:
     """Makes all experiments known to tf-models-official; once a process."""
     for experiment in EXPERIMENTS.values():

@@ -1,0 +1,137 @@
+"""Export, evaluate, predict and results, on one model that was trained for four steps."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.trainers import tiny
+from trainers import evaluate, export, predict, results, train
+from trainers.data import digits
+from trainers.engine import parameters, restoring
+from trainers.engine.errors import TrainersError
+from trainers.experiments import EXPERIMENTS
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("trained") / "run")
+    params = tiny.config("evonorm_b0")
+    params.trainer.validation_interval = 2
+    return folder, train.run(params, "train_and_eval", folder)
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("exported"))
+    export.export(trained[0], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(trained):
+    """Test images, and their logits by the restored model."""
+    images = digits.load().test.images[:7]
+    _, task, model = restoring.restore(trained[0])
+    return images, task.logits(images, model, training=False).numpy()
+
+
+def test_the_saved_model_serves_uint8_images(exported, expected):
+    images, logits = expected
+    served = tf.saved_model.load(f"{exported}/saved_model").signatures["serving_default"]
+    assert served.structured_input_signature[1]["images"].dtype == tf.uint8
+    result = served(images=tf.constant(images))
+    np.testing.assert_allclose(result["logits"], logits, rtol=1e-4, atol=1e-5)
+    shares = np.exp(logits.astype(np.float64))
+    shares /= shares.sum(-1, keepdims=True)
+    np.testing.assert_allclose(result["probabilities"], shares, rtol=1e-4)
+
+
+def test_the_saved_model_serves_jpeg(exported, trained):
+    image = digits.load().test.images[0]
+    encoded = tf.io.encode_jpeg(image, format="grayscale").numpy()
+    decoded = tf.io.decode_jpeg(encoded, channels=1).numpy()
+    _, task, model = restoring.restore(trained[0])
+    logits = task.logits(decoded[None], model, training=False)
+    served = tf.saved_model.load(f"{exported}/saved_model").signatures["jpeg"]
+    result = served(encoded=tf.constant([encoded, encoded]))
+    assert result["logits"].shape == (2, 10)
+    np.testing.assert_allclose(result["logits"][1], logits[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_keras_file_takes_pixels(exported, expected):
+    images, logits = expected
+    model = tf.keras.models.load_model(f"{exported}/model.keras")
+    np.testing.assert_allclose(model(images.astype(np.float32)), logits, rtol=1e-4, atol=1e-5)
+
+
+def test_evaluate_gives_what_the_training_measured(trained):
+    folder, metrics = trained
+    found = evaluate.evaluate(folder)
+    assert found == pytest.approx(metrics, rel=1e-5)
+    assert evaluate.evaluate(folder, split="test")["images"] == 360
+    first = tf.train.get_checkpoint_state(folder).all_model_checkpoint_paths[0]
+    assert evaluate.evaluate(folder, checkpoint=first) != found
+
+
+def test_predict_reads_image_files(trained, expected, tmp_path):
+    images, logits = expected
+    files = [str(tmp_path / f"{i}.png") for i in range(len(images))]
+    for file, image in zip(files, images, strict=True):
+        tf.io.write_file(file, tf.io.encode_png(image))
+    found = predict.predict(trained[0], files)
+    np.testing.assert_allclose(found.sum(-1), 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(found.argmax(-1), logits.argmax(-1))
+
+
+@pytest.mark.parametrize("content", [None, b"no image"])
+def test_predict_names_a_file_that_is_no_image(trained, tmp_path, content):
+    file = tmp_path / "odd.jpg"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(TrainersError, match=r"odd\.jpg cannot be read as an image"):
+        predict.predict(trained[0], [str(file)])
+
+
+def test_results_have_the_last_step_and_the_curves(trained, tmp_path):
+    folder, metrics = trained
+    run = results.read(folder)
+    assert sorted(run.loss) == [1, 2, 3, 4]
+    assert sorted(run.accuracy) == [2, 4]
+    assert run.accuracy[4] == pytest.approx(metrics["accuracy"])
+    row = results.table([run]).splitlines()[-1]
+    accuracy = f"{100 * metrics['accuracy']:.1f}"
+    assert row == f"| run | tiny | evonorm_b0 | 8 | 4/4 | {accuracy} | - |"
+    results.plot([run], tmp_path / "curves.png")
+    assert tf.io.decode_png((tmp_path / "curves.png").read_bytes()).shape[0] > 300
+
+
+def test_results_find_the_papers_figure(trained):
+    run = results.read(trained[0])
+    params = EXPERIMENTS["imagenet_resnet50_aug_evonorm_b0"].build()
+    params.task.train_data.data_dir = "/elsewhere"
+    cell = results.Run("x", params, run.loss, run.accuracy)
+    assert cell.paper == "77.7 (table 3)"
+    params.trainer.train_steps -= 1
+    assert cell.paper == "-"
+
+
+@pytest.mark.parametrize("command", [results.read, restoring.restore, evaluate.evaluate])
+def test_a_folder_without_a_run_is_an_error(command, tmp_path):
+    with pytest.raises(TrainersError, match=r"params\.yaml"):
+        command(str(tmp_path))
+
+
+def test_a_folder_without_checkpoint_is_an_error(trained, tmp_path):
+    shutil.copy(f"{trained[0]}/params.yaml", tmp_path)
+    with pytest.raises(TrainersError, match="holds no checkpoint"):
+        restoring.restore(str(tmp_path))
+
+
+def test_params_yaml_holds_the_whole_configuration(trained):
+    params = parameters.load(f"{trained[0]}/params.yaml")
+    assert params.task.model.network == "tiny"
+    assert params.trainer.validation_interval == 2
+    assert json.dumps(params.as_dict())

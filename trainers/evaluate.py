@@ -1,0 +1,64 @@
+"""Evaluates a trained model.
+
+    python -m trainers.evaluate --model_dir=DIR [--split=test] [--checkpoint=PATH]
+
+Every image of the split counts once. The split and the rest are those of the model's own
+validation data unless flags say otherwise.
+"""
+
+import json
+import sys
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import tensorflow as tf
+
+from trainers.data import inputs
+from trainers.engine import restoring
+from trainers.engine.errors import TrainersError
+
+
+def evaluate(
+    model_dir: str, split: str = "", data_dir: str = "", checkpoint: str = ""
+) -> dict[str, float]:
+    """The metrics of a model folder's newest checkpoint.
+
+    Args:
+      model_dir: a folder that `trainers.train` wrote.
+      split: another split than the configuration's.
+      data_dir: another TFDS folder.
+      checkpoint: another checkpoint than the newest.
+
+    Raises:
+      TrainersError: when model or data are missing or do not fit.
+    """
+    params, task, model = restoring.restore(model_dir, checkpoint)
+    data = params.task.validation_data
+    data.split, data.data_dir = split or data.split, data_dir or data.data_dir
+    inputs.check(data, params.task.model, "task.validation_data")
+    metrics = task.build_metrics(training=False)
+    step = tf.function(lambda batch: task.validation_step(batch, model, metrics))
+    for batch in task.build_inputs(data):
+        step(batch)
+    return {metric.name: float(metric.result()) for metric in metrics}
+
+
+def main(_) -> None:
+    """Prints the metrics as JSON."""
+    values = flags.FLAGS
+    try:
+        metrics = evaluate(values.model_dir, values.split, values.data_dir, values.checkpoint)
+    except TrainersError as error:
+        sys.exit(f"trainers.evaluate: {error}")
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
+    flags.DEFINE_string("split", "", "Another split than the model's validation data.")
+    flags.DEFINE_string("data_dir", "", "Where TFDS keeps its data.")
+    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
+    app.run(main)

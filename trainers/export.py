@@ -1,0 +1,141 @@
+"""Exports a trained model for serving.
+
+    python -m trainers.export --model_dir=DIR --export_dir=DIR [--checkpoint=PATH]
+
+Writes `saved_model` with two signatures, and `model.keras`, then loads both and compares
+their outputs with the trained model's.
+
+* serving_default: `images`, uint8 (batch, height, width, channels), of any size where the
+  model was trained on centre crops, which are then taken and resized; else of its own size;
+* jpeg: `encoded`, a batch of JPEG files as bytes.
+
+Both return `logits` and `probabilities`. The Keras model takes pixels from 0 to 255.
+"""
+
+import os
+import sys
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import numpy as np
+import tensorflow as tf
+
+from trainers.configs.classification import ExperimentConfig
+from trainers.data import augment
+from trainers.engine import restoring
+from trainers.engine.errors import TrainersError
+from trainers.engine.task import ClassificationTask
+
+_TOLERANCE = 1e-4
+
+
+class Serving(tf.Module):
+    """A model behind its image preprocessing.
+
+    Args:
+      params: the experiment's configuration.
+      task: its task.
+      model: its trained model.
+    """
+
+    def __init__(self, params: ExperimentConfig, task: ClassificationTask, model: tf.keras.Model):
+        super().__init__()
+        self.model = model
+        self._task = task
+        self._data = params.task.validation_data
+        self._size = list(params.task.model.input_size)
+
+    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """The concrete functions to serve."""
+        channels = self._size[2]
+        images = tf.TensorSpec((None, None, None, channels), tf.uint8, "images")
+        encoded = tf.TensorSpec((None,), tf.string, "encoded")
+        return {
+            "serving_default": self.of_images.get_concrete_function(images),
+            "jpeg": self.of_jpeg.get_concrete_function(encoded),
+        }
+
+    @tf.function
+    def of_images(self, images):
+        """Logits and probabilities of uint8 images."""
+        if self._data.crop == "inception":
+            images = tf.map_fn(self._cropped, images, fn_output_signature=tf.float32)
+        logits = self._task.logits(images, self.model, training=False)
+        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+    @tf.function
+    def of_jpeg(self, encoded):
+        """Logits and probabilities of JPEG files."""
+        images = tf.map_fn(self._decoded, encoded, fn_output_signature=tf.float32)
+        logits = self._task.logits(images, self.model, training=False)
+        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+    def _decoded(self, encoded):
+        image = tf.io.decode_jpeg(encoded, channels=self._size[2])
+        if self._data.crop == "inception":
+            return self._cropped(image)
+        return tf.cast(image, tf.float32)
+
+    def _cropped(self, image):
+        return augment.centre_crop(image, self._size, self._data.center_fraction)
+
+
+def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
+    """Exports and checks.
+
+    Raises:
+      TrainersError: when there is nothing to export, or what was loaded again differs.
+    """
+    params, task, model = restoring.restore(model_dir, checkpoint)
+    serving = Serving(params, task, model)
+    saved_model = os.path.join(export_dir, "saved_model")
+    keras_file = os.path.join(export_dir, "model.keras")
+    tf.io.gfile.makedirs(export_dir)
+    tf.saved_model.save(serving, saved_model, signatures=serving.signatures())
+    _with_normalization(params, model).save(keras_file)
+    _compare(params, serving, saved_model, keras_file)
+
+
+def _with_normalization(params: ExperimentConfig, model: tf.keras.Model) -> tf.keras.Model:
+    """The model with pixels from 0 to 255 as its input."""
+    config = params.task.model
+    images = tf.keras.Input(model.input_shape[1:], name="pixels")
+    scaled = tf.keras.layers.Normalization(
+        mean=list(config.mean), variance=[x**2 for x in config.stddev], dtype="float32"
+    )(images)
+    return tf.keras.Model(images, model(scaled), name=f"{model.name}_of_pixels")
+
+
+def _compare(params: ExperimentConfig, serving: Serving, saved_model: str, keras_file: str) -> None:
+    rng = np.random.default_rng(0)
+    size = [2, *params.task.model.input_size]
+    images = tf.constant(rng.integers(256, size=size).astype(np.uint8))
+    expected = serving.of_images(images)["logits"].numpy()
+    loaded = tf.saved_model.load(saved_model).signatures["serving_default"]
+    results = {saved_model: loaded(images=images)["logits"].numpy()}
+    if params.task.validation_data.crop != "inception":
+        pixels = tf.cast(images, tf.float32)
+        results[keras_file] = tf.keras.models.load_model(keras_file)(pixels).numpy()
+    for path, result in results.items():
+        if not np.allclose(result, expected, rtol=_TOLERANCE, atol=_TOLERANCE):
+            worst = np.abs(result - expected).max()
+            raise TrainersError(f"{path} does not compute what the model does: off by {worst}")
+        print(f"{path}: loaded again, logits equal within {_TOLERANCE}")
+
+
+def main(_) -> None:
+    """Exports what the flags say."""
+    try:
+        export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)
+    except TrainersError as error:
+        sys.exit(f"trainers.export: {error}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
+    flags.DEFINE_string("export_dir", None, "Folder to write.", required=True)
+    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
+    app.run(main)

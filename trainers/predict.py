@@ -1,0 +1,71 @@
+"""Classifies image files with a trained model.
+
+    python -m trainers.predict --model_dir=DIR [--top=5] FILE...
+
+Files are JPEG, PNG, BMP or GIF. They are preprocessed as validation images are. Prints a
+line for each file: its name, then classes with their probabilities, the likeliest first.
+"""
+
+import sys
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import numpy as np
+import tensorflow as tf
+
+from trainers.data import augment
+from trainers.engine import restoring
+from trainers.engine.errors import TrainersError
+
+
+def predict(model_dir: str, files: list[str], checkpoint: str = "") -> np.ndarray:
+    """Probabilities (files, classes).
+
+    Args:
+      model_dir: a folder that `trainers.train` wrote.
+      files: paths of images.
+      checkpoint: another checkpoint than the newest.
+
+    Raises:
+      TrainersError: for a file that is missing or no image; names it.
+    """
+    params, task, model = restoring.restore(model_dir, checkpoint)
+    size = list(params.task.model.input_size)
+    probabilities = []
+    for file in files:
+        image = _decoded(file, size[2])
+        image = augment.evaluation_image(image, params.task.validation_data, size)
+        logits = task.logits(image[None], model, training=False)
+        probabilities.append(tf.nn.softmax(logits)[0].numpy())
+    return np.stack(probabilities)
+
+
+def _decoded(file: str, channels: int) -> tf.Tensor:
+    try:
+        return tf.io.decode_image(tf.io.read_file(file), channels, expand_animations=False)
+    except tf.errors.OpError as error:
+        raise TrainersError(f"{file} cannot be read as an image: {error.message}") from error
+
+
+def main(arguments: list[str]) -> None:
+    """Prints the likeliest classes of each file."""
+    files = arguments[1:]
+    if not files:
+        sys.exit("trainers.predict: name at least one image file")
+    try:
+        probabilities = predict(flags.FLAGS.model_dir, files, flags.FLAGS.checkpoint)
+    except TrainersError as error:
+        sys.exit(f"trainers.predict: {error}")
+    for file, row in zip(files, probabilities, strict=True):
+        likeliest = np.argsort(-row)[: flags.FLAGS.top]
+        print(file, *(f"{label}:{row[label]:.4f}" for label in likeliest))
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
+    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
+    flags.DEFINE_integer("top", 5, "How many classes to print.")
+    app.run(main)

@@ -1,0 +1,155 @@
+"""Finished runs beside the paper's figures, with their curves.
+
+    python -m trainers.results [--output_dir=DIR] MODEL_DIR...
+
+Prints a Markdown table: run, step, top-1 accuracy on all validation images, and what the
+paper has for the experiment. With --output_dir, writes it as results.md and the curves of
+loss and accuracy as curves.png.
+"""
+
+import dataclasses
+import os
+import pathlib
+import sys
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import tensorflow as tf
+
+from trainers.configs.classification import ExperimentConfig
+from trainers.engine import parameters
+from trainers.engine.errors import TrainersError
+from trainers.experiments import EXPERIMENTS
+
+Curve = dict[int, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A model folder's story.
+
+    Attributes:
+      model_dir: the folder.
+      params: its configuration.
+      loss, accuracy: training loss and validation accuracy by step.
+    """
+
+    model_dir: str
+    params: ExperimentConfig
+    loss: Curve
+    accuracy: Curve
+
+    @property
+    def paper(self) -> str:
+        """The paper's figure for the experiment of this configuration, or "-"."""
+        model = self.params.task.model
+        for name, experiment in EXPERIMENTS.items():
+            of_model = f"_{model.network}_" in name and model.norm_act in name
+            if experiment.table and of_model and _same(experiment.build(), self.params):
+                return f"{experiment.figure} ({experiment.table})"
+        return "-"
+
+
+def read(model_dir: str) -> Run:
+    """Reads the configuration and the TensorBoard events of a model folder.
+
+    Raises:
+      TrainersError: when the folder holds no run.
+    """
+    params = parameters.load(os.path.join(model_dir, "params.yaml"))
+    loss = _curve(os.path.join(model_dir, "train"), "training_loss")
+    accuracy = _curve(os.path.join(model_dir, "validation"), "accuracy")
+    if not loss and not accuracy:
+        raise TrainersError(f"{model_dir} has no TensorBoard events of a training")
+    return Run(model_dir, params, loss, accuracy)
+
+
+def table(runs: list[Run]) -> str:
+    """The runs as a Markdown table."""
+    rows = [
+        "| run | network | layer | images/step | step | top-1 % | paper % |",
+        "| --- | --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for run in runs:
+        model, data = run.params.task.model, run.params.task.train_data
+        step = max({**run.loss, **run.accuracy})
+        last = f"{100 * run.accuracy[max(run.accuracy)]:.1f}" if run.accuracy else "-"
+        rows.append(
+            f"| {os.path.basename(os.path.normpath(run.model_dir))} | {model.network} "
+            f"| {model.norm_act} | {data.global_batch_size} "
+            f"| {step}/{run.params.trainer.train_steps} | {last} | {run.paper} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def plot(runs: list[Run], path: pathlib.Path) -> None:
+    """Training loss and validation accuracy by step, a line for each run."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for run in runs:
+        name = os.path.basename(os.path.normpath(run.model_dir))
+        axes[0].plot(*_points(run.loss), label=name)
+        axes[1].plot(*_points(run.accuracy, 100), marker="o", markersize=3, label=name)
+    for axis, title in zip(axes, ("training loss", "validation accuracy, %"), strict=True):
+        axis.set_xlabel("step")
+        axis.set_title(title)
+    axes[0].legend(fontsize="small")
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def _points(curve: Curve, scale: float = 1.0) -> tuple[list[int], list[float]]:
+    steps = sorted(curve)
+    return steps, [scale * curve[step] for step in steps]
+
+
+def _curve(folder: str, tag: str) -> Curve:
+    """A scalar's values by step; a resumed training's later events replace earlier ones."""
+    curve: Curve = {}
+    for path in sorted(tf.io.gfile.glob(os.path.join(folder, "events.out.tfevents.*"))):
+        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                if value.tag == tag:
+                    curve[event.step] = float(tf.make_ndarray(value.tensor))
+    return curve
+
+
+def _same(first: ExperimentConfig, second: ExperimentConfig) -> bool:
+    """Whether two configurations train alike; where data lies and machines do not count."""
+
+    def essence(params: ExperimentConfig):
+        task = params.task.as_dict()
+        for data in (task["train_data"], task["validation_data"]):
+            data.pop("data_dir")
+        return task, params.trainer.optimizer_config.as_dict(), params.trainer.train_steps
+
+    return essence(first) == essence(second)
+
+
+def main(arguments: list[str]) -> None:
+    """Prints, and writes where --output_dir says."""
+    if len(arguments) < 2:
+        sys.exit("trainers.results: name at least one model folder")
+    try:
+        runs = [read(folder) for folder in arguments[1:]]
+    except TrainersError as error:
+        sys.exit(f"trainers.results: {error}")
+    print(table(runs), end="")
+    if flags.FLAGS.output_dir:
+        output = pathlib.Path(flags.FLAGS.output_dir)
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "results.md").write_text(table(runs), encoding="utf-8")
+        plot(runs, output / "curves.png")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("output_dir", "", "Where to write results.md and curves.png.")
+    app.run(main)
