@@ -15,9 +15,9 @@ import time
 
 import numpy as np
 
-from evonorm_tf import registry
 from search.anchor_trainer import AnchorTrainer
 from search.config import preset
+from search.evaluator import graph_or_name
 from trainers.data import ImageData, Split
 
 _ROUNDS = 3
@@ -48,8 +48,7 @@ def main() -> None:
     images = noise(1024)
     trainers = {}
     for layer in options.layers:
-        graph = registry.graph(layer)
-        name = layer if graph is None else None
+        graph, name = graph_or_name(layer)
         trainers[layer] = AnchorTrainer(options.anchor, images, settings, 0, norm_act=name)
         trainers[layer].start(graph)
         trainers[layer].train(0, 1)  # the trace is not a step

@@ -75,7 +75,7 @@ class Evaluator:
 
     def score(self, task: ScoreTask) -> float:
         """Accuracy after the training that the task describes."""
-        graph, name = _graph_or_name(task.layer)
+        graph, name = graph_or_name(task.layer)
         trainer, split = self._score_trainer(
             name, task.anchor, task.width, task.steps, task.seed, task.held_out
         )
@@ -100,7 +100,7 @@ class _Evaluation:
     def __init__(self, layer, rejects, settings, images, new_trainer):
         self._settings, self._images = settings, images
         self._rejects = rejects
-        self._graph, name = _graph_or_name(layer)
+        self._graph, name = graph_or_name(layer)
         self._trainer = functools.partial(new_trainer, name=name)
         self._stages: dict[str, Any] = {}
         self._start = time.perf_counter()
@@ -181,7 +181,7 @@ class _Timer:
         self._stages[self._stage] = {"seconds": seconds, **self._figures}
 
 
-def _graph_or_name(layer: str) -> tuple[LayerGraph | None, str | None]:
+def graph_or_name(layer: str) -> tuple[LayerGraph | None, str | None]:
     """A layer's graph where it has one, else its registered name."""
     if layer.lstrip().startswith("{"):
         return LayerGraph.from_json(layer), None
