@@ -55,11 +55,11 @@ def plots(run: Run, compare: Sequence[Run] = ()) -> list[Plot]:
 
 def _progress(run: Run, compare: Sequence[Run]) -> Plot:
     caption = (
-        f"Mean accuracy of the {TOP} best layers in the population, averaged over the anchors "
-        "(the paper's figure 6). Only layers that passed the tests are counted."
+        f"Mean accuracy of the {TOP} best layers in the population (of all, if there are fewer), "
+        "averaged over the anchors: the paper's figure 6. Only accepted layers are counted."
     )
     draw = functools.partial(_draw_progress, run=run, compare=compare)
-    return Plot("progress", "Search progress", caption, [Panel(draw, (5.2, 3.4))])
+    return Plot("progress", "Search progress", caption, [Panel(draw, (5.2, 3.9))])
 
 
 def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
@@ -82,8 +82,9 @@ def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("layers trained on every anchor")
     axes.set_ylabel(f"validation accuracy, top {TOP}")
+    axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
     _percent(axes.yaxis)
-    axes.legend(loc="lower right")
+    axes.figure.legend(loc="outside lower center", ncols=2)
 
 
 def _baseline_line(row: Candidate):

@@ -206,13 +206,13 @@ def test_progress_draws_every_run_and_the_baselines(folder, tmp_path):
     other = synthetic_run.write_run(tmp_path / "other", 60, seed=1, overrides=override)
     runs = [collect.read_run(each) for each in (folder, other)]
     plot = figures.plots(runs[0], runs[1:])[0]
-    axes = matplotlib.figure.Figure().subplots()
+    axes = matplotlib.figure.Figure(layout="constrained").subplots()
     plot.panels[0].draw(axes)
     for line, run in zip(axes.get_lines(), runs, strict=False):
         numbers, means = analysis.top_progress(run, 10)
         assert line.get_xdata().tolist() == numbers.tolist()
         assert line.get_ydata().tolist() == means.tolist()
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    labels = [text.get_text() for text in axes.figure.legends[0].get_texts()]
     assert labels == [
         "evolution (run)",
         "random search with rejection (other)",
