@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--run-dir", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("docs/search"))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--candidates", type=int, default=300)
+    parser.add_argument("--candidates", type=int, default=3000)
     parser.add_argument("--random-candidates", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
