@@ -176,11 +176,22 @@ class Controller:
 
     def _winner(self, rng: np.random.Generator) -> Candidate:
         method = self._config.method
-        members = selection.active(sorted(self._members, key=lambda m: m.id), method.window)
+        members = selection.active(self._population(), method.window)
         scores = [[m.scores[anchor] for anchor in self._config.evaluation.anchors] for m in members]
         return members[
             selection.tournament(scores, rng, method.tournament_fraction, method.criterion)
         ]
+
+    def _population(self) -> list[Candidate]:
+        """The newest genotype of each function, in order of birth.
+
+        A duplicate renews its function's place and takes no second one. Otherwise the
+        duplicates of the first good layer, which cost nothing, would fill the window.
+        """
+        newest = {}
+        for member in sorted(self._members, key=lambda m: m.id):
+            newest[member.duplicate_of or member.id] = member
+        return sorted(newest.values(), key=lambda m: m.id)
 
     def _take(self, answer: Answer, pool: WorkerPool) -> None:
         number, stage = answer.tag

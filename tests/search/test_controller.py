@@ -276,13 +276,20 @@ def test_events_tell_the_figures_of_the_store(tmp_path, pools):
     assert sorted(finished) == [row.id for row in rows]
 
 
-def test_only_the_window_has_offspring(tmp_path, pools):
+def test_only_the_window_has_offspring_and_a_function_one_place_in_it(tmp_path, pools):
     settings = _config("method.window=5", "method.max_candidates=300")
     rows = _search(tmp_path / "run", settings)
-    members = [row.id for row in rows if row.is_member]
+    members = [row for row in rows if row.is_member]
+    assert any(row.status == "duplicate" for row in members)
+    functions = {row.id: row.duplicate_of or row.id for row in members}
     for row in rows:
-        if row.parent is not None:
-            assert row.parent in [member for member in members if member < row.id][-5:]
+        if row.parent is None:
+            continue
+        newest = {}
+        for member in members:
+            if member.id < row.id:
+                newest[functions[member.id]] = member.id
+        assert row.parent in sorted(newest.values())[-5:]
 
 
 def test_best_graphs_are_files_that_load(tmp_path, pools):
