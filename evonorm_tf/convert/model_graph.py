@@ -45,6 +45,8 @@ class ModelGraph:
         for depth in sorted(functional._nodes_by_depth, reverse=True):
             for node in functional._nodes_by_depth[depth]:
                 self._add(node)
+        produced = [tensor for call in self.calls for tensor in call.outputs]
+        self._tensors = {id(tensor) for tensor in [*produced, *tf.nest.flatten(inputs(model))]}
         self._consumers: dict[int, list[Call]] = defaultdict(list)
         for call in self.calls:
             for key in {id(tensor) for tensor in self.inputs(call)}:
@@ -64,8 +66,8 @@ class ModelGraph:
 
     def inputs(self, call: Call) -> list[Any]:
         """The symbolic tensors among a call's arguments."""
-        known = self._tensor_ids()
-        return [value for value in tf.nest.flatten((call.args, call.kwargs)) if id(value) in known]
+        values = tf.nest.flatten((call.args, call.kwargs))
+        return [value for value in values if id(value) in self._tensors]
 
     def consumers(self, tensor: Any) -> list[Call]:
         """The calls that take a tensor."""
@@ -78,13 +80,6 @@ class ModelGraph:
     def layers(self) -> Iterator[Any]:
         """Each called layer once."""
         yield from {id(call.layer): call.layer for call in self.calls}.values()
-
-    def _tensor_ids(self) -> set[int]:
-        if not hasattr(self, "_ids"):
-            produced = [tensor for call in self.calls for tensor in call.outputs]
-            fed = tf.nest.flatten(inputs(self.model))
-            self._ids = {id(tensor) for tensor in [*produced, *fed]}
-        return self._ids
 
 
 def is_rewritable(model: Any) -> bool:
