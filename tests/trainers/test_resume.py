@@ -12,7 +12,7 @@ import tensorflow as tf
 from tests.trainers import tiny
 from trainers import train
 
-STEPS = 400
+STEPS = 150
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -56,12 +56,12 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):
     process = subprocess.Popen(
         command(killed), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    wait_for_checkpoint(process, killed, 20)
+    wait_for_checkpoint(process, killed, 10)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     process.stderr.close()
     stopped_at = int(tf.train.latest_checkpoint(killed).rpartition("-")[2])
-    assert 20 <= stopped_at < STEPS
+    assert 10 <= stopped_at < STEPS
 
     # What a kill in the middle of writing leaves: data that no state file names.
     (tmp_path / "killed" / f"ckpt-{STEPS - 1}.data-00000-of-00001").write_bytes(b"half")

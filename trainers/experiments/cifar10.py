@@ -3,6 +3,7 @@
 import functools
 
 import evonorm_tf as en
+from evonorm_tf.layers.parts import BatchStatistics
 from trainers.configs.classification import (
     ClassificationConfig,
     DataConfig,
@@ -61,10 +62,11 @@ def config(anchor: str, layer: str) -> ExperimentConfig:
 
 
 def uses_batch(layer: str) -> bool:
-    """Whether a layer has moving averages, hence statistics of the batch."""
-    built = en.get(layer)
-    built.build((None, 4, 4, 8))
-    return bool(built.non_trainable_variables)
+    """Whether a layer has statistics of the batch.
+
+    Nothing is built, since an operation before the distribution strategy would forbid it.
+    """
+    return isinstance(en.get(layer), BatchStatistics)
 
 
 def _add_all() -> None:

@@ -32,8 +32,6 @@ _OUTPUT = flags.DEFINE_string("output_dir", "runs/digits_study", "Where the resu
 
 def run(output: pathlib.Path) -> None:
     """Runs what is missing, then writes the table and the figure."""
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     output.mkdir(parents=True, exist_ok=True)
     journal = output / "runs.jsonl"
     done = digits_report.read(journal)
@@ -89,7 +87,9 @@ def _append(journal: pathlib.Path, runs: list[dict[str, Any]]) -> None:
 
 
 def main(_) -> None:
-    """Runs the study."""
+    """Runs the study on one thread."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     run(pathlib.Path(_OUTPUT.value))
 
 

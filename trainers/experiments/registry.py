@@ -1,6 +1,7 @@
 """What an experiment is, and the list of all."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 from official.core import exp_factory
@@ -54,13 +55,11 @@ def add(experiment: Experiment) -> None:
     EXPERIMENTS[experiment.name] = experiment
 
 
+@functools.cache
 def register_all() -> None:
     """Makes all experiments known to tf-models-official; once a process."""
     for experiment in EXPERIMENTS.values():
-        try:
-            exp_factory.get_exp_config(experiment.name)
-        except LookupError:
-            exp_factory.register_config_factory(experiment.name)(_factory(experiment))
+        exp_factory.register_config_factory(experiment.name)(_factory(experiment))
 
 
 def _factory(experiment: Experiment) -> Callable[[], ExperimentConfig]:
