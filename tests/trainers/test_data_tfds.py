@@ -100,7 +100,9 @@ def test_the_centre_crop_is_seven_eighths_of_the_shorter_side(data_dir):
     np.testing.assert_allclose(found[0], expected, atol=0.01)
 
 
-@pytest.mark.parametrize("policy", ["", "randaugment", "autoaugment"])
+@pytest.mark.parametrize(
+    "policy", ["", "randaugment", pytest.param("autoaugment", marks=pytest.mark.slow)]
+)
 def test_imagenet_training_images(data_dir, policy):
     config = imagenet_data(data_dir, augment=policy, seed=3)
     dataset = inputs.build_inputs(config, IMAGENET)

@@ -41,7 +41,9 @@ def config(layer, strategy, replicas=1):
     return params
 
 
-@pytest.mark.parametrize("layer", ["evonorm_b0", "evonorm_s0"])
+@pytest.mark.parametrize(
+    "layer", ["evonorm_b0", pytest.param("evonorm_s0", marks=pytest.mark.slow)]
+)
 def test_two_replicas_equal_one_device(layer, tmp_path):
     """Synchronized statistics: within 1e-5 of each loss, and of all weights."""
     weights = []

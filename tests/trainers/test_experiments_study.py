@@ -30,6 +30,7 @@ def small_config(layer, batch_size):
     return params
 
 
+@pytest.mark.slow
 def test_the_study_trains_as_the_engine_does(small_study, tmp_path):
     digits_study.run(tmp_path / "study")
     first, second = digits_report.read(tmp_path / "study" / "runs.jsonl")

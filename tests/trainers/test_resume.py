@@ -93,6 +93,7 @@ def test_unknown_keys_are_errors(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_finished_training_has_nothing_to_do(tmp_path):
     params = tiny.config(train_steps=2)
     train.run(params, "train", str(tmp_path))
