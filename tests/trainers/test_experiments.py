@@ -179,6 +179,37 @@ def test_wrong_values_are_errors(path, value, message):
         parameters.check(params)
 
 
+def parsed(experiment, override=None):
+    names = {"config_file": None, "tpu": None, "tf_data_service": None}
+    return parameters.parse(Flags(names, experiment=experiment, params_override=override))
+
+
+class Flags(dict):
+    """What the parser needs of absl's flags."""
+
+    __getattr__ = dict.__getitem__
+
+
+def test_overrides_reach_the_configuration_and_lock_it():
+    params = parsed("digits_resnet_small_frn", "task.seed=7,trainer.train_steps=3")
+    assert (params.task.seed, params.trainer.train_steps) == (7, 3)
+    with pytest.raises(ValueError, match="locked"):
+        params.override({"task": {"seed": 8}})
+
+
+@pytest.mark.parametrize(
+    ("experiment", "override", "message"),
+    [
+        ("resnet_imagenet", None, r"experiment='resnet_imagenet'"),  # tf-models-official's own
+        ("digits_resnet_small_frn", "task.model.colour=3", r"cannot be used.*colour"),
+        ("digits_resnet_small_frn", "missing.yaml", r"cannot be used.*missing\.yaml"),
+    ],
+)
+def test_what_cannot_be_parsed_is_an_error(experiment, override, message):
+    with pytest.raises(TrainersError, match=message):
+        parsed(experiment, override)
+
+
 def trace_a_step(params):
     """Traces loss, gradients and update on a batch of two small images."""
     params.runtime.mixed_precision_dtype = None

@@ -14,6 +14,7 @@ from trainers.data import inputs
 from trainers.data.sharding import check_divides
 from trainers.engine import networks
 from trainers.engine.errors import TrainersError
+from trainers.experiments import EXPERIMENTS
 
 # Inherited from tf-models-official and not read here: setting one is an error.
 _UNREAD = (
@@ -42,15 +43,15 @@ def parse(flags: Any) -> ExperimentConfig:
       TrainersError: for an unknown experiment or key, a key that nothing reads, or values
         that do not go together.
     """
+    if flags.experiment not in EXPERIMENTS:
+        raise TrainersError(
+            "`experiment` must be one of those that `python -m trainers.experiments` lists. "
+            f"Received: experiment={flags.experiment!r}"
+        )
     try:
         params = train_utils.ExperimentParser(flags).parse()
     except (LookupError, TypeError, yaml.YAMLError, tf.errors.NotFoundError) as error:
         raise TrainersError(f"the configuration cannot be used: {error}") from error
-    if not isinstance(params, ExperimentConfig):
-        raise TrainersError(
-            "`experiment` must be one of `python -m trainers.experiments`. "
-            f"Received: experiment={flags.experiment!r}"
-        )
     check(params)
     params.lock()
     return params
