@@ -243,11 +243,16 @@ def names_of(prefix):
 
 
 @pytest.mark.slow
-def test_each_layer_traces_a_step_on_each_small_network(configs):
-    pairs = distinct(names_of("digits_"))
-    assert len(pairs) == 3 * 13
-    for name in pairs.values():
-        trace_a_step(configs[name].replace())
+@pytest.mark.parametrize("layer", digits.LAYERS)
+def test_each_layer_traces_a_step(layer, configs):
+    trace_a_step(configs[f"digits_resnet_small_{layer}"].replace())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", digits.NETWORKS[1:])
+@pytest.mark.parametrize("layer", ["bn_silu", "evonorm_b0", "evonorm_s0"])
+def test_each_small_network_traces_a_step(network, layer, configs):
+    trace_a_step(configs[f"digits_{network}_{layer}"].replace())
 
 
 @pytest.mark.slow
