@@ -183,6 +183,8 @@ class NormAct(ChannelLayer):
         self.beta = self._add_vector("beta")
         super().build(input_shape)
 
+    # Nothing here needs AutoGraph, whose conversion takes most of the time of tracing.
+    @tf.autograph.experimental.do_not_convert
     def call(self, inputs, training=None):
         y = self._forward(self._to_statistics_dtype(inputs), training)
         return tf.cast(y, self.compute_dtype)
