@@ -126,7 +126,7 @@ def both(strategy, make, x, sizes):
     return on_two(strategy, layer, x, cotangent, sizes), one
 
 
-@pytest.mark.parametrize(("name", "sizes"), everyday_cases([(4, 4), *SPLITS]))
+@pytest.mark.parametrize(("name", "sizes"), list(everyday_cases([(4, 4), *SPLITS])))
 def test_synchronized_equals_the_whole_batch(strategy, name, sizes):
     two, one = both(strategy, lambda: en.get(name, synchronized=True), data(), sizes)
     assert one[3] and one[0].shape == SHAPE
