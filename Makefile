@@ -65,7 +65,7 @@ lint: .venv/ready
 	.venv/bin/mypy
 
 search: .venv/ready
-	$(QUIET) .venv/bin/python -m search run --preset demo --run-dir runs/demo
+	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m search run --preset demo --run-dir runs/demo
 
 clean:
 	rm -rf .venv .venv-tf215 .venv-keras3 .venv-bootstrap build dist *.egg-info
