@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UV := .venv-bootstrap/bin/uv
 PYTEST_ARGS ?=
+# Where `make search` keeps its run; a folder that holds one is never overwritten.
+RUN_DIR ?= runs/demo
 # Like pip, trust the certificates that the system trusts.
 export UV_SYSTEM_CERTS := 1
 # Keras 2 behind tf.keras, which tf-models-official needs.
@@ -65,7 +67,7 @@ lint: .venv/ready
 	.venv/bin/mypy
 
 search: .venv/ready
-	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m search run --preset demo --run-dir runs/demo
+	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m search run --preset demo --run-dir $(RUN_DIR)
 
 clean:
 	rm -rf .venv .venv-tf215 .venv-keras3 .venv-bootstrap build dist *.egg-info
