@@ -261,7 +261,7 @@ def test_each_small_network_traces_a_step(network, layer, configs):
     [
         ("resnet50", "evonorm_b0"),
         ("resnet50", "b0_max_to_add"),
-        ("mobilenet_v2", "gn_silu"),
+        ("mobilenet_v2_lr03", "gn_silu_batch128"),
         ("mnasnet_b1", "rs_rej"),
         ("efficientnet_b0", "bn_silu"),
         ("efficientnet_b5", "random_rej"),
