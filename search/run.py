@@ -5,7 +5,7 @@ import os
 import pathlib
 
 from evonorm_tf import registry
-from search import final
+from search import final, ranking
 from search.config import Config
 from search.controller import Controller, add_baselines
 from search.errors import SearchError
@@ -58,9 +58,7 @@ def execute(store: Store, config: Config, progress: Progress, with_final: bool =
 
 def save_best(store: Store) -> list[pathlib.Path]:
     """Writes the best graphs to best/01_candidate_N.json and so on, reranked ones first."""
-    ranking = [entry["id"] for entry in store.meta("rerank", [])]
-    top = {row.id: row for row in store.top(_BEST_FILES)}
-    ordered = [top.pop(number) for number in ranking if number in top] + list(top.values())
+    ordered = ranking.order(store.top(_BEST_FILES), store.meta("rerank"))
     folder = store.run_dir / BEST_FOLDER
     files = [
         (folder / f"{rank:02d}_candidate_{row.id}.json", row)
