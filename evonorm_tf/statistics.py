@@ -98,7 +98,7 @@ def spatial_mean(x: tf.Tensor, axis: int) -> tf.Tensor:
 
 def merge(parts: Moments, axis: int) -> Moments:
     """Moments of the union of equally large sets that lie along `axis`."""
-    shift = tf.stop_gradient(tf.reduce_mean(parts.mean, axis, keepdims=True))
+    shift = tf.stop_gradient(tf.reduce_mean(parts.shift, axis, keepdims=True))
     deviation = (parts.shift - shift) + parts.rest
     rest = tf.reduce_mean(deviation, axis, keepdims=True)
     spread = tf.reduce_mean(parts.variance + tf.square(deviation), axis, keepdims=True)
@@ -106,22 +106,25 @@ def merge(parts: Moments, axis: int) -> Moments:
 
 
 def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
-    """Moments of each of `groups` groups of neighbouring channels, repeated per channel."""
+    """Moments of each of `groups` groups of neighbouring channels, for each channel.
+
+    The group's mean is told as a deviation from the channel's own shift.
+    """
     if parts.shift.shape[axis] == 1:  # already the same for all channels
         return parts
-    merged = _merge_groups(parts, axis, groups)
-    return Moments(*(_repeat_groups(part, parts.shift, axis) for part in merged))
+    split = Moments(*(_split_groups(part, axis, groups) for part in parts))
+    merged = merge(split, -1)
+    rest = (merged.shift - split.shift) + merged.rest
+    repeated = _repeat_groups(merged.variance, parts.shift, axis)
+    return Moments(parts.shift, _join_groups(rest, parts.shift, axis), repeated)
 
 
 def group_variance(parts: Moments, axis: int, groups: int) -> tf.Tensor:
     """The variance of `group_moments`, without the operations that only the mean needs."""
     if parts.shift.shape[axis] == 1:
         return parts.variance
-    return _repeat_groups(_merge_groups(parts, axis, groups).variance, parts.shift, axis)
-
-
-def _merge_groups(parts: Moments, axis: int, groups: int) -> Moments:
-    return merge(Moments(*(_split_groups(part, axis, groups) for part in parts)), -1)
+    split = Moments(*(_split_groups(part, axis, groups) for part in parts))
+    return _repeat_groups(merge(split, -1).variance, parts.shift, axis)
 
 
 def group_mean(part: tf.Tensor, axis: int, groups: int) -> tf.Tensor:
@@ -137,10 +140,17 @@ def _split_groups(part: tf.Tensor, axis: int, groups: int) -> tf.Tensor:
     return tf.reshape(part, [-1, groups, part.shape[axis] // groups])
 
 
+def _join_groups(split: tf.Tensor, like: tf.Tensor, axis: int) -> tf.Tensor:
+    """The inverse of `_split_groups`."""
+    shape = [-1] + [1] * (like.shape.rank - 1)
+    shape[axis] = like.shape[axis]
+    return tf.reshape(split, shape)
+
+
 def _repeat_groups(merged: tf.Tensor, like: tf.Tensor, axis: int) -> tf.Tensor:
     # Adding zeros broadcasts with an operation that every converter knows.
-    split = _split_groups(tf.zeros_like(like), axis, merged.shape[1])
-    return tf.reshape(merged + split, tf.shape(like))
+    zeros = tf.zeros([like.shape[axis] // merged.shape[1]], merged.dtype)
+    return _join_groups(merged + zeros, like, axis)
 
 
 def batch_moments(parts: Moments, count: tf.Tensor | None = None) -> Moments:
@@ -219,10 +229,3 @@ def _replica_context() -> tf.distribute.ReplicaContext | None:
     """The replica context, if there are several replicas to merge with."""
     context = tf.distribute.get_replica_context()
     return context if context is not None and context.num_replicas_in_sync > 1 else None
-
-
-def update_moving(moving, value: tf.Tensor, momentum: float) -> None:
-    """moving <- momentum * moving + (1 - momentum) * value."""
-    old = tf.convert_to_tensor(moving)
-    value = tf.cast(tf.reshape(value, tf.shape(old)), old.dtype)
-    moving.assign(old - (old - value) * (1.0 - momentum))

@@ -136,8 +136,14 @@ class ChannelLayer(tf.keras.layers.Layer):
         return tf.cast(x, statistics.statistics_dtype(x.dtype))
 
     def _per_channel(self, weight, x: tf.Tensor) -> tf.Tensor:
-        """A weight of shape (channels,) in a shape that broadcasts to x, in x's dtype."""
+        """A weight of shape (channels,) as a tensor of x's rank and dtype that broadcasts to x."""
         return tf.reshape(tf.cast(tf.convert_to_tensor(weight), x.dtype), self._channel_shape(x))
+
+    def _factor(self, weight, x: tf.Tensor) -> tf.Tensor:
+        """`_per_channel` for what only meets x itself: the last axis broadcasts unreshaped."""
+        if self.axis % x.shape.rank == x.shape.rank - 1:
+            return tf.cast(tf.convert_to_tensor(weight), x.dtype)
+        return self._per_channel(weight, x)
 
     def _channel_shape(self, x: tf.Tensor) -> list[int]:
         shape = [1] * x.shape.rank
@@ -193,7 +199,7 @@ class NormAct(ChannelLayer):
         raise NotImplementedError  # each layer's formula
 
     def _affine(self, x: tf.Tensor) -> tf.Tensor:
-        return x * self._per_channel(self.gamma, x) + self._per_channel(self.beta, x)
+        return x * self._factor(self.gamma, x) + self._factor(self.beta, x)
 
     def _add_vector(self, name: str):
         return compat.add_float32_weight(

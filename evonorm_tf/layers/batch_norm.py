@@ -67,4 +67,4 @@ class BatchNormSiLU(parts.TrainableV, _BatchNorm):
     """
 
     def _activated(self, z):
-        return z * tf.sigmoid(self._per_channel(self.v, z) * z)
+        return z * tf.sigmoid(self._factor(self.v, z) * z)

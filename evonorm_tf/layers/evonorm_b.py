@@ -54,7 +54,7 @@ class EvoNormB0(parts.TrainableV, _EvoNormB):
     """
 
     def _local_term(self, x, instance):
-        return self._per_channel(self.v, x) * x + tf.sqrt(instance.variance + self.epsilon)
+        return self._factor(self.v, x) * x + tf.sqrt(instance.variance + self.epsilon)
 
 
 @base.public_layer

@@ -35,7 +35,7 @@ class EvoNormS0(parts.TrainableV, _EvoNormS):
     _MOMENT = "STD"
 
     def _activated(self, x):
-        return x * tf.sigmoid(self._per_channel(self.v, x) * x)
+        return x * tf.sigmoid(self._factor(self.v, x) * x)
 
 
 @base.public_layer

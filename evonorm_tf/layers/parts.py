@@ -45,14 +45,18 @@ class BatchStatistics(base.ChannelLayer):
         return tf.cond(training, from_batch, from_moving)
 
     def _move(self, moving, value: tf.Tensor, x: tf.Tensor) -> None:
-        """Moves an average towards the batch's value; a batch without examples has none.
+        """moving <- momentum * moving + (1 - momentum) * value.
+
+        A batch without examples has no value, and moves nothing.
 
         Strategies hand such batches to replicas when the last examples do not suffice.
         """
+        old = tf.convert_to_tensor(moving)
+        value = tf.cast(tf.reshape(value, [self.channels]), old.dtype)
         if not x.shape.num_elements():  # empty, or of unknown size
             no_value = tf.logical_and(tf.equal(tf.size(x), 0), tf.math.is_nan(value))
-            value = tf.where(no_value, self._per_channel(moving, x), value)
-        statistics.update_moving(moving, value, self.momentum)
+            value = tf.where(no_value, old, value)
+        moving.assign(old - (old - value) * (1.0 - self.momentum))
 
     def _in_training(self, training) -> bool | tf.Tensor:
         if training is None or not self.trainable:

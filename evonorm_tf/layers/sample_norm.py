@@ -46,7 +46,7 @@ class GroupNormSiLU(parts.TrainableV, _GroupNorm):
     """
 
     def _activated(self, n):
-        return n * tf.sigmoid(self._per_channel(self.v, n) * n)
+        return n * tf.sigmoid(self._factor(self.v, n) * n)
 
 
 @base.public_layer
@@ -101,4 +101,4 @@ class FilterResponseNorm(parts.TrainableV):
     def _forward(self, x, training):
         moment = statistics.moment("RMS", x, "WH", self.axis, 1)
         n = self._affine(x / tf.sqrt(moment + self.epsilon))
-        return tf.maximum(n, self._per_channel(self.v, x)) if self.nonlinearity else n
+        return tf.maximum(n, self._factor(self.v, x)) if self.nonlinearity else n
