@@ -9,7 +9,6 @@ import tensorflow as tf
 from evonorm_tf.factory import NormAct
 from trainers.models import inverted_bottleneck
 from trainers.models.inverted_bottleneck import InvertedBottleneckSpec, Stage
-from trainers.models.network import make_divisible
 
 _STAGES = (
     Stage(1, 16, 3, 1, 1),
@@ -20,7 +19,7 @@ _STAGES = (
     Stage(4, 192, 5, 2, 6),
     Stage(1, 320, 3, 1, 6),
 )
-_STEM_FILTERS, _HEAD_FILTERS, _SE_RATIO = 32, 1280, 0.25
+_HEAD_FILTERS, _SE_RATIO = 1280, 0.25
 
 
 class Variant(NamedTuple):
@@ -48,16 +47,9 @@ def efficientnet_spec(
     width: float, depth: float, stochastic_depth: float = 0.2
 ) -> InvertedBottleneckSpec:
     """The layout for width and depth multipliers."""
-    stages = tuple(
-        stage._replace(
-            repeats=math.ceil(stage.repeats * depth), filters=make_divisible(stage.filters * width)
-        )
-        for stage in _STAGES
-    )
-    return InvertedBottleneckSpec(
-        stem_filters=make_divisible(_STEM_FILTERS * width),
-        stages=stages,
-        head_filters=make_divisible(_HEAD_FILTERS * width),
+    deeper = [s._replace(repeats=math.ceil(s.repeats * depth)) for s in _STAGES]
+    return dataclasses.replace(
+        inverted_bottleneck.scaled_spec(deeper, width, _HEAD_FILTERS * width),
         se_ratio=_SE_RATIO,
         stochastic_depth=stochastic_depth,
     )

@@ -2,11 +2,12 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from trainers.models.network import Network
+from trainers.models.network import Network, make_divisible
 
 # He initialization by outputs, and for the logits: as in the MnasNet and EfficientNet code.
 _conv_initializer = functools.partial(
@@ -15,6 +16,8 @@ _conv_initializer = functools.partial(
 _logits_initializer = functools.partial(
     tf.keras.initializers.VarianceScaling, 1 / 3, "fan_out", "uniform"
 )
+
+_STEM_FILTERS = 32  # at width 1
 
 
 class Stage(NamedTuple):
@@ -46,6 +49,15 @@ class InvertedBottleneckSpec:
     se_ratio: float = 0.0
     stochastic_depth: float = 0.0
     stem_strides: int = 2
+
+
+def scaled_spec(stages: Sequence[Stage], width: float, head_filters: int) -> InvertedBottleneckSpec:
+    """The layout with stem and stages `width` times as wide; all filters divisible by 8."""
+    return InvertedBottleneckSpec(
+        stem_filters=make_divisible(_STEM_FILTERS * width),
+        stages=tuple(s._replace(filters=make_divisible(s.filters * width)) for s in stages),
+        head_filters=make_divisible(head_filters),
+    )
 
 
 def network(norm_act: Any, **settings: Any) -> Network:

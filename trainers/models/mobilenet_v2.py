@@ -7,7 +7,6 @@ import tensorflow as tf
 from evonorm_tf.factory import NormAct
 from trainers.models import inverted_bottleneck
 from trainers.models.inverted_bottleneck import InvertedBottleneckSpec, Stage
-from trainers.models.network import make_divisible
 
 _STAGES = (
     Stage(1, 16, 3, 1, 1),
@@ -18,16 +17,12 @@ _STAGES = (
     Stage(3, 160, 3, 2, 6),
     Stage(1, 320, 3, 1, 6),
 )
-_STEM_FILTERS, _HEAD_FILTERS = 32, 1280
+_HEAD_FILTERS = 1280
 
 
 def mobilenet_v2_spec(width: float = 1.0) -> InvertedBottleneckSpec:
     """The layout for a width multiplier; widths below 1 leave the head as it is."""
-    return InvertedBottleneckSpec(
-        stem_filters=make_divisible(_STEM_FILTERS * width),
-        stages=tuple(s._replace(filters=make_divisible(s.filters * width)) for s in _STAGES),
-        head_filters=make_divisible(_HEAD_FILTERS * max(1.0, width)),
-    )
+    return inverted_bottleneck.scaled_spec(_STAGES, width, _HEAD_FILTERS * max(1.0, width))
 
 
 def mobilenet_v2(
