@@ -10,7 +10,8 @@ from search import config as configuration
 from search.errors import SearchError
 from search.store import Store
 
-_INTERRUPTED = 130
+# As a shell counts: 128 and the signal's number.
+_INTERRUPTED, _BROKEN_PIPE = 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,10 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _export(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options) or 0
+        code = options.command(options) or 0
+        sys.stdout.flush()
+        return code
     except SearchError as error:
         print(f"search: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read the output has gone; nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
     except KeyboardInterrupt:
         run_dir = getattr(options, "run_dir", None)
         print(f"stopped; go on with: python -m search resume --run-dir {run_dir}", file=sys.stderr)

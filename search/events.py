@@ -49,14 +49,23 @@ class Progress(Protocol):
         """Is told of the end."""
 
 
+def with_figures(event: Event, before: Event) -> Event:
+    """The event; one that names a stage alone gets the figures that were known before."""
+    if event.kind != "stage":
+        return event
+    return dataclasses.replace(before, kind="stage", candidate=None, text=event.text, left=None)
+
+
 class LogLines:
     """A line for each accepted candidate and each stage; fit for files and pipes."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
+        self._figures = Event("started")
 
     def update(self, event: Event) -> None:
         """Writes a line, if the event is worth one."""
+        event = self._figures = with_figures(event, self._figures)
         candidate = event.candidate
         if event.kind == "finished" and candidate is not None and candidate.status == "accepted":
             text = f"{candidate.fitness:.4f}  {candidate.name or candidate.formula}"

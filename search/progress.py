@@ -14,7 +14,7 @@ from rich.text import Text
 
 from search import names
 from search.config import Config
-from search.events import Event, LogLines, Progress
+from search.events import Event, LogLines, Progress, with_figures
 from search.store import Candidate
 
 _SECONDS_BETWEEN_LINES = 60.0
@@ -38,26 +38,19 @@ class RareLines(LogLines):
     def __init__(self, stream: TextIO):
         super().__init__(stream)
         self._last = 0.0
-        self._figures = Event("started")
 
     def update(self, event: Event) -> None:
         """Writes a line, if the event is worth one or the last line is a minute old."""
-        event = self._figures = _with_figures(event, self._figures)
+        event = with_figures(event, self._figures)
         if event.elapsed - self._last >= _SECONDS_BETWEEN_LINES and not event.text:
             summary = dataclasses.replace(event, candidate=None, text=_summary(event))
             super().update(summary)
         elif event.text or _is_new_best(event):
             super().update(event)
         else:
+            self._figures = event
             return
         self._last = event.elapsed
-
-
-def _with_figures(event: Event, before: Event) -> Event:
-    """The event; one that names a stage alone gets the figures that were known before."""
-    if event.kind != "stage":
-        return event
-    return dataclasses.replace(before, kind="stage", candidate=None, text=event.text, left=None)
 
 
 def _is_new_best(event: Event) -> bool:
@@ -99,7 +92,7 @@ class Display:
         """Takes the event's figures over; the next refresh shows them."""
         if event.kind != "stage":
             self._received = self._clock()
-        self._event = _with_figures(event, self._event)
+        self._event = with_figures(event, self._event)
         if event.text:
             self._stage = event.text
         row = event.candidate

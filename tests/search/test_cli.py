@@ -123,6 +123,16 @@ def test_status(capsys, finished):
     ]
 
 
+def test_a_reader_that_goes_away_is_no_error():
+    # More than a pipe holds, so that the writer notices.
+    command = [sys.executable, "-m", "search", "sample", "--count", "2000", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=120) == 141
+    assert "Traceback" not in process.stderr.read()
+
+
 def test_sample_prints_graphs_that_load(capsys):
     import evonorm_tf as en
 
