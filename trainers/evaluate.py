@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from trainers.data import inputs
 from trainers.engine import restoring
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 
 
 def evaluate(

@@ -26,8 +26,8 @@ import tensorflow as tf
 from trainers.configs.classification import ExperimentConfig
 from trainers.data import augment
 from trainers.engine import restoring
-from trainers.engine.errors import TrainersError
 from trainers.engine.task import ClassificationTask
+from trainers.errors import TrainersError
 
 _TOLERANCE = 1e-4
 

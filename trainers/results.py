@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from trainers.configs.classification import ExperimentConfig
 from trainers.engine import parameters
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 
 Curve = dict[int, float]

@@ -21,8 +21,8 @@ from official.modeling import performance
 from trainers import experiments
 from trainers.configs.classification import ExperimentConfig
 from trainers.engine import distribution, parameters
-from trainers.engine.errors import TrainersError, TrainingDivergedError
 from trainers.engine.runner import Runner
+from trainers.errors import TrainersError, TrainingDivergedError
 
 MODES = ("train", "eval", "train_and_eval", "continuous_eval")
 

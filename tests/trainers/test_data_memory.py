@@ -8,7 +8,7 @@ from trainers.configs.classification import DataConfig
 from trainers.data import augment, memory_pipeline
 from trainers.data.image_data import Split
 from trainers.data.sharding import Shard, shard_of
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 
 COUNT = 23
 

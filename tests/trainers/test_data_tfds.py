@@ -12,7 +12,7 @@ from trainers.configs.classification import DataConfig, ModelConfig
 from trainers.data import augment, inputs, tfds_source
 from trainers.data.sharding import Shard
 from trainers.engine import parameters
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tests.trainers import test_resume, tiny
 from trainers import train
 from trainers.engine import distribution
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 
 ROOT = pathlib.Path(__file__).parents[2]
 STEPS = 6
@@ -108,7 +108,7 @@ def free_ports(count):
 
 
 @contextlib.contextmanager
-def workers(folder, steps):
+def workers(folder, steps, mode="train", **overrides):
     """Two workers on this machine, killed at the end if they still run."""
     hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
     overrides = {
@@ -117,6 +117,7 @@ def workers(folder, steps):
         "trainer.steps_per_loop": 1,
         "trainer.summary_interval": 1,
         "trainer.checkpoint_interval": 2,
+        **overrides,
     }
     processes = []
     for index in range(2):
@@ -124,7 +125,7 @@ def workers(folder, steps):
         environment = {**os.environ, "TF_CONFIG": json.dumps(cluster)}
         processes.append(
             subprocess.Popen(
-                test_resume.command(folder, steps, **overrides),
+                test_resume.command(folder, steps, mode, **overrides),
                 cwd=ROOT,
                 env=environment,
                 stdout=subprocess.DEVNULL,
@@ -177,3 +178,20 @@ def test_two_workers_equal_one_device_and_survive_a_kill(tmp_path):
         finish(processes)
     assert tf.train.latest_checkpoint(killed).endswith(f"ckpt-{reached + 4}")
     assert np.isfinite(losses(killed)).all()
+
+
+@pytest.mark.slow
+def test_two_workers_keep_one_best_checkpoint(tmp_path):
+    """Also when they are started again, and the chief alone has written the best so far."""
+    best = {
+        "trainer.best_checkpoint_export_subdir": "best",
+        "trainer.best_checkpoint_eval_metric": "accuracy",
+        "trainer.validation_interval": 2,
+    }
+    for steps in (4, 8):
+        with workers(str(tmp_path), steps, "train_and_eval", **best) as processes:
+            finish(processes)
+    logs = json.loads((tmp_path / "best" / "info.json").read_text())
+    step = int(logs["best_ckpt_global_step"])
+    assert tf.train.latest_checkpoint(str(tmp_path / "best")).endswith(f"best_ckpt-{step}")
+    assert len(list((tmp_path / "best").glob("*.index"))) == 1

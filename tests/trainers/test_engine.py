@@ -12,9 +12,9 @@ from tests.trainers import tiny
 from trainers import train
 from trainers.data import digits
 from trainers.engine import weight_decay
-from trainers.engine.errors import TrainersError, TrainingDivergedError
 from trainers.engine.runner import SharedCheckpointManager
 from trainers.engine.task import ClassificationTask
+from trainers.errors import TrainersError, TrainingDivergedError
 
 
 def test_decay_skips_the_layers_own_variables_by_identity():

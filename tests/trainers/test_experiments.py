@@ -3,7 +3,6 @@
 import re
 
 import pytest
-import tensorflow as tf
 from absl import flags
 from absl.testing import flagsaver
 from official.core import exp_factory
@@ -12,10 +11,9 @@ from official.modeling import hyperparams
 from tests.trainers import tiny  # noqa: F401  (registers all experiments)
 from trainers.configs.classification import ExperimentConfig
 from trainers.data import digits as data
-from trainers.engine import networks, parameters
-from trainers.engine.errors import TrainersError
+from trainers.engine import parameters
 from trainers.engine.task import ClassificationTask
-from trainers.engine.trainer import Trainer
+from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS, cifar10, digits, imagenet, tables
 from trainers.experiments import __main__ as listing
 from trainers.experiments.registry import Experiment, add
@@ -208,75 +206,3 @@ def test_overrides_reach_the_configuration_and_lock_it():
 def test_what_cannot_be_parsed_is_an_error(experiment, override, message):
     with pytest.raises(TrainersError, match=message):
         parsed(experiment, override)
-
-
-def trace_a_step(params):
-    """Traces loss, gradients and update on a batch of two small images."""
-    params.runtime.mixed_precision_dtype = None
-    channels = params.task.model.input_size[2]
-    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
-        trainer = Trainer(params, ClassificationTask(params.task), train=True, evaluate=False)
-
-    def step(images, labels):
-        inputs = (images, labels, None)
-        run = trainer.task.train_step
-        arguments = (inputs, trainer.model, trainer.optimizer, trainer.train_metrics)
-        return trainer.strategy.run(run, args=arguments)[trainer.task.loss]
-
-    traced = tf.function(step, autograph=False).get_concrete_function(
-        tf.TensorSpec((2, 32, 32, channels)), tf.TensorSpec((2,), tf.int32)
-    )
-    assert traced.output_shapes == tf.TensorShape([])
-
-
-def distinct(names):
-    """One name for each pair of network and layer."""
-    pairs = {}
-    for name in names:
-        model = EXPERIMENTS[name].build().task.model
-        pairs.setdefault((model.network, model.norm_act), name)
-    return pairs
-
-
-def names_of(prefix):
-    return [name for name in EXPERIMENTS if name.startswith(prefix)]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("layer", digits.LAYERS)
-def test_each_layer_traces_a_step(layer, configs):
-    trace_a_step(configs[f"digits_resnet_small_{layer}"].replace())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("network", digits.NETWORKS[1:])
-@pytest.mark.parametrize("layer", ["bn_silu", "evonorm_b0", "evonorm_s0"])
-def test_each_small_network_traces_a_step(network, layer, configs):
-    trace_a_step(configs[f"digits_{network}_{layer}"].replace())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("network", "layer"),
-    [
-        ("resnet50", "evonorm_b0"),
-        ("resnet50", "b0_max_to_add"),
-        ("mobilenet_v2_lr03", "gn_silu_batch128"),
-        ("mnasnet_b1", "rs_rej"),
-        ("efficientnet_b0", "bn_silu"),
-        ("efficientnet_b5", "random_rej"),
-    ],
-)
-def test_each_full_network_traces_a_step(network, layer, configs):
-    trace_a_step(configs[f"imagenet_{network}_{layer}"].replace())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("prefix", ["imagenet_", "cifar10_"])
-def test_every_network_builds_with_every_layer_of_its_experiments(prefix, configs):
-    """Building a functional model calls every layer on symbolic input."""
-    for (network, layer), name in distinct(names_of(prefix)).items():
-        model = networks.build_network(configs[name].task.model)
-        channels = configs[name].task.model.num_classes
-        assert model.output_shape == (None, channels), (network, layer)
-        tf.keras.backend.clear_session()

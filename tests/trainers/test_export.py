@@ -11,7 +11,7 @@ from tests.trainers import tiny
 from trainers import evaluate, export, predict, results, train
 from trainers.data import digits
 from trainers.engine import parameters, restoring
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 
 

@@ -16,7 +16,7 @@ STEPS = 150
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def command(folder, steps=STEPS, **overrides):
+def command(folder, steps=STEPS, mode="train", **overrides):
     settings = {
         "task.model.network": "tiny",
         "trainer.train_steps": steps,
@@ -31,7 +31,7 @@ def command(folder, steps=STEPS, **overrides):
         "-m",
         "tests.trainers.tiny",
         "--experiment=digits_resnet_small_evonorm_b0_batch16",
-        "--mode=train",
+        f"--mode={mode}",
         f"--model_dir={folder}",
         "--params_override=" + ",".join(f"{name}={value}" for name, value in settings.items()),
     ]

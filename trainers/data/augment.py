@@ -4,7 +4,7 @@ import tensorflow as tf
 from official.vision.ops import augment, preprocess_ops
 
 from trainers.configs.classification import DataConfig
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 
 CROPS = ("none", "random", "inception")
 POLICIES = ("", "randaugment", "autoaugment")

@@ -7,7 +7,7 @@ import tensorflow as tf
 from trainers.configs.classification import DataConfig, ModelConfig
 from trainers.data import augment, digits, image_data, memory_pipeline, tfds_source
 from trainers.data.sharding import shard_of
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 
 DIGITS = "digits"
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from trainers.configs.classification import DataConfig
 from trainers.data import augment
 from trainers.data.image_data import Split
 from trainers.data.sharding import Shard
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 
 
 @dataclasses.dataclass(frozen=True)

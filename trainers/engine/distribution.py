@@ -6,7 +6,7 @@ import tensorflow as tf
 from official.common import distribute_utils
 
 from trainers.configs.classification import RuntimeConfig
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu")
 

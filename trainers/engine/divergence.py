@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from trainers.engine.errors import TrainingDivergedError
 from trainers.engine.task import everywhere
 from trainers.engine.trainer import Trainer
+from trainers.errors import TrainingDivergedError
 
 _BATCHES = 3
 

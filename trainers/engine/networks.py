@@ -13,7 +13,7 @@ from evonorm_tf.layers.graph_layer import GraphLayer
 from trainers import models
 from trainers.anchors import ANCHORS
 from trainers.configs.classification import ModelConfig
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 
 Builder = Callable[..., tf.keras.Model]
 

@@ -13,7 +13,7 @@ from trainers.configs.classification import ExperimentConfig
 from trainers.data import inputs
 from trainers.data.sharding import check_divides
 from trainers.engine import networks
-from trainers.engine.errors import TrainersError
+from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 
 # Inherited from tf-models-official and not read here: setting one is an error.

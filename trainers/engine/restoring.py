@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from trainers.configs.classification import ExperimentConfig
 from trainers.engine import parameters
-from trainers.engine.errors import TrainersError
 from trainers.engine.task import ClassificationTask
+from trainers.errors import TrainersError
 
 
 def restore(

@@ -7,8 +7,8 @@ from absl import logging
 from official.core import train_lib
 
 from trainers.engine.divergence import StopWhenNotFinite
-from trainers.engine.errors import TrainersError
 from trainers.engine.trainer import Trainer
+from trainers.errors import TrainersError
 
 _UNREADABLE = (
     tf.errors.DataLossError,
@@ -34,6 +34,14 @@ class Runner(train_lib.OrbitExperimentRunner):
             return Trainer(
                 self.params, task, train, evaluate, self._build_best_checkpoint_exporter()
             )
+
+    def _build_best_checkpoint_exporter(self):
+        exporter = super()._build_best_checkpoint_exporter()
+        if exporter is not None and not self.strategy.extended.should_checkpoint:
+            # Saving needs all workers, and so that all agree on what is best so far, this one
+            # has read the shared folder; it must not write there.
+            exporter._export_dir = tempfile.mkdtemp()
+        return exporter
 
     def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:
         chief = self.strategy.extended.should_checkpoint
