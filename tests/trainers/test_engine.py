@@ -108,6 +108,12 @@ def test_evaluation_counts_every_image_once(trained):
     assert metrics["validation_loss"] == pytest.approx(losses.mean(), rel=1e-5)
 
 
+def test_continuous_evaluation_ends_with_the_last_checkpoint(trained):
+    folder, params, metrics = trained
+    waiting = params.replace(trainer={"continuous_eval_timeout": 1})
+    assert train.run(waiting, "continuous_eval", folder) == metrics
+
+
 def test_a_training_that_goes_on_equals_one_that_never_stopped(trained, tmp_path):
     folder, params, metrics = trained
     params.lock()  # as the command does
