@@ -3,7 +3,7 @@
 Whatever a candidate's fate, it is in the store before the next one is born. A candidate's
 birth draws from a generator seeded by (seed, id) and its evaluation from the seed alone, so
 the store is all the state there is: with one worker, a resumed run equals one that was
-never interrupted.
+never interrupted. Each turn of the loop is one transaction, which ends before the loop waits.
 """
 
 import dataclasses
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from evonorm_tf import registry
-from evonorm_tf.layer_graph import LayerGraph
-from search import selection, space
+from search import space
 from search.config import Config
 from search.events import Event, Progress
+from search.ledger import Ledger
 from search.pool import Answer, WorkerPool
 from search.probe import FREE_REASONS, check_structure
 from search.store import Candidate, Store
@@ -55,7 +55,7 @@ class Controller:
       config: the run's configuration.
       store: the run, opened as its controller.
       progress: is told of every event.
-      new_pool: makes what runs the evaluations; default: `WorkerPool`.
+      new_pool: makes what runs the evaluations; default: what the configuration asks for.
     """
 
     def __init__(
@@ -67,76 +67,65 @@ class Controller:
     ):
         self._config, self._store, self._progress = config, store, progress
         self._new_pool = new_pool or WorkerPool
-        self._by_id = {row.id: row for row in store.candidates()}
-        self._members = [row for row in self._by_id.values() if row.is_member]
-        self._known: dict[str, int] = {}
-        self._queue: deque[int] = deque()
+        self._ledger = Ledger(config, store)
+        self._queue = deque(self._ledger.open_ids)
+        self._in_flight: dict[int, str] = {}
         self._waiting: dict[int, list[int]] = defaultdict(list)
         self._attempts: Counter[int] = Counter()
-        self._born = max(self._by_id, default=0)
-        for row in self._by_id.values():
-            self._take_up(row)
-        own = [row for row in self._by_id.values() if row.origin != "baseline"]
-        self._counts = Counter(row.status for row in own)
-        self._reasons = Counter(row.reason for row in own if row.status in ("rejected", "failed"))
-        self._best = next(iter(store.top(1)), None)
         self._elapsed_before = float(store.meta("elapsed", 0.0))
         self._start = time.monotonic()
-        self._finished = 0
 
     def run(self) -> None:
         """Searches until the budget is used and everything in flight has ended."""
         self._tell("started")
+        answers: list[Answer] = []
         with self._new_pool(self._config) as pool:
             while True:
-                while pool.has_idle and self._start_next(pool):
-                    pass
+                with self._store.batch():
+                    for answer in answers:
+                        self._take(answer, pool)
+                    while pool.has_idle and self._start_next(pool):
+                        pass
+                    self._store.set_meta("elapsed", self._elapsed())
                 if not pool.is_busy:
                     return
-                for answer in pool.wait(timeout=1.0):
-                    self._take(answer, pool)
+                answers = pool.wait(timeout=1.0)
                 self._tell("tick")
 
-    def _take_up(self, row: Candidate) -> None:
-        """Restores what memory knows about a row of an earlier session."""
-        if row.status in ("pending", "running"):
-            self._queue.append(row.id)
-        elif row.status in ("accepted", "rejected") and row.origin != "baseline":
-            self._learn(row)
-
-    def _learn(self, row: Candidate) -> None:
-        self._known.setdefault(LayerGraph.from_json(row.graph).fingerprint(), row.id)
-        if row.fingerprint is not None:
-            self._known.setdefault(row.fingerprint, row.id)
-
-    def _forget(self, row: Candidate) -> None:
-        """A failure says nothing about other layers of the same function."""
-        self._known = {key: number for key, number in self._known.items() if number != row.id}
-
-    def _start_next(self, pool: WorkerPool) -> bool:
+    def _start_next(self, pool: Any) -> bool:
         """Starts a waiting or a new candidate; False when there is nothing more to start."""
         if self._queue:
-            row = self._by_id[self._queue.popleft()]
+            row = self._ledger.row(self._queue.popleft())
         elif self._share_used() < 1.0:
             row = self._birth()
         else:
             return False
         if row.origin == "baseline":
-            self._write(row, status="running")
-            pool.submit((row.id, "evaluate"), "evaluate", row.graph or row.name, False)
+            self._ledger.write(row, status="running")
+            self._submit(pool, row, "evaluate", row.graph or row.name, False)
             return True
-        graph = LayerGraph.from_json(row.graph)
+        try:
+            graph = self._ledger.graph(row)
+        except ValueError as error:
+            self._refuse(row.id, None, f"the graph of candidate {row.id}: {error}")
+            self._finish(row, status="failed", reason="invalid graph")
+            return True
         reason = check_structure(graph) if self._rejects_freely else None
         if reason is not None:
             self._finish(row, status="rejected", reason=reason)
         elif self._resolve_duplicate(row, graph.fingerprint(), pool):
             pass
         elif self._rejects_freely or self._config.evaluation.equivalence_cache:
-            self._write(row, status="running", host=_HOST)
-            pool.submit((row.id, "probe"), "probe", row.graph)
+            self._ledger.write(row, status="running", host=_HOST)
+            self._submit(pool, row, "probe", row.graph)
         else:
             self._evaluate(row, pool)
         return True
+
+    def _submit(self, pool: Any, row: Candidate, stage: str, *arguments: Any) -> None:
+        self._in_flight[row.id] = stage
+        kind = "evaluate" if stage == "audit" else stage
+        pool.submit((row.id, stage), kind, *arguments)
 
     @property
     def _rejects_freely(self) -> bool:
@@ -145,106 +134,104 @@ class Controller:
     def _birth(self) -> Candidate:
         """The next candidate: a mutant of a tournament's winner, or a random graph."""
         method, batch_independent = self._config.method, self._config.space.batch_independent
-        self._born += 1
-        rng = np.random.default_rng((method.seed, self._born))
+        self._ledger.born += 1
+        number = self._ledger.born
+        rng = np.random.default_rng((method.seed, number))
         parent = None
         if self._breeds() and rng.random() >= method.fresh_fraction:
-            parent = self._winner(rng)
-            graph = LayerGraph.from_json(parent.graph)
+            parent = self._ledger.population.winner(rng)
+            graph = parent.graph
             for _ in range(method.mutations):
                 graph = space.mutate_graph(graph, rng, batch_independent)
         else:
             graph = space.sample_graph(rng, self._config.space.num_nodes, batch_independent)
-        graph = dataclasses.replace(graph, name=f"candidate_{self._born}")
+        graph = dataclasses.replace(graph, name=f"candidate_{number}")
         row = Candidate(
-            self._born,
+            number,
             "random" if parent is None else "mutation",
             parent=None if parent is None else parent.id,
             graph=graph.to_json(),
             formula=graph.formula(),
             created=time.time(),
         )
-        self._store.add(row)
-        self._by_id[row.id] = row
-        self._counts[row.status] += 1
+        self._ledger.add(row, graph)
         self._tell("sampled", row)
         return row
 
     def _breeds(self) -> bool:
         method = self._config.method
-        return method.algorithm == "evolution" and len(self._members) >= method.initial_members
+        return (
+            method.algorithm == "evolution"
+            and self._ledger.population.count >= method.initial_members
+        )
 
-    def _winner(self, rng: np.random.Generator) -> Candidate:
-        method = self._config.method
-        members = selection.active(self._population(), method.window)
-        scores = [[m.scores[anchor] for anchor in self._config.evaluation.anchors] for m in members]
-        return members[
-            selection.tournament(scores, rng, method.tournament_fraction, method.criterion)
-        ]
-
-    def _population(self) -> list[Candidate]:
-        """The newest genotype of each function, in order of birth.
-
-        A duplicate renews its function's place and takes no second one. Otherwise the
-        duplicates of the first good layer, which cost nothing, would fill the window.
-        """
-        newest = {}
-        for member in sorted(self._members, key=lambda m: m.id):
-            newest[member.duplicate_of or member.id] = member
-        return sorted(newest.values(), key=lambda m: m.id)
-
-    def _take(self, answer: Answer, pool: WorkerPool) -> None:
+    def _take(self, answer: Answer, pool: Any) -> None:
         number, stage = answer.tag
-        row = self._by_id[number]
-        if answer.kind == "died":
-            self._attempts[number] += 1
-            if self._attempts[number] < _ATTEMPTS:
-                self._queue.append(number)
-            else:
-                self._finish(row, status="failed", reason="crash")
+        if self._in_flight.get(number) != stage:
+            self._refuse(number, answer.host, f"no {stage} of genotype {number} is under way")
+            return
+        del self._in_flight[number]
+        row = self._ledger.row(number)
+        host = answer.host or _HOST
+        if answer.kind == "refused":
+            self._refuse(number, answer.host, answer.result)
+        if answer.kind in ("died", "refused"):
+            self._retry(row, "crash" if answer.kind == "died" else "refused")
         elif answer.kind == "error":
-            self._finish(row, status="failed", reason=f"error: {answer.result}")
+            self._finish(row, status="failed", reason=f"error: {answer.result}", host=host)
         elif stage == "probe":
-            self._take_probe(row, answer.result, pool)
+            self._take_probe(row, answer.result, host, pool)
         elif stage == "audit":
-            self._take_audit(row, answer.result)
+            self._take_audit(row, answer.result, host)
         else:
             outcome = dataclasses.asdict(answer.result)
             outcome["stages"] = {**(row.stages or {}), **outcome["stages"]}
             outcome["seconds"] += (row.stages or {}).get("probe", {}).get("seconds", 0.0)
-            self._finish(row, **outcome)
+            self._finish(row, host=host, **outcome)
 
-    def _take_probe(self, row: Candidate, probed: dict, pool: WorkerPool) -> None:
+    def _retry(self, row: Candidate, reason: str) -> None:
+        self._attempts[row.id] += 1
+        if self._attempts[row.id] < _ATTEMPTS:
+            self._queue.append(row.id)
+        else:
+            self._finish(row, status="failed", reason=reason)
+
+    def _refuse(self, number: int, host: str | None, reason: str) -> None:
+        self._ledger.refuse(number, host, reason)
+        self._tell("refused", text=f"refused: {reason}")
+
+    def _take_probe(self, row: Candidate, probed: dict, host: str, pool: Any) -> None:
         stages = {"probe": {"seconds": probed["seconds"]}}
         found = {"stages": stages, "seconds": probed["seconds"]}
         if probed["reason"] is not None and self._rejects_freely:
-            self._finish(row, status="rejected", reason=probed["reason"], **found)
+            self._finish(row, status="rejected", reason=probed["reason"], host=host, **found)
             return
-        row = self._write(row, fingerprint=probed["fingerprint"], **found)
+        row = self._ledger.write(row, fingerprint=probed["fingerprint"], **found)
         if not self._resolve_duplicate(row, probed["fingerprint"], pool):
             self._evaluate(row, pool)
 
-    def _evaluate(self, row: Candidate, pool: WorkerPool) -> None:
-        row = self._write(row, status="running", host=_HOST)
+    def _evaluate(self, row: Candidate, pool: Any) -> None:
+        row = self._ledger.write(row, status="running", host=_HOST)
         if self._config.evaluation.equivalence_cache:
-            self._learn(row)
-        pool.submit((row.id, "evaluate"), "evaluate", row.graph, self._config.rejects)
+            self._ledger.learn(row)
+        self._submit(pool, row, "evaluate", row.graph, self._config.rejects)
 
-    def _resolve_duplicate(self, row: Candidate, key: str | None, pool: WorkerPool) -> bool:
+    def _resolve_duplicate(self, row: Candidate, key: str | None, pool: Any) -> bool:
         """Lets a known function's outcome stand for the candidate's, or waits for it."""
         if key is None or not self._config.evaluation.equivalence_cache:
             return False
-        original = self._by_id.get(self._known.get(key, row.id))
-        if original is None or original.id == row.id:
+        number = self._ledger.original(key)
+        if number is None or number == row.id:
             return False
-        if original.status in ("pending", "running"):
-            self._waiting[original.id].append(row.id)
-            self._write(row, status="pending")
+        if self._ledger.is_open(number):
+            self._waiting[number].append(row.id)
+            self._ledger.write(row, status="pending")
             return True
+        original = self._ledger.row(number)
         audit = np.random.default_rng((self._config.method.seed, row.id, 1)).random()
         if audit < self._config.evaluation.audit_fraction:
-            self._write(row, status="running", duplicate_of=original.id)
-            pool.submit((row.id, "audit"), "evaluate", row.graph, self._config.rejects)
+            row = self._ledger.write(row, status="running", duplicate_of=number)
+            self._submit(pool, row, "audit", row.graph, self._config.rejects)
         else:
             self._finish_duplicate(row, original)
         return True
@@ -262,53 +249,30 @@ class Controller:
             **more,
         )
 
-    def _take_audit(self, row: Candidate, outcome) -> None:
+    def _take_audit(self, row: Candidate, outcome, host: str) -> None:
         """Writes a second training's result beside the original's, which still counts."""
-        original = self._by_id[row.duplicate_of]
+        original = self._ledger.row(row.duplicate_of)
         agrees = (outcome.status, outcome.reason) == (original.status, original.reason)
         difference = None
         if agrees and outcome.scores:
             difference = max(abs(outcome.scores[a] - original.scores[a]) for a in outcome.scores)
         audit = {"status": outcome.status, "scores": outcome.scores, "agrees": agrees}
         stages = {**(row.stages or {}), "audit": {**audit, "largest_difference": difference}}
-        self._finish_duplicate(row, original, stages=stages, seconds=outcome.seconds)
+        self._finish_duplicate(row, original, stages=stages, seconds=outcome.seconds, host=host)
 
-    def _finish(self, row: Candidate, **fields) -> None:
-        row = self._write(row, finished=time.time(), host=_HOST, **fields)
-        self._store.set_meta("elapsed", self._elapsed())
-        self._finished += 1
-        if row.origin != "baseline":
-            if row.status in ("rejected", "failed"):
-                self._reasons[row.reason] += 1
-            if row.is_member:
-                self._members.append(row)
-            if row.status in ("accepted", "rejected") and row.duplicate_of is None:
-                self._learn(row)
-            if row.status == "failed":
-                self._forget(row)
-            if row.status == "accepted" and (
-                self._best is None or row.fitness > self._best.fitness
-            ):
-                self._best = row
+    def _finish(self, row: Candidate, host: str = _HOST, **fields) -> None:
+        row = self._ledger.finish(row, host=host, **fields)
+        self._attempts.pop(row.id, None)
         self._tell("finished", row)
         for number in self._waiting.pop(row.id, ()):
-            waiting = self._by_id[number]
+            waiting = self._ledger.row(number)
             if row.status == "failed":
                 self._finish(waiting, status="failed", reason=row.reason, duplicate_of=row.id)
             else:
                 self._finish_duplicate(waiting, row)
 
-    def _write(self, row: Candidate, **fields) -> Candidate:
-        self._store.update(row.id, **fields)
-        new = dataclasses.replace(row, **fields)
-        if row.origin != "baseline":
-            self._counts[row.status] -= 1
-            self._counts[new.status] += 1
-        self._by_id[row.id] = new
-        return new
-
     def _sampled(self) -> int:
-        return self._born - len(self._config.baselines)
+        return self._ledger.born - len(self._config.baselines)
 
     def _elapsed(self) -> float:
         return self._elapsed_before + time.monotonic() - self._start
@@ -320,13 +284,13 @@ class Controller:
         if method.max_candidates is not None:
             shares.append(self._sampled() / method.max_candidates)
         if method.max_trained is not None:
-            shares.append(self._counts["accepted"] / method.max_trained)
+            shares.append(self._ledger.counts["accepted"] / method.max_trained)
         if method.max_minutes is not None:
             shares.append(self._elapsed() / max(method.max_minutes * 60, 1e-9))
         return max(shares)
 
-    def _tell(self, kind: str, candidate: Candidate | None = None) -> None:
-        elapsed = self._elapsed()
+    def _tell(self, kind: str, candidate: Candidate | None = None, text: str = "") -> None:
+        elapsed, ledger = self._elapsed(), self._ledger
         session = elapsed - self._elapsed_before
         share = self._share_used()
         method = self._config.method
@@ -335,12 +299,13 @@ class Controller:
             Event(
                 kind,
                 candidate,
+                text,
                 sampled=self._sampled(),
-                counts={status: n for status, n in self._counts.items() if n},
-                reasons=dict(self._reasons),
-                best=self._best,
+                counts={status: n for status, n in ledger.counts.items() if n},
+                reasons=dict(ledger.reasons),
+                best=ledger.best,
                 elapsed=elapsed,
-                per_minute=60 * self._finished / session if session > 0 else 0.0,
+                per_minute=60 * ledger.finished / session if session > 0 else 0.0,
                 share=min(share, 1.0) if bounded else None,
                 left=_time_left(elapsed, share) if bounded else None,
             )

@@ -18,11 +18,20 @@ _JOIN_SECONDS = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What came of a task: `kind` is "ok", "error" or, for a worker that died, "died"."""
+    """What came of a task.
+
+    Attributes:
+      tag: what `submit` was given.
+      kind: "ok"; "error", of the evaluation; "died", of a worker; "refused", of a report that
+        cannot be right.
+      result: the result, or what is wrong.
+      host: where the worker was; None for this machine.
+    """
 
     tag: Any
     kind: str
     result: Any
+    host: str | None = None
 
 
 class _Worker:

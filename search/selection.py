@@ -24,9 +24,11 @@ def pareto_frontier(scores: Any) -> np.ndarray:
         raise ValueError(
             f"`scores` must be a finite array, candidates x anchors. Received: shape {scores.shape}"
         )
-    at_least = (scores[:, None, :] >= scores[None, :, :]).all(-1)
-    better = (scores[:, None, :] > scores[None, :, :]).any(-1)
-    dominated = (at_least & better).any(0)
+    at_least = np.ones((len(scores), len(scores)), bool)
+    for anchor in scores.T:
+        at_least &= anchor[:, None] >= anchor[None, :]
+    # The one is better somewhere where the other is not at least as good everywhere.
+    dominated = (at_least & ~at_least.T).any(0)
     return np.flatnonzero(~dominated)
 
 

@@ -1,54 +1,39 @@
 """The run's memory: one SQLite file with every genotype and what became of it.
 
-Every change is one transaction in write-ahead mode, so a killed process loses at most the
-change it was making. One controller writes, which a lock file ensures; any number of
-processes may read meanwhile.
+Every change is one transaction in write-ahead mode, or a part of the batch that its caller
+opened, so a killed process loses at most the change or the batch it was making. One
+controller writes, which a lock file ensures; any number of processes may read meanwhile.
+Values are numbers and JSON: nothing is ever unpickled.
 """
 
 import dataclasses
-import fcntl
+import hashlib
 import json
 import os
 import pathlib
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from search.database import (
+    DATABASE,
+    KNOWN,
+    REFUSALS,
+    SCHEMA,
+    as_search_error,
+    connect,
+    reason,
+    take_lock,
+)
 from search.errors import SearchError
 
 SCHEMA_VERSION = 1
-DATABASE = "search.sqlite"
-LOCK = "search.lock"
-
 ORIGINS = ("random", "mutation", "baseline")
 STATUSES = ("pending", "running", "accepted", "rejected", "duplicate", "failed")
 
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE candidates (
-  id INTEGER PRIMARY KEY,   -- order of birth
-  origin TEXT NOT NULL CHECK (origin IN ('random', 'mutation', 'baseline')),
-  parent INTEGER REFERENCES candidates (id),
-  name TEXT,                -- of a baseline: its name in the registry
-  graph TEXT,               -- JSON; absent for a baseline that is no layer graph
-  formula TEXT,
-  fingerprint TEXT,         -- numeric: equal for layers that compute the same function
-  status TEXT NOT NULL CHECK (
-    status IN ('pending', 'running', 'accepted', 'rejected', 'duplicate', 'failed')),
-  reason TEXT,              -- of a rejection or failure
-  duplicate_of INTEGER REFERENCES candidates (id),
-  scores TEXT,              -- JSON: anchor -> validation accuracy
-  fitness REAL,             -- mean of the scores
-  stages TEXT,              -- JSON: stage -> seconds and figures
-  seconds REAL,             -- of evaluation
-  host TEXT,
-  created REAL NOT NULL,
-  finished REAL
-);
-CREATE INDEX by_status ON candidates (status);
-"""
+_HASH_BYTES = 16
 _JSON_FIELDS = ("scores", "stages")
 
 
@@ -81,6 +66,7 @@ class Candidate:
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Candidate))
+_COLUMNS = ", ".join(_FIELDS)
 
 
 class Store:
@@ -93,6 +79,7 @@ class Store:
         self.run_dir = run_dir
         self._connection = connection
         self._lock = lock
+        self._in_batch = False
 
     @classmethod
     def create(cls, run_dir: str | os.PathLike, meta: Mapping[str, Any]) -> "Store":
@@ -104,19 +91,20 @@ class Store:
         run_dir = pathlib.Path(run_dir)
         try:
             run_dir.mkdir(parents=True, exist_ok=True)
-            lock = _take_lock(run_dir)
+            lock = take_lock(run_dir)
         except OSError as error:
-            raise SearchError(f"cannot write the run folder {run_dir}: {_reason(error)}") from None
+            raise SearchError(f"cannot write the run folder {run_dir}: {reason(error)}") from None
         path = run_dir / DATABASE
         if path.exists():
             raise SearchError(
                 f"{run_dir} holds a search already: `resume` it, or choose another --run-dir"
             )
         part = run_dir / f"{DATABASE}.part"
-        with _as_search_error(path):
+        with as_search_error(path):
             part.unlink(missing_ok=True)
             connection = sqlite3.connect(part)
-            connection.executescript(_SCHEMA)
+            for schema in (SCHEMA, KNOWN, REFUSALS):
+                connection.executescript(schema)
             values = {"schema_version": SCHEMA_VERSION, "created": time.time(), **meta}
             rows = [(key, json.dumps(value)) for key, value in values.items()]
             connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
@@ -124,7 +112,7 @@ class Store:
             connection.close()
             # A database appears under its name whole or not at all.
             os.replace(part, path)
-        return cls(run_dir, _connect(path), lock)
+        return cls(run_dir, connect(path), lock)
 
     @classmethod
     def open(cls, run_dir: str | os.PathLike, controller: bool = False) -> "Store":
@@ -139,11 +127,11 @@ class Store:
         if not path.is_file():
             raise SearchError(f"{run_dir} holds no search: there is no {DATABASE}")
         try:
-            lock = _take_lock(run_dir) if controller else None
+            lock = take_lock(run_dir) if controller else None
         except OSError as error:
-            raise SearchError(f"cannot write the run folder {run_dir}: {_reason(error)}") from None
-        with _as_search_error(path):
-            connection = _connect(path)
+            raise SearchError(f"cannot write the run folder {run_dir}: {reason(error)}") from None
+        with as_search_error(path):
+            connection = connect(path)
             store = cls(run_dir, connection, lock)
             store._check_version(path)
             if controller and connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
@@ -187,6 +175,69 @@ class Store:
             f"UPDATE candidates SET {columns} WHERE id = ?", [*values.values(), candidate_id]
         )
 
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Makes one transaction of all changes inside; an error keeps those before it."""
+        self._in_batch = True
+        try:
+            yield
+        finally:
+            self._in_batch = False
+            with as_search_error(self.run_dir / DATABASE):
+                self._connection.commit()
+
+    def learn(self, function: str, candidate_id: int) -> None:
+        """Lets a candidate stand for a function, unless another one does already."""
+        self._execute("INSERT OR IGNORE INTO known VALUES (?, ?)", [_hash(function), candidate_id])
+
+    def known(self, function: str) -> int | None:
+        """The candidate that stands for a function, if there is one."""
+        rows = self._query("SELECT candidate FROM known WHERE function = ?", [_hash(function)])
+        return rows[0][0] if rows else None
+
+    def forget(self, function: str, candidate_id: int) -> None:
+        """Lets the candidate stand for the function no longer, if it did."""
+        values = [_hash(function), candidate_id]
+        self._execute("DELETE FROM known WHERE function = ? AND candidate = ?", values)
+
+    def upgrade(self, functions: Callable[[Candidate], Iterable[str]]) -> None:
+        """Adds what a run of an earlier version lacks; `functions` names those of a row."""
+        names = {name for (name,) in self._query("SELECT name FROM sqlite_master", [])}
+        with self.batch():
+            if "refusals" not in names:
+                self._execute(REFUSALS, [])
+            if "known" in names:
+                return
+            self._execute(KNOWN, [])
+            for row in self.candidates("accepted", "rejected"):
+                for function in functions(row) if row.origin != "baseline" else ():
+                    self.learn(function, row.id)
+
+    def refuse(self, candidate_id: int | None, host: str | None, reason: str) -> None:
+        """Logs a worker's report that was not believed."""
+        values = [time.time(), candidate_id, host, reason]
+        self._execute("INSERT INTO refusals VALUES (?, ?, ?, ?)", values)
+
+    def refusals(self) -> list[tuple[float, int | None, str | None, str]]:
+        """All refused reports: time, candidate, host and reason."""
+        if not self._query("SELECT 1 FROM sqlite_master WHERE name = 'refusals'", []):
+            return []
+        return self._query("SELECT time, candidate, host, reason FROM refusals", [])
+
+    def members(self) -> Iterator[Candidate]:
+        """The population's rows, the newest first, read one by one."""
+        where = "WHERE fitness IS NOT NULL AND origin != 'baseline'"
+        return self._rows(f"{where} ORDER BY id DESC", [])
+
+    def count_members(self) -> int:
+        """How many rows `members` has."""
+        where = "WHERE fitness IS NOT NULL AND origin != 'baseline'"
+        return self._query(f"SELECT COUNT(*) FROM candidates {where}", [])[0][0]
+
+    def last_id(self) -> int:
+        """The number of the youngest row; 0 without any."""
+        return self._query("SELECT MAX(id) FROM candidates", [])[0][0] or 0
+
     def candidates(self, *statuses: str) -> list[Candidate]:
         """All rows in order of birth, or those of the given statuses."""
         where = f"WHERE status IN ({', '.join('?' * len(statuses))})" if statuses else ""
@@ -221,16 +272,31 @@ class Store:
         return dict(self._query(f"{rows} ORDER BY {column}", []))
 
     def _select(self, clause: str, values: list[Any]) -> list[Candidate]:
-        rows = self._query(f"SELECT {', '.join(_FIELDS)} FROM candidates {clause}", values)
-        return [_decode(row) for row in rows]
+        return list(self._rows(clause, values))
+
+    def _rows(self, clause: str, values: list[Any]) -> Iterator[Candidate]:
+        statement = f"SELECT {_COLUMNS} FROM candidates {clause}"
+        with as_search_error(self.run_dir / DATABASE):
+            for row in self._connection.execute(statement, values):
+                yield _decode(row)
 
     def _query(self, statement: str, values: list[Any]) -> list[tuple]:
-        with _as_search_error(self.run_dir / DATABASE):
+        with as_search_error(self.run_dir / DATABASE):
             return self._connection.execute(statement, values).fetchall()
 
     def _execute(self, statement: str, values: list[Any]) -> None:
-        with _as_search_error(self.run_dir / DATABASE), self._connection:
-            self._connection.execute(statement, values)
+        with as_search_error(self.run_dir / DATABASE):
+            if self._in_batch:
+                self._begin()
+                self._connection.execute(statement, values)
+            else:
+                with self._connection:
+                    self._connection.execute(statement, values)
+
+    def _begin(self) -> None:
+        # Schema changes open no transaction by themselves.
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN")
 
     def _check_version(self, path: pathlib.Path) -> None:
         row = self._connection.execute(
@@ -243,34 +309,8 @@ class Store:
             )
 
 
-def _connect(path: pathlib.Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
-
-
-def _take_lock(run_dir: pathlib.Path) -> Any:
-    lock = (run_dir / LOCK).open("a", encoding="utf-8")
-    try:
-        # The kernel gives the lock back when its holder dies, however it dies.
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise SearchError(f"another search is running in {run_dir}") from None
-    return lock
-
-
-@contextmanager
-def _as_search_error(path: pathlib.Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError, json.JSONDecodeError) as error:
-        raise SearchError(f"{path}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def _hash(function: str) -> bytes:
+    return hashlib.blake2b(function.encode(), digest_size=_HASH_BYTES).digest()
 
 
 def _encode(values: Mapping[str, Any]) -> dict[str, Any]:

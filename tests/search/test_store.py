@@ -1,6 +1,8 @@
 """The run's database: what is written is read back, and what is wrong is refused."""
 
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -122,3 +124,72 @@ def test_sqlite_itself_finds_the_file_intact(store):
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+def test_a_batch_is_one_transaction_that_a_killed_process_loses_whole(store):
+    _add(store, 1)
+    store.close()
+    code = (
+        "import os, sys; from search.store import Candidate, Store\n"
+        "store = Store.open(sys.argv[1], controller=True)\n"
+        "with store.batch():\n"
+        "    store.add(Candidate(2, 'random')); store.update(1, status='running')\n"
+        "    store.learn('f', 1)\n"
+        "with store.batch():\n"
+        "    store.add(Candidate(3, 'random')); store.learn('g', 3)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(store.run_dir)], check=False)
+    assert done.returncode == -9
+    with Store.open(store.run_dir, controller=True) as opened:
+        assert [(row.id, row.status) for row in opened.candidates()] == [
+            (1, "running"),
+            (2, "pending"),
+        ]
+        assert (opened.known("f"), opened.known("g")) == (1, None)
+
+
+def test_an_error_in_a_batch_keeps_what_came_before_it(store):
+    with pytest.raises(SearchError, match="UNIQUE"), store.batch():
+        _add(store, 1)
+        _add(store, 1)
+    assert [row.id for row in store.candidates()] == [1]
+
+
+def test_the_first_candidate_of_a_function_stands_for_it_until_it_is_forgotten(store):
+    for number in (1, 2):
+        _add(store, number)
+        store.learn("tanh", number)
+    assert store.known("tanh") == 1
+    store.forget("tanh", 2)
+    assert store.known("tanh") == 1
+    store.forget("tanh", 1)
+    assert store.known("tanh") is None
+
+
+def test_a_run_of_an_earlier_version_gets_the_tables_it_lacks(store):
+    _add(store, 1, status="accepted", fitness=0.5)
+    _add(store, 2, status="duplicate", fitness=0.5)
+    _add(store, 3, origin="baseline", status="accepted", fitness=0.5)
+    store.close()
+    connection = sqlite3.connect(store.run_dir / DATABASE)
+    connection.executescript("DROP TABLE known; DROP TABLE refusals")
+    connection.close()
+    with Store.open(store.run_dir) as reader:
+        assert reader.refusals() == []
+    with Store.open(store.run_dir, controller=True) as opened:
+        opened.upgrade(lambda row: [f"f{row.id}"])
+        opened.refuse(7, "host", "no")
+        assert [opened.known(f"f{number}") for number in (1, 2, 3)] == [1, None, None]
+        assert [row[1:] for row in opened.refusals()] == [(7, "host", "no")]
+        opened.upgrade(lambda row: [f"g{row.id}"])
+        assert opened.known("g1") is None
+
+
+def test_members_come_newest_first(store):
+    for number in (1, 2, 3):
+        _add(store, number, status="accepted", fitness=0.1 * number)
+    _add(store, 4, status="rejected")
+    _add(store, 5, origin="baseline", status="accepted", fitness=1.0)
+    assert [row.id for row in store.members()] == [3, 2, 1]
+    assert (store.count_members(), store.last_id()) == (3, 5)
