@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import statistics
 import time
 from typing import Any
 
@@ -11,20 +10,9 @@ from evonorm_tf import registry
 from evonorm_tf.layer_graph import LayerGraph
 from search.anchor_trainer import AnchorTrainer
 from search.config import Config
+from search.outcome import Outcome, StageResult, outcome_of, stages_of
 from search.probe import probe
 from trainers import data
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """The end of an evaluation; its fields are those of the table `candidates`."""
-
-    status: str
-    reason: str | None
-    scores: dict[str, float] | None
-    fitness: float | None
-    stages: dict[str, Any]
-    seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +34,19 @@ class ScoreTask:
 
 
 class Evaluator:
-    """Evaluates candidates one after another, keeping the anchors that it has built."""
+    """Evaluates candidates one after another, keeping the anchors that it has built.
 
-    def __init__(self, config: Config):
+    Args:
+      config: the run's configuration.
+      images: its data set; default: loads it.
+    """
+
+    def __init__(self, config: Config, images: data.ImageData | None = None):
         self._config = config
         self._settings = config.evaluation
-        self._data = data.load(self._settings.data, self._settings.data_dir)
+        self._data = images or data.load(self._settings.data, self._settings.data_dir)
+        # Which layer an anchor holds, and how many steps of its training are done.
+        self._positions: dict[tuple[str, str | None], tuple[str, int]] = {}
         self._trainer = functools.cache(self._new_trainer)
         self._score_trainer = functools.lru_cache(4)(self._new_score_trainer)
 
@@ -71,7 +66,87 @@ class Evaluator:
           layer: a graph's JSON, or a registered name.
           rejects: whether the tests that the configuration asks for are applied.
         """
-        return _Evaluation(layer, rejects, self._settings, self._data, self._trainer).run()
+        results: dict[str, StageResult] = {}
+        for stage in stages_of(rejects, self._settings.stability_test):
+            results[stage] = getattr(self, stage)(layer, rejects)
+            if results[stage].reason is not None:
+                break
+        return outcome_of(results)
+
+    def quality(self, layer: str, rejects: bool) -> StageResult:
+        """Accuracy after the first steps, against a multiple of random guess."""
+        settings, start = self._settings, time.perf_counter()
+        least = settings.quality_ratio / self._data.num_classes
+        accuracies: dict[str, float] = {}
+        reason = None
+        for anchor in settings.anchors:
+            trainer, finite = self._train_first_steps(anchor, layer)
+            if not (rejects and settings.quality_test):
+                continue
+            accuracies[anchor] = trainer.accuracy(self._data.validation) if finite else 0.0
+            if accuracies[anchor] < least:
+                reason = "quality"
+                break
+        return _stage(start, reason, accuracies=accuracies)
+
+    def stability(self, layer: str, rejects: bool) -> StageResult:
+        """The worst gradient norm that gradient ascent on the weights finds."""
+        settings, start = self._settings, time.perf_counter()
+        norms: dict[str, float | None] = {}
+        steps: dict[str, int] = {}
+        reason = None
+        for anchor in settings.anchors[: settings.stability_anchors]:
+            norm, steps[anchor] = self._holding(anchor, layer).largest_gradient()
+            norms[anchor] = norm if math.isfinite(norm) else None  # JSON has no infinity
+            if norm > settings.stability_limit:
+                reason = "stability"
+                break
+        return _stage(start, reason, norms=norms, steps=steps)
+
+    def training(self, layer: str, rejects: bool) -> StageResult:
+        """The scores of the full training, from where the quality test stopped.
+
+        Where that test was another process's, its steps are done again, to the same weights.
+        """
+        settings, start = self._settings, time.perf_counter()
+        scores = {}
+        for anchor in settings.anchors:
+            key, _ = self._key(anchor, layer)
+            trainer = self._trainer(*key)
+            if self._positions.get(key) != (layer, self._quality_steps):
+                self._train_first_steps(anchor, layer)
+            self._positions.pop(key)
+            trainer.train(self._quality_steps, settings.steps)
+            scores[anchor] = trainer.accuracy(self._data.validation)
+        return _stage(start, None, scores)
+
+    def _train_first_steps(self, anchor: str, layer: str) -> tuple[AnchorTrainer, bool]:
+        """Trains anew up to the quality test; says whether all losses were finite."""
+        key, graph = self._key(anchor, layer)
+        trainer = self._trainer(*key)
+        self._positions.pop(key, None)
+        trainer.start(graph)
+        finite = trainer.train(0, self._quality_steps)
+        self._positions[key] = (layer, self._quality_steps)
+        return trainer, finite
+
+    def _holding(self, anchor: str, layer: str) -> AnchorTrainer:
+        """The anchor with the layer in it, wherever its training is."""
+        key, graph = self._key(anchor, layer)
+        trainer = self._trainer(*key)
+        if self._positions.get(key, (None, 0))[0] != layer:
+            self._positions.pop(key, None)
+            trainer.start(graph)
+            self._positions[key] = (layer, 0)
+        return trainer
+
+    def _key(self, anchor: str, layer: str) -> tuple[tuple[str, str | None], LayerGraph | None]:
+        graph, name = graph_or_name(layer)
+        return (anchor, name), graph
+
+    @property
+    def _quality_steps(self) -> int:
+        return min(self._settings.quality_steps, self._settings.steps)
 
     def score(self, task: ScoreTask) -> float:
         """Accuracy after the training that the task describes."""
@@ -94,91 +169,10 @@ class Evaluator:
         return trainer, images.test if held_out is None else images.validation
 
 
-class _Evaluation:
-    """One candidate on its way through the stages."""
-
-    def __init__(self, layer, rejects, settings, images, new_trainer):
-        self._settings, self._images = settings, images
-        self._rejects = rejects
-        self._graph, name = graph_or_name(layer)
-        self._trainer = functools.partial(new_trainer, name=name)
-        self._stages: dict[str, Any] = {}
-        self._start = time.perf_counter()
-
-    def run(self) -> Outcome:
-        for stage in (self._quality, self._stability):
-            reason = stage()
-            if reason is not None:
-                return self._outcome("rejected", reason, None)
-        return self._outcome("accepted", None, self._full_training())
-
-    def _quality(self) -> str | None:
-        """Accuracy after the first steps, against a multiple of random guess."""
-        settings = self._settings
-        least = settings.quality_ratio / self._images.num_classes
-        testing = self._rejects and settings.quality_test
-        accuracies: dict[str, float] = {}
-        with self._timed("quality", accuracies=accuracies):
-            for anchor in settings.anchors:
-                trainer = self._trainer(anchor)
-                trainer.start(self._graph)
-                finite = trainer.train(0, self._quality_steps)
-                if not testing:
-                    continue
-                accuracies[anchor] = trainer.accuracy(self._images.validation) if finite else 0.0
-                if accuracies[anchor] < least:
-                    return "quality"
-        return None
-
-    def _stability(self) -> str | None:
-        """The worst gradient norm that gradient ascent on the weights finds."""
-        settings = self._settings
-        norms: dict[str, float | None] = {}
-        steps: dict[str, int] = {}
-        if not (self._rejects and settings.stability_test):
-            return None
-        with self._timed("stability", norms=norms, steps=steps):
-            for anchor in settings.anchors[: settings.stability_anchors]:
-                norm, steps[anchor] = self._trainer(anchor).largest_gradient()
-                norms[anchor] = norm if math.isfinite(norm) else None  # JSON has no infinity
-                if norm > settings.stability_limit:
-                    return "stability"
-        return None
-
-    def _full_training(self) -> dict[str, float]:
-        scores = {}
-        with self._timed("training"):
-            for anchor in self._settings.anchors:
-                trainer = self._trainer(anchor)
-                trainer.train(self._quality_steps, self._settings.steps)
-                scores[anchor] = trainer.accuracy(self._images.validation)
-        return scores
-
-    @property
-    def _quality_steps(self) -> int:
-        return min(self._settings.quality_steps, self._settings.steps)
-
-    def _timed(self, stage: str, **figures: Any) -> "_Timer":
-        return _Timer(self._stages, stage, figures)
-
-    def _outcome(self, status, reason, scores) -> Outcome:
-        fitness = None if scores is None else statistics.fmean(scores.values())
-        seconds = time.perf_counter() - self._start
-        return Outcome(status, reason, scores, fitness, self._stages, seconds)
-
-
-class _Timer:
-    """Writes a stage's seconds beside its figures, however the stage ends."""
-
-    def __init__(self, stages, stage, figures):
-        self._stages, self._stage, self._figures = stages, stage, figures
-
-    def __enter__(self):
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_):
-        seconds = time.perf_counter() - self._start
-        self._stages[self._stage] = {"seconds": seconds, **self._figures}
+def _stage(
+    start: float, reason: str | None, scores: dict[str, float] | None = None, **figures: Any
+) -> StageResult:
+    return StageResult(reason, scores, {"seconds": time.perf_counter() - start, **figures})
 
 
 def graph_or_name(layer: str) -> tuple[LayerGraph | None, str | None]:

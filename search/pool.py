@@ -7,7 +7,7 @@ import os
 from multiprocessing import connection
 from typing import Any
 
-from search import worker
+from search import reports, worker
 from search.config import Config
 from search.errors import SearchError
 
@@ -42,9 +42,12 @@ class _Worker:
         self.process = context.Process(target=worker.serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
-        self.tag: Any = None
-        self.is_busy = False
+        self.task: tuple[Any, str, Any] | None = None
         self.tasks = 0
+
+    @property
+    def is_busy(self) -> bool:
+        return self.task is not None
 
     def end(self) -> None:
         self.connection.close()
@@ -63,6 +66,7 @@ class WorkerPool:
 
     def __init__(self, config: Config):
         self._config = config.to_dict()
+        self._anchors = config.evaluation.anchors
         self._workers = [_Worker(self._config) for _ in range(config.workers)]
 
     def __enter__(self) -> "WorkerPool":
@@ -89,7 +93,7 @@ class WorkerPool:
         if chosen.tasks >= _TASKS_PER_WORKER or not chosen.process.is_alive():
             chosen.end()
             chosen = self._workers[index] = _Worker(self._config)
-        chosen.tag, chosen.is_busy = tag, True
+        chosen.task = tag, kind, arguments
         chosen.tasks += 1
         with contextlib.suppress(BrokenPipeError):  # it died just now: `wait` finds out
             chosen.connection.send((kind, arguments))
@@ -105,15 +109,26 @@ class WorkerPool:
         for ready in connection.wait(list(busy), timeout):
             index = busy[ready]
             chosen = self._workers[index]
+            (tag, kind, arguments), chosen.task = chosen.task, None
             try:
-                kind, result = ready.recv()
-            except (EOFError, ConnectionResetError):
-                kind, result = "died", None
-            if kind == "fatal":
-                raise SearchError(f"a worker could not start: {result}")
-            answers.append(Answer(chosen.tag, kind, result))
-            chosen.tag, chosen.is_busy = None, False
-            if kind == "died":
+                data = ready.recv_bytes(reports.MAX_BYTES)
+            except (EOFError, OSError):  # it died, or sent what is far too long
+                answers.append(Answer(tag, "died", None))
                 chosen.end()
                 self._workers[index] = _Worker(self._config)
+                continue
+            if data.startswith(worker.FATAL):
+                text = data.removeprefix(worker.FATAL).decode(errors="replace")
+                raise SearchError(f"a worker could not start: {text}")
+            answers.append(read_report(data, tag, kind, arguments, self._anchors))
         return answers
+
+
+def read_report(
+    data: bytes, tag: Any, kind: str, arguments: Any, anchors: Any, host: str | None = None
+) -> Answer:
+    """The answer that a worker's report on a task amounts to."""
+    try:
+        return Answer(tag, *reports.decode(data, kind, arguments, anchors), host)
+    except reports.RefusedReportError as error:
+        return Answer(tag, "refused", str(error), host)

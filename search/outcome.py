@@ -1,0 +1,45 @@
+"""What comes of an evaluation: the result of each stage, and the end that follows from them."""
+
+import dataclasses
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+# In this order; the first failure ends an evaluation.
+STAGES = ("quality", "stability", "training")
+
+
+@dataclasses.dataclass(frozen=True)
+class StageResult:
+    """The end of one stage: a reason to reject, scores (of training), seconds and figures."""
+
+    reason: str | None
+    scores: dict[str, float] | None
+    figures: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """The end of an evaluation; its fields are those of the table `candidates`."""
+
+    status: str
+    reason: str | None
+    scores: dict[str, float] | None
+    fitness: float | None
+    stages: dict[str, Any]
+    seconds: float
+
+
+def stages_of(rejects: bool, stability_test: bool) -> tuple[str, ...]:
+    """The stages that an evaluation goes through if none rejects the layer."""
+    return STAGES if rejects and stability_test else ("quality", "training")
+
+
+def outcome_of(results: Mapping[str, StageResult]) -> Outcome:
+    """The end that the stages so far make up: the last one rejected the layer or trained it."""
+    last = list(results.values())[-1]
+    stages = {name: result.figures for name, result in results.items()}
+    seconds = sum(figures["seconds"] for figures in stages.values())
+    fitness = None if last.scores is None else statistics.fmean(last.scores.values())
+    status = "accepted" if last.reason is None else "rejected"
+    return Outcome(status, last.reason, last.scores, fitness, stages, seconds)
