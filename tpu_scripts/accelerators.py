@@ -1,0 +1,130 @@
+"""Accelerator types, and the runtime version that a type and a TensorFlow need."""
+
+import dataclasses
+import importlib.metadata
+import re
+
+from tpu_scripts.generations import GENERATIONS, Generation
+
+_PREFIXES = {generation.prefix: generation for generation in GENERATIONS.values()}
+_PREFIXES["v5e"] = GENERATIONS["v5e"]  # as people call what the API calls v5litepod
+# Sizes of pod slices; the multiples of a host's cores that v4 and v5p allow are not listed.
+_SLICES = {
+    "v2": (32, 128, 256, 512),
+    "v3": (32, 64, 128, 256, 512, 1024, 2048),
+    "v5e": (16, 32, 64, 128, 256),
+    "v6e": (16, 32, 64, 128, 256),
+}
+_RUNTIME = re.compile(r"tpu-vm-tf-(\d+\.\d+)\.\d+(-pod)?(?:-(pjrt|se))?")
+_WITHOUT_TENSORFLOW = {
+    **dict.fromkeys(("v2", "v3", "v4"), "tpu-ubuntu2204-base"),
+    **{"v5e": "v2-alpha-tpuv5-lite", "v5p": "v2-alpha-tpuv5", "v6e": "v2-alpha-tpuv6e"},
+}
+# From here on runtimes are named by their device API, which must be PJRT for newer TPUs.
+_FIRST_WITH_PJRT = (2, 15)
+_ONLY_PJRT = ("v5e", "v5p", "v6e")
+
+
+@dataclasses.dataclass(frozen=True)
+class Accelerator:
+    """A type such as "v3-8": what is asked for, and what comes."""
+
+    name: str
+    generation: Generation
+    chips: int
+    hosts: int
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas TensorFlow trains on it."""
+        return self.chips * self.generation.replicas_per_chip
+
+
+def parse_type(name: str) -> Accelerator:
+    """An accelerator type from its name. Raises ValueError for one that does not exist."""
+    prefix, _, size = name.partition("-")
+    generation = _PREFIXES.get(prefix)
+    if generation is None or not re.fullmatch(r"[1-9]\d*", size):
+        raise ValueError(
+            f"`type` must be one of {', '.join(_PREFIXES)}, a hyphen and a size, such as v3-8. "
+            f"Received: type={name!r}"
+        )
+    per_chip = generation.cores_per_chip if generation.type_counts == "cores" else 1
+    single = [chips * per_chip for chips in generation.single_host_chips]
+    per_host = generation.chips_per_host * per_chip
+    if generation.name in _SLICES:
+        allowed = int(size) in (*single, *_SLICES[generation.name])
+        rule = f"one of {', '.join(map(str, (*single, *_SLICES[generation.name])))}"
+    else:
+        allowed, rule = int(size) % per_host == 0, f"a multiple of {per_host}"
+    if not allowed:
+        raise ValueError(f"the size of a {prefix} must be {rule}. Received: type={name!r}")
+    hosts = 1 if int(size) in single else int(size) // per_host
+    return Accelerator(f"{generation.prefix}-{size}", generation, int(size) // per_chip, hosts)
+
+
+def installed_tensorflow() -> str:
+    """The version of the TensorFlow that is installed. Raises ValueError if there is none."""
+    for distribution in ("tensorflow", "tensorflow-cpu", "tensorflow-tpu"):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    raise ValueError("TensorFlow is not installed here, so no runtime version matches it")
+
+
+def runtime_for(accelerator: Accelerator, tensorflow: str) -> str:
+    """The runtime version with a TensorFlow, for an accelerator: tpu-vm-tf-x.y.z[-pod]-pjrt.
+
+    Raises:
+      ValueError: for a TensorFlow before 2.15.
+    """
+    if tuple(int(part) for part in tensorflow.split(".")[:2]) < _FIRST_WITH_PJRT:
+        raise ValueError(f"TensorFlow must be 2.15 or later. Received: tensorflow={tensorflow}")
+    pod = "-pod" if accelerator.hosts > 1 else ""
+    return f"tpu-vm-tf-{tensorflow}{pod}-pjrt"
+
+
+def check_runtime(runtime: str, accelerator: Accelerator, tensorflow: str) -> None:
+    """Compares a runtime version with the accelerator and the TensorFlow installed.
+
+    An image without TensorFlow is right for its generation.
+
+    Raises:
+      ValueError: saying which runtime it should be.
+    """
+    generation = accelerator.generation.name
+    base = _WITHOUT_TENSORFLOW[generation]
+    if runtime == base:
+        return
+    match = _RUNTIME.fullmatch(runtime)
+    should_be = f"{runtime_for(accelerator, tensorflow)} or {base}. Received: runtime={runtime!r}"
+    if match is None:
+        raise ValueError(f"`runtime` of a {generation} must be {should_be}")
+    version, pod, device_api = match.groups()
+    if version != ".".join(tensorflow.split(".")[:2]):
+        raise ValueError(f"`runtime` must match the installed TensorFlow {tensorflow}: {should_be}")
+    if bool(pod) != (accelerator.hosts > 1):
+        raise ValueError(
+            f"`runtime` of {accelerator.hosts} host(s) must {'not ' * bool(pod)}have -pod: "
+            f"{should_be}"
+        )
+    if device_api is None or (generation in _ONLY_PJRT and device_api != "pjrt"):
+        raise ValueError(f"`runtime` of a {generation} must name its device API: {should_be}")
+
+
+def training_environment(name: str, accelerator: Accelerator, runtime: str) -> dict[str, str]:
+    """Variables that a training on worker 0 needs.
+
+    One host trains on its own chips; of several, worker 0 coordinates and must leave the chips
+    to the servers that the runtime starts on each host.
+    """
+    if accelerator.hosts > 1:
+        return {"TPU_NAME": name, "TPU_LOAD_LIBRARY": "0"}
+    if runtime.endswith("-se"):
+        return {"TPU_NAME": "local"}
+    return {
+        "TPU_NAME": "local",
+        "NEXT_PLUGGABLE_DEVICE_USE_C_API": "true",
+        "TF_PLUGGABLE_DEVICE_LIBRARY_PATH": "/lib/libtpu.so",
+    }

@@ -1,0 +1,220 @@
+"""Compiles StableHLO for a TPU that is not there, with libtpu's compile-only client.
+
+Needs the extra `[tpu]`: the client has no public interface, so jax and libtpu are pinned.
+"""
+
+import dataclasses
+import functools
+import math
+import os
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from tpu_scripts.generations import GENERATIONS, Generation
+
+# libtpu reads these when it is loaded; without them it asks a metadata server for its own TPU.
+_ENVIRONMENT = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",  # of a host that would run it: any will do
+    "TPU_LOG_DIR": "disabled",
+    "TPU_MIN_LOG_LEVEL": "3",
+    "TPU_STDERR_LOG_LEVEL": "3",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # there is no device to lock
+    "JAX_PLATFORMS": "cpu",
+}
+
+
+class CompilationError(ValueError):
+    """A module that a TPU would refuse, or that does not fit into its memory."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Topology:
+    """Chips of one generation in a mesh, such as "v5e:2x2" or "v4:4x4x4"."""
+
+    name: str
+    generation: Generation
+    chips: int
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas TensorFlow would train on it."""
+        return self.chips * self.generation.replicas_per_chip
+
+
+def parse_topology(name: str) -> Topology:
+    """A topology from its name. Raises ValueError for another form or generation."""
+    generation, _, mesh = name.partition(":")
+    if generation not in GENERATIONS:
+        raise ValueError(
+            f"`topology` must begin with one of {', '.join(GENERATIONS)}. "
+            f"Received: topology={name!r}"
+        )
+    facts = GENERATIONS[generation]
+    if not re.fullmatch("x".join([r"[1-9]\d*"] * facts.dimensions), mesh):
+        example = "x".join("2" * 2 + "1" * (facts.dimensions - 2))
+        raise ValueError(
+            f"`topology` of {generation} must have {facts.dimensions} sizes, such as "
+            f"{generation}:{example}. Received: topology={name!r}"
+        )
+    return Topology(name, facts, math.prod(int(size) for size in mesh.split("x")))
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """What the compiler says about one replica's program; sizes in bytes.
+
+    Attributes:
+      arguments, outputs: in HBM; `aliased` of them share their place.
+      temporaries: the peak of what is alive in between.
+      code: the program itself, in HBM too.
+      bytes_accessed: HBM reads and writes of a step.
+      flops, transcendentals: of a step.
+      seconds: that compiling took.
+    """
+
+    arguments: int
+    outputs: int
+    aliased: int
+    temporaries: int
+    code: int
+    bytes_accessed: float
+    flops: float
+    transcendentals: float
+    seconds: float
+
+    @property
+    def hbm(self) -> int:
+        """HBM in use at the peak."""
+        return self.arguments + self.outputs - self.aliased + self.temporaries + self.code
+
+
+def compile_for(stablehlo: bytes, topology: Topology) -> Compiled:
+    """Compiles one replica's program, for all replicas of a topology.
+
+    Raises:
+      CompilationError: where a TPU would refuse the program; says why.
+      ModuleNotFoundError: without the extra `[tpu]`.
+    """
+    jax = _jax()
+    devices = _devices(topology)
+    module = load(stablehlo)
+    options = jax.compiler.get_compile_options(
+        num_replicas=len(devices), num_partitions=1, device_assignment=jax.numpy.array(devices)
+    )
+    started = time.monotonic()
+    try:
+        executable = devices[0].client.compile(
+            module, jax.extension.DeviceList(tuple(devices)), options
+        )
+    except jax.errors.JaxRuntimeError as error:
+        raise CompilationError(f"{topology.name} refuses it: {error}") from error
+    seconds = time.monotonic() - started
+    memory = executable.get_compiled_memory_stats()
+    cost = executable.cost_analysis()
+    # Its "optimal_seconds" are left out: they come out negative.
+    return Compiled(
+        arguments=memory.argument_size_in_bytes,
+        outputs=memory.output_size_in_bytes,
+        aliased=memory.alias_size_in_bytes,
+        temporaries=memory.temp_size_in_bytes,
+        code=memory.generated_code_size_in_bytes,
+        bytes_accessed=cost["bytes accessed"],
+        flops=cost["flops"],
+        transcendentals=cost.get("transcendentals", 0.0),
+        seconds=seconds,
+    )
+
+
+def load(stablehlo: bytes) -> Any:
+    """The module with TensorFlow's `mhlo.copy` operations, which libtpu does not know, removed.
+
+    Raises:
+      CompilationError: for sizes that are not known, and for calls to code that a TPU has not.
+    """
+    jax = _jax()
+    context = jax.mlir.make_ir_context()
+    with context:
+        try:
+            module = jax.ir.Module.parse(stablehlo)
+        except jax.ir.MLIRError as error:
+            # TensorFlow writes some operations on dynamic sizes in a way that none can read.
+            raise CompilationError(
+                f"has operations without static sizes: {str(error).splitlines()[1].strip()}"
+            ) from error
+        operations = list(_operations(jax.ir, module))
+        for operation in operations:
+            _check(operation)
+        for operation in operations:
+            if operation.name == "mhlo.copy":
+                operation.results[0].replace_all_uses_with(operation.operands[0])
+                operation.erase()
+    return module
+
+
+def _operations(ir: Any, module: Any) -> Iterator[Any]:
+    found = []
+
+    def visit(operation):
+        found.append(operation.operation)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    return iter(found)
+
+
+def _check(operation: Any) -> None:
+    """Raises CompilationError for what a TPU cannot run, at the operation's place in the code."""
+    if operation.name in ("stablehlo.custom_call", "stablehlo.infeed", "stablehlo.outfeed"):
+        target = operation.attributes.get("call_target_name", "")
+        raise CompilationError(f"calls code of the host: {operation.name} {target}".rstrip())
+    for result in operation.results:
+        if "?" in str(result.type) or operation.name == "stablehlo.set_dimension_size":
+            raise CompilationError(
+                f"has a size that is known only when it runs: {operation.name} -> {result.type}"
+            )
+
+
+def _devices(topology: Topology) -> list[Any]:
+    # Without it libtpu would show the two cores of a v4 chip as two devices.
+    options = {"chip_config_name": "megacore"} if topology.generation.name == "v4" else {}
+    jax = _jax()
+    try:
+        found = jax.topologies.get_topology_desc(topology.name, "tpu", **options).devices
+    except jax.errors.JaxRuntimeError as error:
+        raise ValueError(
+            f"`topology` is none that libtpu knows: {error}. Received: topology={topology.name!r}"
+        ) from error
+    if len(found) != topology.replicas:
+        raise RuntimeError(f"libtpu has {len(found)} devices for {topology}")
+    return found
+
+
+class _Jax:
+    """The parts of jax that are used here, imported once the environment is set."""
+
+    def __init__(self):
+        import jax.errors
+        import numpy
+        from jax._src import compiler
+        from jax._src.interpreters import mlir
+        from jax._src.lib import _jax as extension
+        from jax.experimental import topologies
+        from jaxlib.mlir import ir
+
+        self.errors, self.numpy, self.compiler, self.mlir = jax.errors, numpy, compiler, mlir
+        self.extension, self.topologies, self.ir = extension, topologies, ir
+
+
+@functools.cache
+def _jax() -> _Jax:
+    os.environ.update(_ENVIRONMENT)
+    try:
+        return _Jax()
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"compiling for a TPU needs the extra [tpu]: `make install-tpu` ({error})"
+        ) from error

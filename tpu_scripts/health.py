@@ -1,0 +1,119 @@
+"""State, health, runtime version and accelerator type of a TPU, read with cloud-tpu-client."""
+
+import contextlib
+import dataclasses
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+_LOST = ("PREEMPTED", "TERMINATED")
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_REQUEST_SECONDS = 30.0
+
+
+class HealthError(RuntimeError):
+    """The TPU API did not answer, or said that the TPU cannot be used."""
+
+
+class TpuNotFoundError(HealthError):
+    """There is no such TPU."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """What the TPU API says of a TPU."""
+
+    state: str
+    health: str
+    runtime_version: str
+    accelerator_type: str
+
+    @property
+    def usable(self) -> bool:
+        """Ready and healthy."""
+        return self.state == "READY" and self.health == "HEALTHY"
+
+    @property
+    def lost(self) -> bool:
+        """Preempted or ended: it must be created again."""
+        return self.state in _LOST
+
+
+def read(name: str, zone: str, project: str, request_seconds: float = _REQUEST_SECONDS) -> Status:
+    """Asks the TPU API, at TPU_API_DISCOVERY_URL if that is set.
+
+    Raises:
+      HealthError: when it cannot be asked, says no, or takes longer than `request_seconds`.
+      TpuNotFoundError: where there is no such TPU.
+    """
+    try:
+        import google.auth
+        from cloud_tpu_client import Client
+    except ModuleNotFoundError as error:
+        raise HealthError("reading a TPU's health needs the extra [tpu]") from error
+    with _requests_end_after(request_seconds):
+        try:
+            # Of its own accord the client uses oauth2client, which knows no newer credentials.
+            credentials, _ = google.auth.default(scopes=[_SCOPE])
+            client = Client(tpu=name, zone=zone, project=project, credentials=credentials)
+            return Status(
+                state=client.state() or "UNKNOWN",
+                health=client.health() or "UNKNOWN",
+                runtime_version=client.runtime_version() or "",
+                accelerator_type=(client.accelerator_type() or "").rpartition("/")[2],
+            )
+        except Exception as error:  # the client lets through whatever its transports raise
+            kind = TpuNotFoundError if "HttpError 404" in str(error) else HealthError
+            raise kind(f"the TPU API did not tell about {name!r} in {zone}: {error}") from error
+
+
+@contextlib.contextmanager
+def _requests_end_after(seconds: float) -> Iterator[None]:
+    """The client has no timeout of its own, and takes the default of sockets."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def wait(
+    ask: Callable[[], Status],
+    timeout: float,
+    interval: float,
+    report: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Status:
+    """Asks until the TPU is ready and healthy.
+
+    Errors of the API count as "not yet", since it has them while a TPU is being made.
+
+    Args:
+      ask: returns the status, or raises HealthError.
+      timeout, interval: in seconds.
+      report: gets a line whenever what is known has changed.
+      clock, sleep: as those of `time`.
+
+    Raises:
+      HealthError: when the TPU is lost, or not healthy within `timeout`.
+    """
+    deadline, known = clock() + timeout, ""
+    while True:
+        try:
+            status = ask()
+        except HealthError as error:
+            now = str(error)
+        else:
+            now = f"state {status.state}, health {status.health}"
+            if status.usable:
+                return status
+            if status.lost:
+                raise HealthError(f"the TPU is lost: {now}; delete it and create it again")
+        if now != known:
+            report(now)
+            known = now
+        if clock() + interval > deadline:
+            raise HealthError(f"not healthy within {timeout:g} s; last: {now}")
+        sleep(interval)
