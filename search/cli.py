@@ -1,7 +1,6 @@
 """The command line: `python -m search {run,resume,status,report,rerank,sample,export}`."""
 
 import argparse
-import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -55,7 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
     run.add_argument("--seed", type=int, help="overrides method.seed")
     run.add_argument("--algorithm", help="overrides method.algorithm")
-    run.add_argument("--workers", type=int, help="local worker processes")
     run.add_argument(
         "--set",
         action="append",
@@ -64,8 +62,8 @@ def _parser() -> argparse.ArgumentParser:
         help="overrides any field of the configuration; may be repeated",
     )
     resume = add("resume", _resume, "Go on with a search that was stopped or killed.")
-    resume.add_argument("--workers", type=int, help="local worker processes")
     for command in (run, resume):
+        _add_executor(command)
         command.add_argument(
             "--no-final", action="store_true", help="end without reranking, comparison and report"
         )
@@ -79,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a run whose progress is drawn beside this one's; may be repeated",
     )
     rerank = add("rerank", _rerank, "Re-train the best in wider networks, and compare again.")
-    rerank.add_argument("--workers", type=int, help="local worker processes")
+    _add_executor(rerank)
     sample = add("sample", _sample, "Print random layers of the space.", run_dir=False)
     sample.add_argument("--count", type=int, default=10)
     sample.add_argument("--seed", type=int, default=0)
@@ -89,17 +87,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_executor(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--executor", help="local (processes here) or ray (a cluster)")
+    command.add_argument("--workers", type=int, help="evaluations at once")
+    command.add_argument(
+        "--ray-address", metavar="HOST:PORT", help="a Ray cluster; auto for the one around here"
+    )
+
+
 def _run(options: argparse.Namespace) -> int:
     config = configuration.preset(options.preset)
     settings = list(options.set)
     for path, value in (
         ("method.seed", options.seed),
         ("method.algorithm", options.algorithm),
-        ("workers", options.workers),
     ):
         if value is not None:
             settings.append(f"{path}={value}")
-    config = config.override(settings)
+    config = _with_executor(config.override(settings), options)
     quiet_tensorflow()
     from search import run
 
@@ -112,7 +117,7 @@ def _resume(options: argparse.Namespace) -> int:
         quiet_tensorflow()
         from search import run
 
-        config = _with_workers(run.load_config(store), options.workers)
+        config = _with_executor(run.load_config(store), options)
         return _execute(store, config, options)
 
 
@@ -139,7 +144,7 @@ def _rerank(options: argparse.Namespace) -> int:
         from search import final, run
         from search.events import make_progress
 
-        config = _with_workers(run.load_config(store), options.workers)
+        config = _with_executor(run.load_config(store), options)
         progress = make_progress(config, sys.stderr)
         try:
             ranking = final.rerank(store, config, progress)
@@ -201,10 +206,18 @@ def _export(arguments: Sequence[str]) -> int:
         return 1
 
 
-def _with_workers(config: configuration.Config, workers: int | None) -> configuration.Config:
-    if workers is None:
-        return config
-    return dataclasses.replace(config, workers=config.override([f"workers={workers}"]).workers)
+def _with_executor(
+    config: configuration.Config, options: argparse.Namespace
+) -> configuration.Config:
+    """The configuration with the place of work that the options name, if they name one."""
+    if options.ray_address is not None:
+        config = config.override([f"ray.address={options.ray_address}", "executor=ray"])
+    if options.executor is not None:
+        config = config.override([f"executor={options.executor}"])
+    if options.workers is not None:
+        path = "workers" if config.executor == "local" else "ray.workers"
+        config = config.override([f"{path}={options.workers}"])
+    return config
 
 
 def quiet_tensorflow() -> None:

@@ -1,4 +1,4 @@
-"""What a search is told: space, evaluation, method and reranking, and the presets.
+"""What a search is told: space, evaluation, method, reranking and cluster, and the presets.
 
 The defaults are the paper's search for batch-dependent layers (EvoNorm-B). Where the paper
 leaves a value open, the comment says "ours"; "(A)" marks a value of its appendix.
@@ -14,6 +14,7 @@ from search.errors import SearchError
 ALGORITHMS = ("evolution", "random_rejection", "random")
 CRITERIA = ("pareto", "average")
 SCHEDULES = ("constant", "cosine")
+EXECUTORS = ("local", "ray")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +88,31 @@ class Rerank:
 
 
 @dataclasses.dataclass(frozen=True)
+class Ray:
+    """The cluster, and what each stage of an evaluation takes there (`executor` "ray")."""
+
+    address: str | None = None  # of a cluster, "auto" for this machine's; None starts one here
+    workers: int | None = None  # evaluations at once; None: as many as there is room for
+    # Each stage is a task of its own; whole CPUs are TensorFlow's threads too.
+    probe_cpus: float = 1.0
+    quality_cpus: float = 1.0  # paper: two-core workers
+    stability_cpus: float = 1.0
+    training_cpus: float = 1.0
+    memory_gb: float = 0.0  # that a stage after the probe reserves; 0: none
+    # From its start on; a stage that takes longer is stuck: ended, and tried again.
+    probe_minutes: float = 10.0
+    quality_minutes: float = 240.0
+    stability_minutes: float = 240.0
+    training_minutes: float = 1440.0
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
-    """Everything that decides a run; `workers` alone changes no outcome of a candidate."""
+    """Everything that decides a run.
+
+    `executor`, `workers` and `ray` say where the work is done, and change no outcome of a
+    candidate as long as a stage has one CPU.
+    """
 
     preset: str = "paper-b"
     space: Space = Space()
@@ -96,7 +120,9 @@ class Config:
     method: Method = Method()
     rerank: Rerank = Rerank()
     baselines: tuple[str, ...] = ("bn_relu", "evonorm_b0", "evonorm_s0")
-    workers: int = 1
+    workers: int = 1  # processes of the executor "local"
+    executor: str = "local"
+    ray: Ray = Ray()
 
     @property
     def rejects(self) -> bool:
@@ -144,6 +170,7 @@ _DIGITS = Evaluation(
     stability_batch=16,
     stability_anchors=1,
 )
+_PAPER_RAY = Ray(quality_cpus=2.0, stability_cpus=2.0, training_cpus=2.0)
 PRESETS = {
     "demo": Config(
         preset="demo",
@@ -175,9 +202,10 @@ PRESETS = {
         rerank=Rerank(top_k=2, width=1.0, steps=20, final_seeds=1),
         baselines=("bn_relu",),
     ),
-    "paper-b": Config(),
+    "paper-b": Config(ray=_PAPER_RAY),
     "paper-s": Config(
         preset="paper-s",
+        ray=_PAPER_RAY,
         space=Space(batch_independent=True),
         evaluation=Evaluation(steps=5000, schedule="cosine"),
     ),
@@ -222,8 +250,22 @@ _RANGES = {
     "held_out": (0, 1),
     "final_seeds": (1, None),
     "workers": (1, None),
+    "probe_cpus": (0.01, None),
+    "quality_cpus": (0.01, None),
+    "stability_cpus": (0.01, None),
+    "training_cpus": (0.01, None),
+    "memory_gb": (0, None),
+    "probe_minutes": (0, None),
+    "quality_minutes": (0, None),
+    "stability_minutes": (0, None),
+    "training_minutes": (0, None),
 }
-_CHOICES = {"algorithm": ALGORITHMS, "criterion": CRITERIA, "schedule": SCHEDULES}
+_CHOICES = {
+    "algorithm": ALGORITHMS,
+    "criterion": CRITERIA,
+    "schedule": SCHEDULES,
+    "executor": EXECUTORS,
+}
 
 
 def _build(cls: type, values: Mapping[str, Any], where: str) -> Any:

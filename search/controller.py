@@ -19,9 +19,9 @@ import numpy as np
 from evonorm_tf import registry
 from search import space
 from search.config import Config
-from search.events import Event, Progress
+from search.events import Cluster, Event, Progress
 from search.ledger import Ledger
-from search.pool import Answer, WorkerPool
+from search.pool import Answer, WorkerPool, ray_pool
 from search.probe import FREE_REASONS, check_structure
 from search.store import Candidate, Store
 
@@ -66,7 +66,8 @@ class Controller:
         new_pool: Callable[[Config], Any] | None = None,
     ):
         self._config, self._store, self._progress = config, store, progress
-        self._new_pool = new_pool or WorkerPool
+        self._new_pool = new_pool or _pool_of
+        self._cluster: Callable[[], Cluster | None] = lambda: None
         self._ledger = Ledger(config, store)
         self._queue = deque(self._ledger.open_ids)
         self._in_flight: dict[int, str] = {}
@@ -80,6 +81,7 @@ class Controller:
         self._tell("started")
         answers: list[Answer] = []
         with self._new_pool(self._config) as pool:
+            self._cluster = getattr(pool, "cluster", self._cluster)
             while True:
                 with self._store.batch():
                     for answer in answers:
@@ -308,8 +310,14 @@ class Controller:
                 per_minute=60 * ledger.finished / session if session > 0 else 0.0,
                 share=min(share, 1.0) if bounded else None,
                 left=_time_left(elapsed, share) if bounded else None,
+                refused=ledger.refused,
+                cluster=self._cluster(),
             )
         )
+
+
+def _pool_of(config: Config) -> Any:
+    return WorkerPool(config) if config.executor == "local" else ray_pool(config)
 
 
 def _time_left(elapsed: float, share: float) -> float | None:

@@ -8,14 +8,38 @@ from search.store import Candidate
 
 
 @dataclasses.dataclass(frozen=True)
+class Cluster:
+    """How the machines of a cluster are doing.
+
+    Attributes:
+      nodes, cpus: machines that are alive, and their CPUs.
+      running: tasks that a worker has begun.
+      waiting: tasks that wait for room.
+      per_minute: of each host, tasks finished a minute in the last ten.
+      stragglers: running tasks that take far longer than their stage usually does: candidate,
+        stage, host and seconds.
+      lost: tasks that went down with their machine, and were given to another.
+    """
+
+    nodes: int = 0
+    cpus: float = 0.0
+    running: int = 0
+    waiting: int = 0
+    per_minute: dict[str, float] = dataclasses.field(default_factory=dict)
+    stragglers: tuple[tuple[int, str, str, float], ...] = ()
+    lost: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Event:
     """One change, with the run's figures after it.
 
     Attributes:
       kind: "started", "sampled", "finished" (of a candidate), "tick" (nothing new, about
-        once a second), "stage" (of the run: its `text` names it), "stopped".
+        once a second), "stage" (of the run: its `text` names it), "refused" (a report, for
+        the reason in `text`), "stopped".
       candidate: of "sampled" and "finished".
-      text: of "stage" and "stopped".
+      text: of "stage", "refused" and "stopped".
       sampled: genotypes so far; baselines are left out.
       counts: genotypes of each status.
       reasons: rejected genotypes of each reason.
@@ -24,6 +48,8 @@ class Event:
       per_minute: genotypes finished a minute in this session.
       share: of the budget that is used, 0 to 1; None without a budget.
       left: seconds to the budget's end at this pace; None without a budget.
+      refused: reports of workers that were not believed.
+      cluster: its figures, where the search runs on one.
     """
 
     kind: str
@@ -37,6 +63,8 @@ class Event:
     per_minute: float = 0.0
     share: float | None = None
     left: float | None = None
+    refused: int = 0
+    cluster: Cluster | None = None
 
 
 class Progress(Protocol):
@@ -81,9 +109,14 @@ class LogLines:
 
 
 def make_progress(config: Any, stream: TextIO) -> Progress:
-    """The terminal's display where its libraries are installed, else log lines."""
+    """The terminal's display where its libraries are installed, else log lines.
+
+    On a Ray cluster the figures become metrics too.
+    """
     try:
-        progress = importlib.import_module("search.progress")
+        progress = importlib.import_module("search.progress").make_progress(config, stream)
     except ImportError:
-        return LogLines(stream)
-    return progress.make_progress(config, stream)
+        progress = LogLines(stream)
+    if config.executor == "ray":
+        return importlib.import_module("search.ray_metrics").Metrics(progress)
+    return progress

@@ -15,7 +15,7 @@ from search.config import Config
 from search.errors import SearchError
 from search.evaluator import ScoreTask
 from search.events import Event, Progress
-from search.pool import WorkerPool
+from search.pool import WorkerPool, ray_pool
 from search.store import Candidate, Store
 
 # Far from the search's own seed, so that no training repeats one of the search's.
@@ -103,6 +103,12 @@ def _winner(store: Store) -> Iterator[Candidate]:
     yield from best
 
 
+def _pool_of(config: Config, tasks: int) -> Any:
+    if config.executor == "ray":
+        return ray_pool(config)
+    return WorkerPool(dataclasses.replace(config, workers=min(config.workers, tasks)))
+
+
 def _run(
     tasks: dict[Any, ScoreTask], config: Config, progress: Progress, text: str
 ) -> dict[Any, float]:
@@ -110,8 +116,7 @@ def _run(
     progress.update(Event("stage", text=text))
     scores: dict[Any, float] = {}
     waiting = list(tasks.items())[::-1]
-    workers = min(config.workers, len(tasks))
-    with WorkerPool(dataclasses.replace(config, workers=workers)) as pool:
+    with _pool_of(config, len(tasks)) as pool:
         while waiting or pool.is_busy:
             while waiting and pool.has_idle:
                 key, task = waiting.pop()

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib
 import multiprocessing
 import os
 from multiprocessing import connection
@@ -122,6 +123,18 @@ class WorkerPool:
                 raise SearchError(f"a worker could not start: {text}")
             answers.append(read_report(data, tag, kind, arguments, self._anchors))
         return answers
+
+
+def ray_pool(config: Config) -> Any:
+    """The pool on a Ray cluster. Raises SearchError where Ray is not installed."""
+    try:
+        return importlib.import_module("search.ray_pool").RayPool(config)
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise SearchError(
+            "--executor ray needs Ray: install the extra [ray], or ray[default] itself"
+        ) from None
 
 
 def read_report(

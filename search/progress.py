@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from search import names
 from search.config import Config
-from search.events import Event, LogLines, Progress, with_figures
+from search.events import Cluster, Event, LogLines, Progress, with_figures
 from search.store import Candidate
 
 _SECONDS_BETWEEN_LINES = 60.0
@@ -22,6 +22,8 @@ _REFRESHES_PER_SECOND = 2
 _WIDEST = 100
 # Of the evaluations in flight, as many are shown.
 _MOST_IN_FLIGHT = 4
+# Of a cluster's hosts.
+_MOST_HOSTS = 4
 
 
 def make_progress(config: Config, stream: TextIO) -> Progress:
@@ -61,7 +63,8 @@ def _is_new_best(event: Event) -> bool:
 def _summary(event: Event) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in event.counts.items())
     best = f", best {event.best.fitness:.4f}" if event.best else ""
-    return f"{counts or 'nothing yet'}{best}"
+    cluster = f"; {_plain(_machines(event.cluster))}" if event.cluster else ""
+    return f"{counts or 'nothing yet'}{best}{cluster}"
 
 
 class Display:
@@ -93,7 +96,7 @@ class Display:
         if event.kind != "stage":
             self._received = self._clock()
         self._event = with_figures(event, self._event)
-        if event.text:
+        if event.text and event.kind != "refused":
             self._stage = event.text
         row = event.candidate
         if row is not None and event.kind == "sampled":
@@ -151,11 +154,14 @@ class Display:
                     "trained": counts.get("accepted", 0),
                     "duplicates": counts.get("duplicate", 0),
                     "failed": counts.get("failed", 0),
+                    "refused": self._event.refused,
                 }
             ),
         )
         yield "rejected", _counts({"": counts.get("rejected", 0), **self._reasons()})
         yield "speed", Text(f"{self._event.per_minute:.1f} evaluations a minute")
+        if self._event.cluster is not None:
+            yield from _cluster_rows(self._event.cluster)
         yield "best", self._best()
         if self._baselines:
             yield (
@@ -184,6 +190,38 @@ class Display:
             name = names.layer(row.name) if row.name else row.formula
             lines.append(Text(f"{row.id}: {name}", style="dim", no_wrap=True, overflow="ellipsis"))
         return Group(*lines)
+
+
+def _cluster_rows(cluster: Cluster) -> Iterator[tuple[str, Text]]:
+    """The machines, the throughput of the fastest and the slowest, and what takes too long."""
+    yield "cluster", _counts(_machines(cluster))
+    rates = list(cluster.per_minute.items())
+    shown = rates if len(rates) <= _MOST_HOSTS else [*rates[: _MOST_HOSTS - 1], rates[-1]]
+    if shown:
+        text = ", ".join(_unbroken(f"{host} {rate:.1f}") for host, rate in shown)
+        yield "tasks/min", Text(text)
+    if cluster.stragglers:
+        late = cluster.stragglers[:_MOST_IN_FLIGHT]
+        text = ", ".join(
+            _unbroken(f"{number}: {stage} on {host} for {names.duration(seconds)}")
+            for number, stage, host, seconds in late
+        )
+        yield "stragglers", Text(text, style="yellow")
+
+
+def _machines(cluster: Cluster) -> dict[str, int]:
+    return {
+        "nodes": cluster.nodes,
+        "CPUs": round(cluster.cpus),
+        "running": cluster.running,
+        "waiting": cluster.waiting,
+        "late": len(cluster.stragglers),
+        "lost": cluster.lost,
+    }
+
+
+def _plain(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _counts(counts: dict[str, int]) -> Text:
