@@ -94,7 +94,7 @@ def test_a_tpu_is_asked_for_by_name_zone_and_project(monkeypatch):
     monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", resolver)
     runtime = config("evonorm_s0", "auto").runtime
     runtime.tpu, runtime.tpu_zone, runtime.tpu_project = "v5e-8", "us-west4-a", "mine"
-    with pytest.raises(RuntimeError, match="as far as"):
+    with pytest.raises(TrainersError, match="as far as"):
         distribution.build_strategy(runtime)
     assert asked == {"tpu": "v5e-8", "zone": "us-west4-a", "project": "mine"}
 

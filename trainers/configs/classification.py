@@ -127,12 +127,14 @@ class RuntimeConfig(config_definitions.RuntimeConfig):
         "one_device", "mirrored", "multi_worker_mirrored" or "tpu".
       cpu_replicas: CPU devices that "mirrored" trains on where there is no GPU.
       tpu_zone, tpu_project: of the TPU; empty for those of the machine that asks.
+      tpu_timeout: seconds within which the TPU must have answered.
     """
 
     distribution_strategy: str = "auto"
     cpu_replicas: int = 1
     tpu_zone: str = ""
     tpu_project: str = ""
+    tpu_timeout: float = 300.0
 
 
 @dataclasses.dataclass

@@ -1,6 +1,11 @@
 """Distribution strategies: those of tf-models-official, on what the machine has."""
 
 import contextlib
+import functools
+import os
+import queue
+import threading
+from collections.abc import Callable
 
 import tensorflow as tf
 from official.common import distribute_utils
@@ -8,6 +13,9 @@ from official.common import distribute_utils
 from trainers.configs.classification import RuntimeConfig
 from trainers.errors import TrainersError
 
+_TPU_ADVICE = (
+    "Is it READY, in that zone and project, and reachable from here? docs/tpu.md has the steps."
+)
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu")
 
 
@@ -53,15 +61,48 @@ def build_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
 
 
 def tpu_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
-    """Connects to a TPU, by name, zone and project, address, or "local" on a TPU VM."""
-    address = runtime.tpu if runtime.tpu is not None else "local"
+    """Connects to a TPU, by name, zone and project, address, or "local" on a TPU VM.
+
+    Without an address it is that of the variable TPU_NAME, which TPU VMs set, or "local".
+
+    Raises:
+      TrainersError: when none answers within `runtime.tpu_timeout`.
+    """
+    address = runtime.tpu or os.environ.get("TPU_NAME") or "local"
+    contact = functools.partial(_contact, address, runtime.tpu_zone, runtime.tpu_project)
+    # A thread of its own: TensorFlow's calls wait without end, and cannot be interrupted.
+    answer: queue.Queue = queue.Queue()
+    threading.Thread(target=lambda: answer.put(_outcome(contact)), daemon=True).start()
+    try:
+        strategy, error = answer.get(timeout=runtime.tpu_timeout)
+    except queue.Empty:
+        raise TrainersError(
+            f"no TPU answered within `runtime.tpu_timeout`={runtime.tpu_timeout:g} s. "
+            f"{_TPU_ADVICE} Received: tpu={address!r}"
+        ) from None
+    if error is not None:
+        raise TrainersError(
+            f"no TPU can be used: {str(error).splitlines()[0]} {_TPU_ADVICE} "
+            f"Received: tpu={address!r}"
+        ) from error
+    return strategy
+
+
+def _contact(address: str, zone: str, project: str) -> tf.distribute.Strategy:
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
-        tpu=address, zone=runtime.tpu_zone or None, project=runtime.tpu_project or None
+        tpu=address, zone=zone or None, project=project or None
     )
-    if address not in ("", "local"):
+    if address != "local":
         tf.config.experimental_connect_to_cluster(resolver)
     tf.tpu.experimental.initialize_tpu_system(resolver)
     return tf.distribute.TPUStrategy(resolver)
+
+
+def _outcome(contact: Callable) -> tuple[tf.distribute.Strategy | None, Exception | None]:
+    try:
+        return contact(), None
+    except Exception as error:  # of the network, the TPU API, TensorFlow: all mean no TPU
+        return None, error
 
 
 def _cpus(count: int) -> list[str]:
