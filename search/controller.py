@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from evonorm_tf import registry
+from evonorm_tf.layer_graph import LayerGraph
 from search import space
 from search.config import Config
 from search.events import Cluster, Event, Progress
@@ -142,12 +143,12 @@ class Controller:
         parent = None
         if self._breeds() and rng.random() >= method.fresh_fraction:
             parent = self._ledger.population.winner(rng)
-            graph = parent.graph
+            nodes = parent.graph.nodes
             for _ in range(method.mutations):
-                graph = space.mutate_graph(graph, rng, batch_independent)
+                nodes = space.mutate_nodes(nodes, rng, batch_independent)
         else:
-            graph = space.sample_graph(rng, self._config.space.num_nodes, batch_independent)
-        graph = dataclasses.replace(graph, name=f"candidate_{number}")
+            nodes = space.sample_nodes(rng, self._config.space.num_nodes, batch_independent)
+        graph = LayerGraph(nodes, f"candidate_{number}")
         row = Candidate(
             number,
             "random" if parent is None else "mutation",

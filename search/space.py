@@ -3,6 +3,8 @@
 Pure functions of (graph, rng); `rng` is a `numpy.random.Generator`.
 """
 
+import dataclasses
+
 import numpy as np
 
 from evonorm_tf import ops
@@ -33,9 +35,15 @@ def sample_graph(
     """
     if num_nodes < 1:
         raise ValueError(f"`num_nodes` must be at least 1. Received: num_nodes={num_nodes}")
-    last = ops.NUM_INITIAL_NODES + num_nodes
-    indices = range(ops.NUM_INITIAL_NODES, last)
-    return LayerGraph(tuple(_sample_node(rng, index, batch_independent) for index in indices))
+    return LayerGraph(sample_nodes(rng, num_nodes, batch_independent))
+
+
+def sample_nodes(
+    rng: np.random.Generator, num_nodes: int, batch_independent: bool
+) -> tuple[Node, ...]:
+    """The nodes of `sample_graph`, for a graph that gets a name."""
+    indices = range(ops.NUM_INITIAL_NODES, ops.NUM_INITIAL_NODES + num_nodes)
+    return tuple(_sample_node(rng, index, batch_independent) for index in indices)
 
 
 def mutate_graph(
@@ -47,12 +55,20 @@ def mutate_graph(
     then its inputs uniformly over the earlier nodes. Nothing keeps the draw from giving the
     old node again, which happens about once in 24 times the number of input choices.
     """
-    index = ops.NUM_INITIAL_NODES + int(rng.integers(len(graph.nodes)))
-    return graph.replace_node(index, _sample_node(rng, index, batch_independent))
+    return dataclasses.replace(graph, nodes=mutate_nodes(graph.nodes, rng, batch_independent))
+
+
+def mutate_nodes(
+    nodes: tuple[Node, ...], rng: np.random.Generator, batch_independent: bool
+) -> tuple[Node, ...]:
+    """The nodes of `mutate_graph`; each is checked once, however many mutations follow."""
+    place = int(rng.integers(len(nodes)))
+    node = _sample_node(rng, ops.NUM_INITIAL_NODES + place, batch_independent)
+    return (*nodes[:place], node, *nodes[place + 1 :])
 
 
 def _sample_node(rng: np.random.Generator, index: int, batch_independent: bool) -> Node:
     choices = primitives(batch_independent)
     primitive = choices[int(rng.integers(len(choices)))]
-    inputs = tuple(int(source) for source in rng.integers(index, size=primitive.arity))
+    inputs = tuple(rng.integers(index, size=primitive.arity).tolist())
     return Node(primitive.op, inputs, primitive.index_set)

@@ -77,6 +77,7 @@ class Store:
 
     def __init__(self, run_dir: pathlib.Path, connection: sqlite3.Connection, lock: Any):
         self.run_dir = run_dir
+        self._path = run_dir / DATABASE
         self._connection = connection
         self._lock = lock
         self._in_batch = False
@@ -183,7 +184,7 @@ class Store:
             yield
         finally:
             self._in_batch = False
-            with as_search_error(self.run_dir / DATABASE):
+            with as_search_error(self._path):
                 self._connection.commit()
 
     def learn(self, function: str, candidate_id: int) -> None:
@@ -276,16 +277,16 @@ class Store:
 
     def _rows(self, clause: str, values: list[Any]) -> Iterator[Candidate]:
         statement = f"SELECT {_COLUMNS} FROM candidates {clause}"
-        with as_search_error(self.run_dir / DATABASE):
+        with as_search_error(self._path):
             for row in self._connection.execute(statement, values):
                 yield _decode(row)
 
     def _query(self, statement: str, values: list[Any]) -> list[tuple]:
-        with as_search_error(self.run_dir / DATABASE):
+        with as_search_error(self._path):
             return self._connection.execute(statement, values).fetchall()
 
     def _execute(self, statement: str, values: list[Any]) -> None:
-        with as_search_error(self.run_dir / DATABASE):
+        with as_search_error(self._path):
             if self._in_batch:
                 self._begin()
                 self._connection.execute(statement, values)
