@@ -228,7 +228,7 @@ class Controller:
             return False
         if self._ledger.is_open(number):
             self._waiting[number].append(row.id)
-            self._ledger.write(row, status="pending")
+            self._ledger.park(self._ledger.write(row, status="pending"))
             return True
         original = self._ledger.row(number)
         audit = np.random.default_rng((self._config.method.seed, row.id, 1)).random()

@@ -1,7 +1,7 @@
 """`Ledger`: the run's rows as the controller needs them, in memory that does not grow.
 
-Rows that are still open are here; all others are in the store, and of them only counts, the
-best one and the active population. So a decision takes as long after a million genotypes as
+Rows under evaluation are here; all others are in the store, and of them only counts, the best
+one and the active population. So a decision takes as long after a million genotypes as
 after a thousand.
 """
 
@@ -62,7 +62,7 @@ class Ledger:
         return sorted(self._open)
 
     def is_open(self, number: int) -> bool:
-        """Whether the row exists and has no end yet."""
+        """Whether the row is under evaluation, or about to be."""
         return number in self._open
 
     def row(self, number: int) -> Candidate:
@@ -91,14 +91,18 @@ class Ledger:
         self._open[row.id] = new
         return new
 
+    def park(self, row: Candidate) -> None:
+        """Leaves an open row to the store alone, until it is asked for again."""
+        self._open.pop(row.id, None)
+        self._graphs.pop(row.id, None)
+
     def finish(self, row: Candidate, **fields) -> Candidate:
         """Ends a row, with all that follows from it for others; returns it."""
         row = self.write(row, finished=time.time(), **fields)
         self.finished += 1
         if row.origin != "baseline":
             self._follow(row)
-        del self._open[row.id]
-        self._graphs.pop(row.id, None)
+        self.park(row)
         return row
 
     def _follow(self, row: Candidate) -> None:
