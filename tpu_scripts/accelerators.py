@@ -121,7 +121,7 @@ def training_environment(name: str, accelerator: Accelerator, runtime: str) -> d
     """
     if accelerator.hosts > 1:
         return {"TPU_NAME": name, "TPU_LOAD_LIBRARY": "0"}
-    if runtime.endswith("-se"):
+    if not runtime.endswith("-pjrt"):
         return {"TPU_NAME": "local"}
     return {
         "TPU_NAME": "local",

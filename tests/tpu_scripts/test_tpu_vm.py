@@ -257,6 +257,11 @@ def test_the_project_can_be_gclouds_own(cloud, capsys):
             "TPU_NAME=local train",
         ),
         (
+            ["--training=v6e-8", "--runtime=v2-alpha-tpuv6e", "--", "train"],
+            "0",
+            "TPU_NAME=local train",
+        ),
+        (
             ["--training=v3-32", "--tf_version=2.20.0", "--", "train"],
             "0",
             "TPU_NAME=my-tpu TPU_LOAD_LIBRARY=0 train",

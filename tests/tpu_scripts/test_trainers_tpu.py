@@ -109,6 +109,15 @@ def test_a_machine_without_tpu():
 
 
 @pytest.mark.slow
+def test_pjrt_without_its_library(tmp_path):
+    """TensorFlow itself stops when it is imported, and names the file."""
+    library = str(tmp_path / "libtpu.so")
+    variables = {"NEXT_PLUGGABLE_DEVICE_USE_C_API": "true"}
+    code, said = connect("", 100, TF_PLUGGABLE_DEVICE_LIBRARY_PATH=library, **variables)
+    assert code == 1 and "does not exist" in said and library in said
+
+
+@pytest.mark.slow
 def test_a_worker_that_never_answers_ends_the_process():
     """A socket that takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
