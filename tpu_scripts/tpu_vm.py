@@ -24,6 +24,7 @@ from tpu_scripts import accelerators, checkout, health
 from tpu_scripts.gcloud import Gcloud, GcloudError
 
 FOLDER = "evonorm-tf"  # of the checkout, in the home folder of each worker
+_LOG = "logs/training.log"
 _LABEL = re.compile(r"[a-z][-_a-z0-9]{0,62}=[-_a-z0-9]{0,63}")
 _QUEUE_FAILED = ("FAILED", "SUSPENDED", "SUSPENDING", "DELETING")
 
@@ -111,6 +112,8 @@ def run(options: argparse.Namespace, gcloud: Gcloud) -> None:
         )
         variables = accelerators.training_environment(gcloud.name, accelerator, runtime)
         command = " ".join([*(f"{key}={value}" for key, value in variables.items()), command])
+        # What it prints is seen here and kept there; its own status is what counts.
+        command = f"mkdir -p logs && set -o pipefail && {command} 2>&1 | tee -a {_LOG}"
         worker = "0"
     gcloud.run(f"mkdir -p {FOLDER} && cd {FOLDER} && {command}", worker)
 

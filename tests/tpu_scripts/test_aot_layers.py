@@ -46,6 +46,15 @@ def test_layer_compiles(layer, topology):
     assert 0 < compiled.temporaries < compiled.hbm < where.generation.replica_hbm_bytes
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("topology", ["v3:4x4", "v4:4x4x4"])
+def test_a_pods_step_compiles(topology):
+    """Synchronized statistics among all replicas of several hosts included."""
+    where = compile_only.parse_topology(topology)
+    step = tiny_step.lower("evonorm_b0", where.replicas, synchronized=True)
+    assert compile_only.compile_for(step.stablehlo, where).flops > 0
+
+
 def all_reduces(step):
     return str(compile_only.load(step.stablehlo)).count('"stablehlo.all_reduce"')
 

@@ -17,6 +17,11 @@ def gcloud(text):
     return ["compute", "tpus", *text.split(), ZONE, PROJECT]
 
 
+def training(command):
+    """A training's command as it reaches worker 0."""
+    return f"mkdir -p logs && set -o pipefail && {command} 2>&1 | tee -a logs/training.log"
+
+
 def command(action, *arguments):
     tpu_vm.main([action, "my-tpu", ZONE, PROJECT, *arguments])
 
@@ -248,23 +253,25 @@ def test_the_project_can_be_gclouds_own(cloud, capsys):
         (
             ["--training=v3-8", "--tf_version=2.20.0", "--", "train"],
             "0",
-            "TPU_NAME=local NEXT_PLUGGABLE_DEVICE_USE_C_API=true "
-            "TF_PLUGGABLE_DEVICE_LIBRARY_PATH=/lib/libtpu.so train",
+            training(
+                "TPU_NAME=local NEXT_PLUGGABLE_DEVICE_USE_C_API=true "
+                "TF_PLUGGABLE_DEVICE_LIBRARY_PATH=/lib/libtpu.so train"
+            ),
         ),
         (
             ["--training=v3-8", "--runtime=tpu-vm-tf-2.20.0-se", "--", "train"],
             "0",
-            "TPU_NAME=local train",
+            training("TPU_NAME=local train"),
         ),
         (
             ["--training=v6e-8", "--runtime=v2-alpha-tpuv6e", "--", "train"],
             "0",
-            "TPU_NAME=local train",
+            training("TPU_NAME=local train"),
         ),
         (
             ["--training=v3-32", "--tf_version=2.20.0", "--", "train"],
             "0",
-            "TPU_NAME=my-tpu TPU_LOAD_LIBRARY=0 train",
+            training("TPU_NAME=my-tpu TPU_LOAD_LIBRARY=0 train"),
         ),
     ],
 )

@@ -13,4 +13,3 @@ fi
 pip --no-deps "tf-models-official==$version.*" "tf-keras==$version.*"
 pip gin-config tensorflow-datasets pyyaml opencv-python-headless pycocotools matplotlib scipy \
   pillow immutabledict scikit-learn safetensors cloud-tpu-client absl-py
-mkdir -p logs
