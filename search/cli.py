@@ -164,6 +164,9 @@ def _status(options: argparse.Namespace) -> int:
         for title, numbers in (("status", counts), ("reason", reasons)):
             for name, number in numbers.items():
                 print(f"  {title} {name}: {number}")
+        refusals = store.refusals()
+        if refusals:
+            print(f"  reports refused: {len(refusals)}, the last one: {refusals[-1][3]}")
         for row in best:
             print(f"  {row.fitness:.4f}  candidate {row.id}: {row.formula}")
     return 0

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from search import run
+from search import cli, run
 from search.controller import Controller
 from search.pool import read_report
 from search.store import Store
@@ -32,7 +32,7 @@ def _search(path, pool):
         return store.candidates(), store.refusals(), progress.events
 
 
-def test_a_lie_is_logged_and_told_and_the_candidate_tried_again(tmp_path):
+def test_a_lie_is_logged_and_told_and_the_candidate_tried_again(tmp_path, capsys):
     honest, refusals, _ = _search(tmp_path / "honest", FakePool)
     assert refusals == []
     victim = next(row.id for row in honest if row.status == "accepted" and row.id > 3)
@@ -45,6 +45,8 @@ def test_a_lie_is_logged_and_told_and_the_candidate_tried_again(tmp_path):
     assert all("not finite: NaN" in reason for *_, reason in refusals)
     told = [event.text for event in events if event.kind == "refused"]
     assert len(told) == 3 and all("not finite" in text for text in told)
+    assert cli.main(["status", "--run-dir", str(tmp_path / "run")]) == 0
+    assert "reports refused: 3, the last one: it has a number" in capsys.readouterr().out
 
 
 def test_an_answer_that_nobody_asked_for_changes_nothing(tmp_path):

@@ -1,0 +1,57 @@
+"""Where the work is done: from the command line, from the configuration, and when resuming."""
+
+import json
+
+import pytest
+
+from search import cli, config, run
+from search.errors import SearchError
+
+
+def _chosen(monkeypatch, *arguments):
+    """The configuration that a command would run."""
+    found = []
+    monkeypatch.setattr(cli, "_execute", lambda store, settings, options: found.append(settings))
+    assert cli.main([str(argument) for argument in arguments]) == 0
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "executor", "workers", "at_once", "address"),
+    [
+        ([], "local", 2, None, None),
+        (["--workers", 3], "local", 3, None, None),
+        (["--executor", "ray"], "ray", 2, None, None),
+        (["--executor", "ray", "--workers", 7], "ray", 2, 7, None),
+        (["--ray-address", "10.0.0.1:6379"], "ray", 2, None, "10.0.0.1:6379"),
+        (["--ray-address", "auto", "--executor", "local"], "local", 2, None, "auto"),
+    ],
+)
+def test_options(monkeypatch, tmp_path, options, executor, workers, at_once, address):
+    chosen = _chosen(monkeypatch, "run", "--run-dir", tmp_path / "run", *options)
+    assert (chosen.executor, chosen.workers) == (executor, workers)
+    assert (chosen.ray.workers, chosen.ray.address) == (at_once, address)
+    resumed = _chosen(monkeypatch, "resume", "--run-dir", tmp_path / "run", *options)
+    assert resumed == chosen
+
+
+def test_a_run_from_before_there_was_a_choice_is_local(tmp_path, monkeypatch):
+    settings = config.preset("smoke")
+    with run.create(tmp_path, settings) as store:
+        values = json.loads(json.dumps(settings.to_dict()))
+        del values["executor"], values["ray"]
+        store.set_meta("config", values)
+    assert _chosen(monkeypatch, "resume", "--run-dir", tmp_path) == settings
+
+
+def test_an_unknown_executor_is_refused():
+    with pytest.raises(SearchError, match="executor cannot be 'spark': it is one of local, ray"):
+        config.preset("demo").override(["executor=spark"])
+    with pytest.raises(SearchError, match=r"ray\.training_cpus cannot be 0"):
+        config.preset("demo").override(["ray.training_cpus=0"])
+
+
+def test_the_paper_s_workers_have_two_cores():
+    for name in ("paper-b", "paper-s"):
+        cluster = config.preset(name).ray
+        assert (cluster.probe_cpus, cluster.training_cpus) == (1.0, 2.0)

@@ -1,0 +1,42 @@
+"""Stages that run in different processes give what one process gives that runs them in a row."""
+
+import dataclasses
+
+import pytest
+
+from evonorm_tf import registry
+from search.config import preset
+from search.evaluator import Evaluator
+from search.outcome import STAGES, outcome_of, stages_of
+from trainers import data
+
+
+def test_which_stages_there_are():
+    assert stages_of(rejects=True, stability_test=True) == STAGES
+    assert stages_of(rejects=True, stability_test=False) == ("quality", "training")
+    assert stages_of(rejects=False, stability_test=True) == ("quality", "training")
+
+
+def _without_seconds(outcome):
+    stages = {
+        name: {key: value for key, value in figures.items() if key != "seconds"}
+        for name, figures in outcome.stages.items()
+    }
+    return dataclasses.replace(outcome, stages=stages, seconds=0.0)
+
+
+@pytest.mark.slow
+def test_apart_or_in_a_row():
+    config, layer = preset("smoke"), registry.graph("evonorm_s0").to_json()
+    images = data.load("digits")
+    whole = Evaluator(config, images)
+    expected = whole.evaluate(layer, True)
+    # Each in an evaluator that has another layer in its anchors.
+    results = {}
+    other = Evaluator(config, images)
+    for stage in STAGES:
+        other.quality(registry.graph("evonorm_b0").to_json(), False)
+        results[stage] = getattr(other, stage)(layer, True)
+    assert expected.status == "accepted"
+    assert _without_seconds(outcome_of(results)) == _without_seconds(expected)
+    assert _without_seconds(whole.evaluate(layer, True)) == _without_seconds(expected)
