@@ -7,7 +7,8 @@ mean does not cancel a small variance. All functions keep reduced axes with size
 work in the dtype of their input, which callers have raised to `statistics_dtype`.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -43,36 +44,79 @@ def spatial_axes(rank: int, axis: int) -> list[int]:
     return [i for i in range(1, rank) if i != axis % rank]
 
 
-def moments_over(x: tf.Tensor, axes: list[int]) -> Moments:
+def frozen(x: tf.Tensor) -> tf.Tensor:
+    """x as a constant, so that an eager tape does not keep what is computed from it.
+
+    For inside of custom gradients; in a graph nothing is kept that no gradient asks for.
+    """
+    return tf.stop_gradient(x) if tf.executing_eagerly() else x
+
+
+def with_gradient(x: tf.Tensor, compute: Callable, gradient: Callable) -> Any:
+    """compute(x), a named tuple of tensors, whose gradient is gradient(x, values, upstream)."""
+
+    @tf.custom_gradient
+    def run(x):
+        values = compute(frozen(x))
+        kinds.append(type(values))
+        return list(values), lambda *upstream: gradient(x, values, upstream)
+
+    kinds: list[type] = []
+    tensors = run(x)
+    return kinds[0](*tensors)
+
+
+def known(x: tf.Tensor, values: Any, gradient: Callable) -> Any:
+    """`with_gradient` of what has been computed from x before."""
+    return with_gradient(
+        x, lambda _: type(values)(*(tf.identity(value) for value in values)), gradient
+    )
+
+
+def two_pass(x: tf.Tensor, axes: list[int]) -> Moments:
     """Mean and biased variance over `axes`, with corrected two-pass accumulation.
 
     The deviations are taken from a first mean that counts as a constant: neither moment
     depends on it mathematically, so gradients of every order are exact, and what rounding
     left in it is taken out again.
     """
-    shift = tf.stop_gradient(tf.reduce_mean(x, axes, keepdims=True))
-    return Moments(shift, *_moments_around(x, shift, axes))
+    shift = tf.reduce_mean(x, axes, keepdims=True)
+    deviation = x - shift
+    rest = tf.reduce_mean(deviation, axes, keepdims=True)
+    square = tf.reduce_mean(tf.square(deviation), axes, keepdims=True)
+    return Moments(shift, rest, tf.maximum(square - tf.square(rest), 0.0))
 
 
-def _moments_around(x: tf.Tensor, shift: tf.Tensor, axes: list[int]) -> list[tf.Tensor]:
-    """Mean of x - shift, and variance; keeps x alone for the gradient."""
+def two_pass_gradient(x: tf.Tensor, moments: Moments, upstream: Sequence[tf.Tensor]) -> tf.Tensor:
+    """The gradient for x of its moments: d variance / dx = 2 (x - mean) / n."""
+    _, rest_upstream, variance_upstream = upstream
+    share = _share(x, moments.shift)
+    slope = 2.0 * share * variance_upstream
+    offset = share * rest_upstream - slope * _known_mean(x, moments.rest, share)
+    return slope * (x - moments.shift) + offset
 
-    @tf.custom_gradient
-    def moments(x, shift):
-        deviation = x - shift
-        rest = tf.reduce_mean(deviation, axes, keepdims=True)
-        square = tf.reduce_mean(tf.square(deviation), axes, keepdims=True)
 
-        def gradient(rest_upstream, variance_upstream):
-            # d variance / dx = 2 (x - mean) / n.
-            share = tf.cast(tf.size(shift) / tf.size(x), x.dtype)
-            slope = 2.0 * share * variance_upstream
-            offset = share * rest_upstream - slope * _known_mean(x, rest, share)
-            return slope * (x - shift) + offset, tf.zeros_like(shift)
+class SecondMoment(NamedTuple):
+    """The mean of squares."""
 
-        return [rest, tf.maximum(square - tf.square(rest), 0.0)], gradient
+    square: tf.Tensor
 
-    return moments(x, shift)
+
+def mean_of_squares(x: tf.Tensor, axes: list[int]) -> SecondMoment:
+    """The second moment over `axes`."""
+    return SecondMoment(tf.reduce_mean(tf.square(x), axes, keepdims=True))
+
+
+def mean_of_squares_gradient(
+    x: tf.Tensor, moment: SecondMoment, upstream: Sequence[tf.Tensor]
+) -> tf.Tensor:
+    """The gradient for x of its second moment, 2 x / n."""
+    return 2.0 * _share(x, moment.square) * upstream[0] * x
+
+
+def _share(x: tf.Tensor, reduced: tf.Tensor) -> tf.Tensor:
+    """One over the number of elements of a set."""
+    return tf.cast(tf.size(reduced) / tf.size(x), x.dtype)
 
 
 @tf.custom_gradient
@@ -87,8 +131,14 @@ def _known_mean(x: tf.Tensor, mean: tf.Tensor, share: tf.Tensor):
 
 
 def spatial_moments(x: tf.Tensor, axis: int) -> Moments:
-    """Moments over (w, h), for each example and channel."""
-    return moments_over(x, spatial_axes(x.shape.rank, axis))
+    """Moments over (w, h), for each example and channel; the shift is a constant."""
+    axes = spatial_axes(x.shape.rank, axis)
+    return with_gradient(x, lambda x: two_pass(x, axes), two_pass_gradient)
+
+
+def second_moment(moments: Moments) -> tf.Tensor:
+    """mu(x^2) = s^2(x) + mu(x)^2, a sum of squares: nothing cancels."""
+    return moments.variance + tf.square(moments.mean)
 
 
 def spatial_mean(x: tf.Tensor, axis: int) -> tf.Tensor:
@@ -220,9 +270,10 @@ def pixel_second_moment(x: tf.Tensor, axis: int) -> tf.Tensor:
 
 
 def element_count(x: tf.Tensor, axis: int) -> tf.Tensor:
-    """Number of elements per channel, as a scalar of x's dtype."""
+    """Number of elements per channel, as a scalar of `statistics_dtype`."""
     axes = [0, *spatial_axes(x.shape.rank, axis)]
-    return tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), x.dtype)
+    count = tf.reduce_prod(tf.gather(tf.shape(x), axes))
+    return tf.cast(count, statistics_dtype(x.dtype))
 
 
 def _replica_context() -> tf.distribute.ReplicaContext | None:

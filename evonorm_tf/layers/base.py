@@ -127,23 +127,26 @@ class ChannelLayer(tf.keras.layers.Layer):
             ndim=len(shape), axes={self.axis % len(shape): self.channels}
         )
 
-    def _to_statistics_dtype(self, inputs) -> tf.Tensor:
+    def _checked(self, inputs) -> tf.Tensor:
         x = tf.convert_to_tensor(inputs)
         if not x.dtype.is_floating:
             raise ValueError(
                 f"{type(self).__name__} needs floating-point input. Received: {x.dtype.name}"
             )
+        return x
+
+    def _to_statistics_dtype(self, inputs) -> tf.Tensor:
+        x = self._checked(inputs)
         return tf.cast(x, statistics.statistics_dtype(x.dtype))
 
     def _per_channel(self, weight, x: tf.Tensor) -> tf.Tensor:
         """A weight of shape (channels,) as a tensor of x's rank and dtype that broadcasts to x."""
         return tf.reshape(tf.cast(tf.convert_to_tensor(weight), x.dtype), self._channel_shape(x))
 
-    def _factor(self, weight, x: tf.Tensor) -> tf.Tensor:
-        """`_per_channel` for what only meets x itself: the last axis broadcasts unreshaped."""
-        if self.axis % x.shape.rank == x.shape.rank - 1:
-            return tf.cast(tf.convert_to_tensor(weight), x.dtype)
-        return self._per_channel(weight, x)
+    def _aligned(self, vector: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        """A vector (channels,) that broadcasts to x; along the last axis it does as it is."""
+        is_last = self.axis % x.shape.rank == x.shape.rank - 1
+        return vector if is_last else tf.reshape(vector, self._channel_shape(x))
 
     def _channel_shape(self, x: tf.Tensor) -> list[int]:
         shape = [1] * x.shape.rank
@@ -199,7 +202,8 @@ class NormAct(ChannelLayer):
         raise NotImplementedError  # each layer's formula
 
     def _affine(self, x: tf.Tensor) -> tf.Tensor:
-        return x * self._factor(self.gamma, x) + self._factor(self.beta, x)
+        gamma, beta = (tf.cast(tf.convert_to_tensor(w), x.dtype) for w in (self.gamma, self.beta))
+        return x * self._aligned(gamma, x) + self._aligned(beta, x)
 
     def _add_vector(self, name: str):
         return compat.add_float32_weight(

@@ -2,39 +2,28 @@
 
 import tensorflow as tf
 
-from evonorm_tf import statistics
-from evonorm_tf.layers import base, parts
+from evonorm_tf import fusion, statistics
+from evonorm_tf.layers import base, fused_layer, parts
 
 
-class _BatchNorm(parts.BatchStatistics, base.NormAct):
+class _BatchNorm(fused_layer.FusedBatchNormAct):
     """z = (x - mu_{b,w,h}(x)) / sqrt(s^2_{b,w,h}(x)) * gamma + beta, and an activation."""
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.moving_mean = self._add_moving("moving_mean")
-        self.moving_variance = self._add_moving("moving_variance")
+    _MOVING = ("moving_mean", "moving_variance")
 
-    def _forward(self, x, training):
-        moments = self._by_mode(
-            lambda: self._batch_moments(x), lambda: self._moving_moments(x), training
+    def _reduction(self, training):
+        return None if training is False else fusion.MOMENTS
+
+    def _coefficients(self, moments, x, training, gamma, beta, *v):
+        found = self._by_mode(
+            lambda: self._batch_moments(moments, x), lambda: self._moving_moments(x), training
         )
-        z = self._affine(moments.center(x) / tf.sqrt(moments.variance + self.epsilon))
-        return self._activated(z) if self.nonlinearity else z
-
-    def _batch_moments(self, x: tf.Tensor) -> statistics.Moments:
-        instance = statistics.spatial_moments(x, self.axis)
-        moments = statistics.batch_moments(instance, self._element_count(x))
-        self._move(self.moving_mean, moments.mean, x)
-        self._move(self.moving_variance, moments.variance, x)
-        return moments
+        coefficients = fused_layer.normalized(found, self.epsilon, gamma, beta, *v)
+        return coefficients._replace(observed=(found.mean, found.variance))
 
     def _moving_moments(self, x: tf.Tensor) -> statistics.Moments:
-        mean = self._per_channel(self.moving_mean, x)
-        variance = self._per_channel(self.moving_variance, x)
+        mean, variance = (self._moved(name, x) for name in self._MOVING)
         return statistics.Moments(mean, tf.zeros_like(mean), variance)
-
-    def _activated(self, z: tf.Tensor) -> tf.Tensor:
-        raise NotImplementedError  # what the layers differ in
 
 
 @base.public_layer
@@ -50,8 +39,8 @@ class BatchNormReLU(_BatchNorm):
     Weights: gamma, beta, moving_mean, moving_variance, each (channels,) and float32.
     """
 
-    def _activated(self, z):
-        return tf.nn.relu(z)
+    def _formula(self):
+        return fused_layer.rectified if self.nonlinearity else fused_layer.multiply_add
 
 
 @base.public_layer
@@ -66,5 +55,5 @@ class BatchNormSiLU(parts.TrainableV, _BatchNorm):
     Weights: gamma, beta, v, moving_mean, moving_variance, each (channels,) and float32.
     """
 
-    def _activated(self, z):
-        return z * tf.sigmoid(self._factor(self.v, z) * z)
+    def _formula(self):
+        return fused_layer.gated if self.nonlinearity else fused_layer.multiply_add

@@ -2,42 +2,28 @@
 
 import tensorflow as tf
 
-from evonorm_tf import statistics
-from evonorm_tf.layers import base, parts
+from evonorm_tf import fusion, statistics
+from evonorm_tf.layers import base, fused_layer, parts
 
 
-class _EvoNormB(parts.BatchStatistics, base.NormAct):
+class _EvoNormB(fused_layer.FusedBatchNormAct):
     """x / max(batch standard deviation, a local term) * gamma + beta."""
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        if self.nonlinearity:
-            self.moving_variance = self._add_moving("moving_variance")
+    _LINEAR_IS_AFFINE = True
+    _MOVING = ("moving_variance",)
 
-    def _forward(self, x, training):
-        if not self.nonlinearity:
-            return self._affine(x)
-        instance = statistics.spatial_moments(x, self.axis)
-
+    def _coefficients(self, moments, x, training, gamma, beta, *v):
         variance = self._by_mode(
-            lambda: self._batch_variance(x, instance),
-            lambda: self._per_channel(self.moving_variance, x),
+            lambda: self._batch_moments(moments, x).variance,
+            lambda: self._moved("moving_variance", x),
             training,
         )
-        local = self._local_term(x, instance)
-        return self._affine(x / tf.maximum(tf.sqrt(variance + self.epsilon), local))
+        batch = tf.sqrt(variance + self.epsilon)
+        local = tf.sqrt(self._local_moment(moments) + self.epsilon)
+        return fusion.Coefficients((batch, local, gamma, beta, *v), observed=(variance,))
 
-    def _batch_variance(self, x: tf.Tensor, instance: statistics.Moments) -> tf.Tensor:
-        variance = statistics.batch_moments(instance, self._element_count(x)).variance
-        self._move(self.moving_variance, variance, x)
-        return variance
-
-    def _local_term(self, x: tf.Tensor, instance: statistics.Moments) -> tf.Tensor:
-        raise NotImplementedError  # what B0, B1 and B2 differ in
-
-    def _instance_rms(self, instance: statistics.Moments) -> tf.Tensor:
-        # mu(x^2) = s^2(x) + mu(x)^2, a sum of squares: nothing cancels.
-        return tf.sqrt(instance.variance + tf.square(instance.mean) + self.epsilon)
+    def _local_moment(self, instance: statistics.Moments) -> tf.Tensor:
+        return statistics.second_moment(instance)
 
 
 @base.public_layer
@@ -53,8 +39,11 @@ class EvoNormB0(parts.TrainableV, _EvoNormB):
     Weights: gamma, beta, v, moving_variance, each (channels,) and float32.
     """
 
-    def _local_term(self, x, instance):
-        return self._factor(self.v, x) * x + tf.sqrt(instance.variance + self.epsilon)
+    def _local_moment(self, instance):
+        return instance.variance
+
+    def _formula(self):
+        return _b0
 
 
 @base.public_layer
@@ -69,8 +58,8 @@ class EvoNormB1(_EvoNormB):
     Weights: gamma, beta, moving_variance, each (channels,) and float32.
     """
 
-    def _local_term(self, x, instance):
-        return (x + 1.0) * self._instance_rms(instance)
+    def _formula(self):
+        return _b1
 
 
 @base.public_layer
@@ -85,5 +74,17 @@ class EvoNormB2(_EvoNormB):
     Weights: gamma, beta, moving_variance, each (channels,) and float32.
     """
 
-    def _local_term(self, x, instance):
-        return self._instance_rms(instance) - x
+    def _formula(self):
+        return _b2
+
+
+def _b0(x, batch, local, gamma, beta, v):
+    return x / tf.maximum(batch, v * x + local) * gamma + beta
+
+
+def _b1(x, batch, local, gamma, beta):
+    return x / tf.maximum(batch, (x + 1.0) * local) * gamma + beta
+
+
+def _b2(x, batch, local, gamma, beta):
+    return x / tf.maximum(batch, local - x) * gamma + beta

@@ -2,21 +2,32 @@
 
 import tensorflow as tf
 
-from evonorm_tf import statistics
-from evonorm_tf.layers import base, parts
+from evonorm_tf import fusion, statistics
+from evonorm_tf.layers import base, fused_layer, parts
 
 
-class _EvoNormS(parts.ChannelGroups, base.NormAct):
+class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
     """A sigmoid-weighted x over the root of a group moment, * gamma + beta."""
 
-    def _forward(self, x, training):
-        if not self.nonlinearity:
-            return self._affine(x)
-        moment = statistics.moment(self._MOMENT, x, "WHCQ", self.axis, self.effective_groups)
-        return self._affine(self._activated(x) / tf.sqrt(moment + self.epsilon))
+    _LINEAR_IS_AFFINE = True
 
-    def _activated(self, x: tf.Tensor) -> tf.Tensor:
-        return x * tf.sigmoid(x)
+    def _formula(self):
+        return _swish
+
+    def _coefficients(self, reduced, x, training, gamma, beta, *v):
+        scale = gamma / tf.sqrt(self._moment(reduced) + self.epsilon)
+        return fusion.Coefficients((scale, beta, *v))
+
+    def _moment(self, reduced) -> tf.Tensor:
+        return statistics.group_variance(reduced, self.axis, self.effective_groups)
+
+
+def _swish(x, scale, offset):
+    return x * tf.sigmoid(x) * scale + offset
+
+
+def _swish_with_slope(x, scale, offset, v):
+    return x * tf.sigmoid(v * x) * scale + offset
 
 
 @base.public_layer
@@ -32,10 +43,8 @@ class EvoNormS0(parts.TrainableV, _EvoNormS):
     Weights: gamma, beta, v, each (channels,) and float32.
     """
 
-    _MOMENT = "STD"
-
-    def _activated(self, x):
-        return x * tf.sigmoid(self._factor(self.v, x) * x)
+    def _formula(self):
+        return _swish_with_slope
 
 
 @base.public_layer
@@ -50,8 +59,6 @@ class EvoNormS1(_EvoNormS):
     Weights: gamma, beta, each (channels,) and float32.
     """
 
-    _MOMENT = "STD"
-
 
 @base.public_layer
 class EvoNormS2(_EvoNormS):
@@ -65,4 +72,8 @@ class EvoNormS2(_EvoNormS):
     Weights: gamma, beta, each (channels,) and float32.
     """
 
-    _MOMENT = "RMS"
+    def _reduction(self, training):
+        return fusion.SECOND_MOMENT
+
+    def _moment(self, reduced):
+        return statistics.group_mean(reduced.square, self.axis, self.effective_groups)

@@ -44,10 +44,11 @@ class BatchStatistics(base.ChannelLayer):
             return from_batch() if training else from_moving()
         return tf.cond(training, from_batch, from_moving)
 
-    def _move(self, moving, value: tf.Tensor, x: tf.Tensor) -> None:
+    def _move(self, moving, value: tf.Tensor, x: tf.Tensor, training: Any = True) -> None:
         """moving <- momentum * moving + (1 - momentum) * value.
 
-        A batch without examples has no value, and moves nothing.
+        Unless the tensor `training` is false. A batch without examples has no value, and
+        moves nothing.
 
         Strategies hand such batches to replicas when the last examples do not suffice.
         """
@@ -56,6 +57,8 @@ class BatchStatistics(base.ChannelLayer):
         if not x.shape.num_elements():  # empty, or of unknown size
             no_value = tf.logical_and(tf.equal(tf.size(x), 0), tf.math.is_nan(value))
             value = tf.where(no_value, old, value)
+        if tf.is_tensor(training):
+            value = tf.where(training, value, old)
         moving.assign(old - (old - value) * (1.0 - self.momentum))
 
     def _in_training(self, training) -> bool | tf.Tensor:

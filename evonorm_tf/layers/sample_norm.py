@@ -2,21 +2,28 @@
 
 import tensorflow as tf
 
-from evonorm_tf import statistics
-from evonorm_tf.layers import base, parts
+from evonorm_tf import fusion, statistics
+from evonorm_tf.layers import base, fused_layer, parts
 
 
-class _GroupNorm(parts.ChannelGroups, base.NormAct):
-    """n = (x - mu_{w,h,c/g}(x)) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta, and an activation."""
+class _SampleNorm(fused_layer.FusedNormAct):
+    """n = (x - mean) / sqrt(variance) * gamma + beta over parts of an example, activated."""
 
-    def _forward(self, x, training):
-        instance = statistics.spatial_moments(x, self.axis)
-        moments = statistics.group_moments(instance, self.axis, self.effective_groups)
-        n = self._affine(moments.center(x) / tf.sqrt(moments.variance + self.epsilon))
-        return self._activated(n) if self.nonlinearity else n
+    def _coefficients(self, moments, x, training, gamma, beta, *v):
+        return fused_layer.normalized(self._merged(moments), self.epsilon, gamma, beta, *v)
 
-    def _activated(self, n: tf.Tensor) -> tf.Tensor:
+    def _merged(self, instance: statistics.Moments) -> statistics.Moments:
         raise NotImplementedError  # what the layers differ in
+
+    def _formula(self):
+        return fused_layer.rectified if self.nonlinearity else fused_layer.multiply_add
+
+
+class _GroupNorm(parts.ChannelGroups, _SampleNorm):
+    """Over (w, h, c/g)."""
+
+    def _merged(self, instance):
+        return statistics.group_moments(instance, self.axis, self.effective_groups)
 
 
 @base.public_layer
@@ -30,9 +37,6 @@ class GroupNormReLU(_GroupNorm):
     Weights: gamma, beta, each (channels,) and float32.
     """
 
-    def _activated(self, n):
-        return tf.nn.relu(n)
-
 
 @base.public_layer
 class GroupNormSiLU(parts.TrainableV, _GroupNorm):
@@ -45,12 +49,12 @@ class GroupNormSiLU(parts.TrainableV, _GroupNorm):
     Weights: gamma, beta, v, each (channels,) and float32.
     """
 
-    def _activated(self, n):
-        return n * tf.sigmoid(self._factor(self.v, n) * n)
+    def _formula(self):
+        return fused_layer.gated if self.nonlinearity else fused_layer.multiply_add
 
 
 @base.public_layer
-class LayerNormReLU(base.NormAct):
+class LayerNormReLU(_SampleNorm):
     """Layer normalization over (w, h, c) and ReLU (paper table 6).
 
         max((x - mu_{w,h,c}(x)) / sqrt(s^2_{w,h,c}(x)) * gamma + beta, 0)
@@ -60,11 +64,8 @@ class LayerNormReLU(base.NormAct):
     Weights: gamma, beta, each (channels,) and float32.
     """
 
-    def _forward(self, x, training):
-        instance = statistics.spatial_moments(x, self.axis)
-        moments = statistics.merge(instance, self.axis)
-        n = self._affine(moments.center(x) / tf.sqrt(moments.variance + self.epsilon))
-        return tf.nn.relu(n) if self.nonlinearity else n
+    def _merged(self, instance):
+        return statistics.merge(instance, self.axis)
 
 
 @base.public_layer
@@ -84,7 +85,7 @@ class PixelNormReLU(base.NormAct):
 
 
 @base.public_layer
-class FilterResponseNorm(parts.TrainableV):
+class FilterResponseNorm(parts.TrainableV, fused_layer.FusedNormAct):
     """Filter response normalization with a thresholded linear unit (paper table 4).
 
         max(x / sqrt(mu_{w,h}(x^2)) * gamma + beta, v)
@@ -98,7 +99,16 @@ class FilterResponseNorm(parts.TrainableV):
     def __init__(self, *, v_initializer="zeros", **kwargs):
         super().__init__(v_initializer=v_initializer, **kwargs)
 
-    def _forward(self, x, training):
-        moment = statistics.moment("RMS", x, "WH", self.axis, 1)
-        n = self._affine(x / tf.sqrt(moment + self.epsilon))
-        return tf.maximum(n, self._factor(self.v, x)) if self.nonlinearity else n
+    def _reduction(self, training):
+        return fusion.SECOND_MOMENT
+
+    def _coefficients(self, reduced, x, training, gamma, beta, *v):
+        root = tf.sqrt(reduced.square + self.epsilon)
+        return fusion.Coefficients((gamma / root, beta, *v))
+
+    def _formula(self):
+        return _thresholded if self.nonlinearity else fused_layer.multiply_add
+
+
+def _thresholded(x, scale, offset, v):
+    return tf.maximum(x * scale + offset, v)

@@ -1,0 +1,122 @@
+"""`FusedNormAct`: a layer that is one formula of its input and small coefficients."""
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from evonorm_tf import fusion, statistics
+from evonorm_tf.layers import base, parts
+
+
+class FusedNormAct(base.NormAct):
+    """Base of the layers whose backward pass keeps nothing but their input.
+
+    A subclass has the formula in `_formula`, an element of the output from the same
+    element of the input, and its coefficients in `_coefficients`.
+    """
+
+    # Whether nonlinearity=False leaves x * gamma + beta and no normalization.
+    _LINEAR_IS_AFFINE = False
+
+    @tf.autograph.experimental.do_not_convert
+    def call(self, inputs, training=None):
+        x = self._checked(inputs)
+        training = self._mode(training)
+        affine = self._LINEAR_IS_AFFINE and not self.nonlinearity
+
+        def coefficients(reduced, *vectors):
+            vectors = [self._aligned(vector, x) for vector in vectors]
+            if affine:
+                return fusion.Coefficients(vectors)
+            return self._coefficients(reduced, x, training, *vectors)
+
+        dtype = statistics.statistics_dtype(x.dtype)
+        y, observed = fusion.fused(
+            multiply_add if affine else self._formula(),
+            coefficients,
+            None if affine else self._reduction(training),
+            x,
+            [tf.cast(tf.convert_to_tensor(vector), dtype) for vector in self._vectors()],
+            self.axis,
+            self.compute_dtype,
+        )
+        if observed:
+            self._observe(observed, x, training)
+        return y
+
+    def _formula(self) -> Callable[..., tf.Tensor]:
+        """The function of (x - shift, *coefficients)."""
+        raise NotImplementedError
+
+    def _reduction(self, training) -> fusion.Reduction | None:
+        """What the coefficients need of x."""
+        return fusion.MOMENTS
+
+    def _coefficients(self, reduced, x, training, gamma, beta, v=None) -> fusion.Coefficients:
+        """The formula's coefficients; x serves for its rank and number of elements alone."""
+        raise NotImplementedError
+
+    def _vectors(self) -> Sequence:
+        v = getattr(self, "v", None)
+        return [self.gamma, self.beta] if v is None else [self.gamma, self.beta, v]
+
+    def _mode(self, training):
+        return training
+
+    def _observe(self, observed: Sequence[tf.Tensor], x: tf.Tensor, training) -> None:
+        """Lets moving averages follow what the coefficients observed."""
+
+
+class FusedBatchNormAct(parts.BatchStatistics, FusedNormAct):
+    """Base of those with statistics over the batch, and moving averages of them."""
+
+    # The weights that follow what `_coefficients` observes, in its order.
+    _MOVING: tuple[str, ...]
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.nonlinearity or not self._LINEAR_IS_AFFINE:
+            for name in self._MOVING:
+                setattr(self, name, self._add_moving(name))
+
+    def _mode(self, training):
+        return self._in_training(training)
+
+    def _batch_moments(self, moments: statistics.Moments, x: tf.Tensor) -> statistics.Moments:
+        return statistics.batch_moments(moments, self._element_count(x))
+
+    def _moved(self, name: str, x: tf.Tensor) -> tf.Tensor:
+        """A moving average in the dtype that is computed in, of x's rank."""
+        average = tf.convert_to_tensor(getattr(self, name))
+        average = tf.cast(average, statistics.statistics_dtype(x.dtype))
+        return tf.reshape(average, self._channel_shape(x))
+
+    def _observe(self, observed, x, training):
+        if training is False:
+            return
+        for name, value in zip(self._MOVING, observed, strict=True):
+            self._move(getattr(self, name), value, x, training)
+
+
+def multiply_add(x, scale, offset):
+    """x * scale + offset."""
+    return x * scale + offset
+
+
+def rectified(x, scale, offset):
+    """max(x * scale + offset, 0)."""
+    return tf.nn.relu(x * scale + offset)
+
+
+def gated(x, scale, offset, v):
+    """n * sigmoid(v * n), n = x * scale + offset."""
+    n = x * scale + offset
+    return n * tf.sigmoid(v * n)
+
+
+def normalized(
+    moments: statistics.Moments, epsilon: float, gamma, beta, *more: tf.Tensor
+) -> fusion.Coefficients:
+    """Coefficients of n = (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
+    scale = gamma / tf.sqrt(moments.variance + epsilon)
+    return fusion.Coefficients((scale, beta - moments.rest * scale, *more), shift=moments.shift)

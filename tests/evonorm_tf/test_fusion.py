@@ -1,0 +1,76 @@
+"""What the fused layers keep from the forward for the backward pass: their input."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import evonorm_tf as en
+from evonorm_tf import fusion
+from evonorm_tf.layers import fused_layer
+
+FUSED = [name for name in en.names() if isinstance(en.get(name), fused_layer.FusedNormAct)]
+SHAPE = (4, 6, 6, 8)
+
+
+def test_all_the_papers_evonorms_and_their_rivals_are_fused():
+    papers = {f"evonorm_{name}" for name in ("b0", "b1", "b2", "s0", "s1", "s2")}
+    assert papers | {"bn_relu", "bn_silu", "gn_relu", "gn_silu", "ln_relu", "frn"} <= set(FUSED)
+
+
+def kept(layer, dtype):
+    """Names of the arrays of the input's size that the backward pass takes from the forward."""
+    forward, weights = set(), [weight.value for weight in layer.trainable_weights]
+    if not tf.is_tensor(weights[0]) and callable(weights[0]):  # Keras 2
+        weights = layer.trainable_weights
+
+    @tf.function(autograph=False)
+    def step(x, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+        forward.update(op.name for op in tf.compat.v1.get_default_graph().get_operations())
+        return tape.gradient(y, [x, *weights], upstream)
+
+    spec = tf.TensorSpec(SHAPE, dtype)
+    graph = step.get_concrete_function(spec, spec).graph
+    backward = [op for op in graph.get_operations() if op.name not in forward]
+    assert len(backward) > 10
+    return {
+        tensor.op.name
+        for op in backward
+        for tensor in op.inputs
+        if tensor.op.name in forward and tensor.shape.num_elements() == np.prod(SHAPE)
+    }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", FUSED)
+def test_a_graph_keeps_the_input_alone(name, dtype):
+    layer = en.get(name, dtype="float32" if dtype == "float32" else "mixed_bfloat16")
+    layer.build(SHAPE)
+    assert kept(layer, dtype) == {"x", "upstream"}
+
+
+def test_an_eager_tape_keeps_the_input_alone():
+    on_the_way = []
+
+    def formula(x, scale, offset):
+        product = tf.exp(x) * scale
+        on_the_way.append(weakref.ref(product))
+        return tf.sin(product + offset)
+
+    def coefficients(reduced, gamma, beta):
+        return fusion.Coefficients((gamma / reduced.variance, beta))
+
+    x = tf.random.stateless_normal(SHAPE, [1, 2])
+    weights = [tf.ones(SHAPE[-1]), tf.zeros(SHAPE[-1])]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y, _ = fusion.fused(formula, coefficients, fusion.MOMENTS, x, weights, -1, "float32")
+    gc.collect()
+    assert [product() for product in on_the_way] == [None]
+    assert np.abs(tape.gradient(y, x)).max() > 0
+    assert len(on_the_way) == 2
