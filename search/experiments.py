@@ -14,7 +14,8 @@ import json
 import pathlib
 import statistics
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from search import run
 from search.cli import quiet_tensorflow
 from search.config import Config, preset
 from search.events import LogLines
-from search.store import DATABASE, Store
+from search.store import DATABASE, Candidate, Store
 
 _TOP = 10
 # Shorter trainings than the demo's: what counts here is the difference between methods.
@@ -48,14 +49,14 @@ def configure(algorithm: str, seed: int, candidates: int, workers: int) -> Confi
     return Config.from_dict({**values, "preset": "experiment", "baselines": []})
 
 
-def progress_curve(store: Store, length: int) -> list[float]:
+def progress_curve(rows: Sequence[Candidate]) -> list[float]:
     """The mean fitness of the ten best so far after each sampled genotype; 0 before any.
 
     Each function counts once. Fewer than ten count as what is missing scoring zero.
     """
     best: list[float] = []
     curve = []
-    for row in store.candidates()[:length]:
+    for row in rows:
         if row.status == "accepted":
             best = sorted([*best, row.fitness], reverse=True)[:_TOP]
         curve.append(sum(best) / _TOP)
@@ -74,16 +75,16 @@ def evolution_experiment(folder, seeds: int, candidates: int, workers: int) -> d
         for algorithm in ("evolution", "random_rejection"):
             config = configure(algorithm, seed, candidates, workers)
             with _run(folder / f"{algorithm}_{seed}", config) as store:
-                top = [row.fitness for row in store.top(_TOP)]
+                rows = store.candidates()[:candidates]  # a run may have gone on further
                 result["evaluation"] = run.load_config(store).to_dict()["evaluation"]
                 result["runs"].append(
                     {
                         "algorithm": algorithm,
                         "seed": seed,
-                        "counts": store.counts(),
-                        "reasons": store.reasons(),
-                        "best": max(top, default=0.0),
-                        "curve": progress_curve(store, candidates),
+                        "counts": Counter(row.status for row in rows),
+                        "reasons": Counter(row.reason for row in rows if row.status == "rejected"),
+                        "best": max((row.fitness or 0.0 for row in rows), default=0.0),
+                        "curve": progress_curve(rows),
                     }
                 )
     return result

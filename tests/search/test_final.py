@@ -116,7 +116,7 @@ def test_nothing_accepted_is_one_clear_error(tmp_path):
 
 def test_the_curve_of_an_experiment(store):
     # Three baselines stand before the genotypes; a missing one of the ten scores zero.
-    curve = experiments.progress_curve(store, 100)
+    curve = experiments.progress_curve(store.candidates())
     assert curve[-3:] == pytest.approx([0.09, 0.17, 0.24])
 
 
