@@ -59,7 +59,7 @@ test: .venv/ready
 	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 -m 'not slow' $(PYTEST_ARGS)
 
 test-slow: .venv/ready
-	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 -m slow $(PYTEST_ARGS)
+	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 --dist load -m slow $(PYTEST_ARGS)
 
 test-tf215: .venv-tf215/ready
 	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 tests/evonorm_tf $(PYTEST_ARGS)
