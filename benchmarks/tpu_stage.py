@@ -29,8 +29,8 @@ _BATCH = 64
 # Side of the maps and filters of the 3x3 convolutions, of ResNet-50's first and third stage.
 _STAGES = {"stage1": (56, 64), "stage3": (14, 256)}
 _TITLE = (
-    "HBM temporaries and bytes accessed of a ResNet-50 stage's training step, bfloat16, 64 images,\n"
-    "over those with Keras's BatchNormalization and ReLU: `python -m benchmarks.tpu_stage --write`."
+    "HBM temporaries and bytes accessed of a ResNet-50 stage in training, bfloat16, 64 images,\n"
+    "over Keras's BatchNormalization and ReLU there: `python -m benchmarks.tpu_stage --write`."
 )
 _RECORD = pathlib.Path(__file__).with_suffix("")
 
