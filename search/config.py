@@ -71,6 +71,7 @@ class Method:
     fresh_fraction: float = 0.5  # offspring that are new random graphs; paper: 0.5 (A)
     initial_members: int = 100  # ours: accepted random graphs before the first tournament
     max_candidates: int | None = None  # genotypes to sample
+    max_evaluated: int | None = None  # genotypes to train, if only for the first test
     max_trained: int | None = None  # genotypes to accept after full training
     max_minutes: float | None = 2880.0  # paper: 2 days
     seed: int = 0
@@ -242,6 +243,7 @@ _RANGES = {
     "fresh_fraction": (0, 1),
     "initial_members": (1, None),
     "max_candidates": (1, None),
+    "max_evaluated": (1, None),
     "max_trained": (1, None),
     "max_minutes": (0, None),
     "seed": (0, 2**31 - 1),

@@ -286,6 +286,8 @@ class Controller:
         shares = [0.0]
         if method.max_candidates is not None:
             shares.append(self._sampled() / method.max_candidates)
+        if method.max_evaluated is not None:
+            shares.append(self._ledger.evaluated / method.max_evaluated)
         if method.max_trained is not None:
             shares.append(self._ledger.counts["accepted"] / method.max_trained)
         if method.max_minutes is not None:
@@ -297,7 +299,8 @@ class Controller:
         session = elapsed - self._elapsed_before
         share = self._share_used()
         method = self._config.method
-        bounded = any((method.max_candidates, method.max_trained, method.max_minutes))
+        budgets = method.max_candidates, method.max_evaluated, method.max_trained
+        bounded = any((*budgets, method.max_minutes))
         self._progress.update(
             Event(
                 kind,

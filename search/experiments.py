@@ -2,19 +2,21 @@
 
     python -m search.experiments --run-dir DIR [--out docs/search]
 
-(a) Evolution against random search with the same rejections, at equal numbers of sampled
-genotypes, over several seeds: figure 6 in small. (b) Random search without any rejection:
-how many of the trained genotypes stay at random guess, figure 2 in small.
+(a) Evolution against random search with the same rejections, at equal numbers of evaluations
+(genotypes on which training was spent), over several seeds: figure 6 in small. (b) Random
+search without any rejection: how many of the trained genotypes stay at random guess, figure 2
+in small.
 
-A run that was stopped goes on where it was. The numbers go to JSON, with a figure each.
+A run that was stopped goes on where it was, up to the budget asked for now. The numbers go
+to JSON, with a figure each.
 """
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import statistics
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -36,21 +38,29 @@ _SETTINGS = (
 )
 
 
-def configure(algorithm: str, seed: int, candidates: int, workers: int) -> Config:
-    """The demo's configuration for one run of an experiment, without baselines."""
+def configure(algorithm: str, seed: int, budget: str, workers: int) -> Config:
+    """The demo's configuration for one run of an experiment, without baselines.
+
+    `budget` is a field of `method` and its value, such as "max_evaluated=200".
+    """
     settings = [
         *_SETTINGS,
         f"method.algorithm={algorithm}",
         f"method.seed={seed}",
-        f"method.max_candidates={candidates}",
+        f"method.{budget}",
         f"workers={workers}",
     ]
     values = preset("demo").override(settings).to_dict()
     return Config.from_dict({**values, "preset": "experiment", "baselines": []})
 
 
+def evaluated(store: Store) -> list[Candidate]:
+    """The genotypes on which training was spent, in order of birth."""
+    return [row for row in store.candidates() if row.origin != "baseline" and row.was_evaluated]
+
+
 def progress_curve(rows: Sequence[Candidate]) -> list[float]:
-    """The mean fitness of the ten best so far after each sampled genotype; 0 before any.
+    """The mean fitness of the ten best so far after each genotype; 0 before any.
 
     Each function counts once. Fewer than ten count as what is missing scoring zero.
     """
@@ -68,21 +78,21 @@ def share_at_guess(scores: list[float], num_classes: int = 10) -> float:
     return statistics.fmean(score < 2 / num_classes for score in scores)
 
 
-def evolution_experiment(folder, seeds: int, candidates: int, workers: int) -> dict:
+def evolution_experiment(folder, seeds: int, evaluations: int, workers: int) -> dict:
     """Runs both algorithms for each seed; returns their curves and final figures."""
-    result: dict = {"seeds": list(range(seeds)), "candidates": candidates, "runs": []}
+    result: dict = {"seeds": list(range(seeds)), "evaluations": evaluations, "runs": []}
     for seed in range(seeds):
         for algorithm in ("evolution", "random_rejection"):
-            config = configure(algorithm, seed, candidates, workers)
+            config = configure(algorithm, seed, f"max_evaluated={evaluations}", workers)
             with _run(folder / f"{algorithm}_{seed}", config) as store:
-                rows = store.candidates()[:candidates]  # a run may have gone on further
+                rows = evaluated(store)[:evaluations]  # workers may have been at some more
                 result["evaluation"] = run.load_config(store).to_dict()["evaluation"]
                 result["runs"].append(
                     {
                         "algorithm": algorithm,
                         "seed": seed,
-                        "counts": Counter(row.status for row in rows),
-                        "reasons": Counter(row.reason for row in rows if row.status == "rejected"),
+                        "sampled": rows[-1].id,
+                        "accepted": sum(row.status == "accepted" for row in rows),
                         "best": max((row.fitness or 0.0 for row in rows), default=0.0),
                         "curve": progress_curve(rows),
                     }
@@ -92,7 +102,7 @@ def evolution_experiment(folder, seeds: int, candidates: int, workers: int) -> d
 
 def rejection_experiment(folder, candidates: int, workers: int) -> dict:
     """Trains random graphs without any rejection; returns their accuracies by anchor."""
-    config = configure("random", 0, candidates, workers)
+    config = configure("random", 0, f"max_candidates={candidates}", workers)
     with _run(folder / "random_0", config) as store:
         rows = [row for row in store.candidates() if row.scores is not None]
         anchors = config.evaluation.anchors
@@ -110,7 +120,7 @@ def rejection_experiment(folder, candidates: int, workers: int) -> dict:
 def _run(path: pathlib.Path, config: Config) -> Store:
     if (path / DATABASE).exists():
         store = Store.open(path, controller=True)
-        config = run.load_config(store)
+        config = dataclasses.replace(run.load_config(store), method=config.method)
     else:
         store = run.create(path, config)
     run.execute(store, config, LogLines(sys.stderr), with_final=False)
@@ -129,7 +139,7 @@ def _draw_curves(result: dict, path: pathlib.Path) -> None:
         line = axes.plot(curves.mean(0), linewidth=2, label=f"{title} (mean of {len(runs)} seeds)")
         for curve in curves:
             axes.plot(curve, color=line[0].get_color(), linewidth=0.7, alpha=0.6)
-    axes.set_xlabel("genotypes sampled")
+    axes.set_xlabel("evaluations (genotypes on which training was spent)")
     axes.set_ylabel("validation accuracy, mean of the ten best")
     axes.legend()
     canvas.savefig(path, dpi=150)
@@ -162,7 +172,7 @@ def main() -> None:
     parser.add_argument("--run-dir", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("docs/search"))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--candidates", type=int, default=3000)
+    parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--random-candidates", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
@@ -172,11 +182,11 @@ def main() -> None:
     _keep("rejection", rejection, _draw_histograms, options.out)
     print(json.dumps(rejection["share_at_random_guess"]))
     evolution = evolution_experiment(
-        options.run_dir, options.seeds, options.candidates, options.workers
+        options.run_dir, options.seeds, options.evaluations, options.workers
     )
     _keep("evolution", evolution, _draw_curves, options.out)
     for each in evolution["runs"]:
-        print(each["algorithm"], each["seed"], each["best"], each["curve"][-1], each["counts"])
+        print(each["algorithm"], each["seed"], each["best"], each["curve"][-1], each["accepted"])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections import Counter
 
 from evonorm_tf.layer_graph import LayerGraph
 from search.config import Config
+from search.outcome import TRAINED_REASONS
 from search.population import Population
 from search.store import Candidate, Store
 
@@ -55,6 +56,11 @@ class Ledger:
             except ValueError as error:
                 self.refuse(row.id, None, f"the graph of candidate {row.id}: {error}")
         self.population.count = self._store.count_members()
+
+    @property
+    def evaluated(self) -> int:
+        """Genotypes on which training was spent: accepted, or rejected by a test that trains."""
+        return self.counts["accepted"] + sum(self.reasons[reason] for reason in TRAINED_REASONS)
 
     @property
     def open_ids(self) -> list[int]:

@@ -7,6 +7,8 @@ from typing import Any
 
 # In this order; the first failure ends an evaluation.
 STAGES = ("quality", "stability", "training")
+# Why a layer can be rejected after some training.
+TRAINED_REASONS = ("quality", "stability")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from evonorm_tf.layer_graph import LayerGraph
-from search.outcome import Outcome, StageResult
+from search.outcome import TRAINED_REASONS, Outcome, StageResult
 from search.probe import FREE_REASONS
 
 MAX_BYTES = 200_000
 _LONGEST_TEXT = 300
 _REASONS = {"quality": ("quality",), "stability": ("stability",), "training": ()}
-_TRAINED_REASONS = ("quality", "stability")
 
 
 class RefusedReportError(Exception):
@@ -118,7 +117,7 @@ def _outcome(result: Any, anchors: Sequence[str]) -> Outcome:
         scores = _scores(scores, anchors)
         if result["reason"] is not None:
             raise RefusedReportError("an accepted layer has no reason")
-    elif result["status"] != "rejected" or result["reason"] not in _TRAINED_REASONS or scores:
+    elif result["status"] != "rejected" or result["reason"] not in TRAINED_REASONS or scores:
         raise RefusedReportError(
             f"unknown end {_short(result['status'])}, {_short(result['reason'])}"
         )

@@ -28,6 +28,7 @@ from search.database import (
     take_lock,
 )
 from search.errors import SearchError
+from search.outcome import TRAINED_REASONS
 
 SCHEMA_VERSION = 1
 ORIGINS = ("random", "mutation", "baseline")
@@ -63,6 +64,12 @@ class Candidate:
     def is_member(self) -> bool:
         """Whether the genotype was accepted into the population, trained or as a duplicate."""
         return self.origin != "baseline" and self.fitness is not None
+
+    @property
+    def was_evaluated(self) -> bool:
+        """Whether training was spent on it: accepted, or rejected by a test that trains."""
+        was_trained = self.status == "accepted" or self.reason in TRAINED_REASONS
+        return was_trained and self.duplicate_of is None
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Candidate))

@@ -84,8 +84,10 @@ class Run:
     def is_finished(self) -> bool:
         """Whether a budget is used up and nothing waits for evaluation."""
         minutes = self.settings.get("method.max_minutes")
+        evaluated = sum(row.was_evaluated for row in self.genotypes)
         budgets = (
             (self.settings.get("method.max_candidates"), len(self.genotypes)),
+            (self.settings.get("method.max_evaluated"), evaluated),
             (self.settings.get("method.max_trained"), len(self.ranking)),
             (None if minutes is None else 60 * minutes, self.elapsed),
         )

@@ -261,6 +261,13 @@ def test_the_budget_of_trained_genotypes(tmp_path, pools):
     assert len(trained) == 15
 
 
+def test_the_budget_of_evaluated_genotypes(tmp_path, pools):
+    settings = _config("method.max_candidates=none", "method.max_evaluated=15")
+    rows = _search(tmp_path / "run", settings)
+    assert sum(row.was_evaluated for row in rows if row.origin != "baseline") == 15
+    assert any(row.status == "rejected" for row in rows if not row.was_evaluated)
+
+
 def test_events_tell_the_figures_of_the_store(tmp_path, pools):
     progress = Silent()
     rows = _search(tmp_path / "run", _config(), progress)
