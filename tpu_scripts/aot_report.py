@@ -41,7 +41,7 @@ class Report:
 
     @property
     def roofline_seconds(self) -> float:
-        """No step is faster: the longer of the two; communication is not counted."""
+        """The longer of the two. XLA counts some bytes twice; communication is not counted."""
         return max(self.compute_seconds, self.memory_seconds)
 
     def as_dict(self) -> dict[str, Any]:
