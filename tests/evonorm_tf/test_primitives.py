@@ -195,8 +195,8 @@ def test_layer_config_round_trip(op, index_set):
 
 def test_merging_unequal_halves_by_hand():
     """mean and M2 of {1, 2} and {3, 4, 8}: worked out on paper."""
-    parts = statistics.moments_over(tf.constant([[1.0, 2.0]]), [1])
+    parts = statistics.two_pass(tf.constant([[1.0, 2.0]]), [1])
     assert (float(parts.mean[0, 0]), float(parts.variance[0, 0])) == (1.5, 0.25)
-    whole = statistics.moments_over(tf.constant([[1.0, 2.0, 3.0, 4.0, 8.0]]), [1])
+    whole = statistics.two_pass(tf.constant([[1.0, 2.0, 3.0, 4.0, 8.0]]), [1])
     np.testing.assert_allclose(whole.mean, [[3.6]], rtol=1e-6)
     np.testing.assert_allclose(whole.variance, [[5.84]], rtol=1e-6)
