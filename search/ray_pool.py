@@ -61,6 +61,7 @@ class RayPool:
         self._cluster = RayCluster(config)
         self._watch = Watch()
         self._tasks: dict[Any, _Task] = {}
+        self._taken = 0.0  # CPUs of the tasks in flight
         self._refresh()
 
     def __enter__(self) -> "RayPool":
@@ -78,9 +79,8 @@ class RayPool:
         """Whether another task would find room, or wait but a short time for it."""
         if self._settings.workers is not None:
             return len(self._tasks) < self._settings.workers
-        taken = sum(self._cluster.cpus_of(task.kind) for task in self._tasks.values())
         # With nothing in flight one task may wait, for a node to join.
-        return not self._tasks or taken < self._figures.cpus * (1 + _AHEAD)
+        return not self._tasks or self._taken < self._figures.cpus * (1 + _AHEAD)
 
     @property
     def is_busy(self) -> bool:
@@ -97,6 +97,7 @@ class RayPool:
 
     def _start(self, task: _Task) -> None:
         self._tasks[self._cluster.start(task.kind, task.arguments)] = task
+        self._taken += self._cluster.cpus_of(task.kind)
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
         """The next answers; none when the time is over.
@@ -104,10 +105,11 @@ class RayPool:
         Raises:
           SearchError: when a worker could not start, or the cluster is gone.
         """
-        if time.monotonic() - self._refreshed > _FIGURES_SECONDS:
-            self._refresh()
         answers = [answer for ready in self._ready(timeout) for answer in self._read(ready)]
-        return [*answers, *self._stuck()]
+        if time.monotonic() - self._refreshed > _FIGURES_SECONDS:
+            answers += self._stuck()
+            self._refresh()
+        return answers
 
     def _ready(self, timeout: float | None) -> list[Any]:
         """Generators with something to read: all that have it, once one does."""
@@ -180,6 +182,7 @@ class RayPool:
 
     def _drop(self, generator: Any, finished: bool) -> _Task:
         task = self._tasks.pop(generator)
+        self._taken -= self._cluster.cpus_of(task.kind)
         self._watch.end(id(task), finished)
         return task
 
