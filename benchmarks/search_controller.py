@@ -3,7 +3,8 @@
     python -m benchmarks.search_controller [--genotypes 1000000] [--rival 1500] [--json FILE]
 
 The real controller and its database, with `benchmarks.simulated_workers` in place of a cluster:
-genotypes and decisions a second, time per genotype as the history grows, memory and file, resuming;
+genotypes and decisions a second, time per genotype as the history grows, memory and file,
+resuming, the same work upon a short and a long history in turn;
 then shorter runs with stragglers and with workers that vanish. Beside it PyGlove's regularized
 evolution over the same nodes, with the same recorded scores, in memory and without a database.
 A decision is a genotype born or an answer taken. Seconds are processor seconds of the
@@ -33,6 +34,7 @@ from search.store import DATABASE, Store
 _BLOCKS = 20
 # In proportion to fewer genotypes, so that the run is many evaluations long.
 _SCENARIO_WORKERS = 500
+_SHORT, _CONTINUED, _ROUNDS = 20_000, 6000, 3
 _TRAINING_HOURS = 6.5  # paper: 3 to 10 hours for one model on one worker
 
 
@@ -70,7 +72,7 @@ class _Meter:
                 "microseconds_per_genotype": 1e6 * seconds / (sampled - before[0]),
                 "decisions_per_second": (decisions - before[1]) / seconds,
                 "megabytes_of_memory": _resident() / 1e6,
-                "megabytes_of_file": self._path.stat().st_size / 1e6,
+                "megabytes_of_file": _file_size(self._path) / 1e6,
             }
         )
         print(json.dumps(self.blocks[-1]), file=sys.stderr, flush=True)
@@ -115,6 +117,31 @@ def simulate(folder: pathlib.Path, genotypes: int, workers: Workers) -> dict:
         "share_of_time_lost": pool.lost / (pool.useful + pool.lost),
         "blocks": meter.blocks,
     }
+
+
+def continued(folder: pathlib.Path, genotypes: int) -> dict:
+    """Goes on with a run for some genotypes; the same figures as of a whole one, in short."""
+    recording = json.loads(RECORDING.read_text(encoding="utf-8"))
+    with Store.open(folder, controller=True) as store:
+        history = store.last_id()
+        config = run.load_config(store).override([f"method.max_candidates={history + genotypes}"])
+        meter = _Meter(history + genotypes, folder / DATABASE)
+        pool = meter.pool = SimulatedPool(config, Workers(300), recording, seed=history)
+        controller = Controller(config, store, meter, lambda _: pool)
+        start = time.process_time()
+        controller.run()
+        seconds = time.process_time() - start - pool.own_seconds
+    return {
+        "history": history,
+        "microseconds_per_genotype": 1e6 * seconds / genotypes,
+        "decisions_per_second": (meter.decisions + pool.answers) / seconds,
+    }
+
+
+def compare_histories(long: pathlib.Path, short: pathlib.Path) -> list[dict]:
+    """The same work upon a short and a long history in turn, under equal conditions."""
+    simulate(short, _SHORT, Workers(300))
+    return [continued(folder, _CONTINUED) for _ in range(_ROUNDS) for folder in (short, long)]
 
 
 def resume(folder: pathlib.Path) -> dict:
@@ -187,6 +214,11 @@ def _slowdown() -> float:
     return 3600 * _TRAINING_HOURS / float(np.mean(seconds))
 
 
+def _file_size(path: pathlib.Path) -> int:
+    """Of the database with what its log still holds."""
+    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+
+
 def _resident() -> int:
     pages = pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
     return int(pages) * resource.getpagesize()
@@ -209,6 +241,7 @@ def main() -> None:
         folder = options.folder or pathlib.Path(temporary) / "run"
         result["controller"] = simulate(folder, options.genotypes, Workers(slowdown=slowdown))
         result["resume_seconds"] = resume(folder)
+        result["histories"] = compare_histories(folder, pathlib.Path(temporary) / "short")
     if options.scenario_genotypes:
         result["scenarios"] = scenarios(options.scenario_genotypes, slowdown)
     print(json.dumps(result, indent=1))

@@ -67,6 +67,7 @@ class SimulatedPool:
         self._workers, self._recording = workers, recording
         self._rng = np.random.default_rng(seed)
         self._events: list[tuple] = []
+        self._submitted: list[tuple[Any, str, str]] = []
         self._recent: deque[str] = deque(maxlen=_RECENT_FUNCTIONS)
         self._sequence = self.answers = 0
         self.now = self.useful = self.lost = self.own_seconds = 0.0
@@ -80,26 +81,31 @@ class SimulatedPool:
     @property
     def has_idle(self) -> bool:
         """Whether a worker waits."""
-        return len(self._events) < self._workers.count
+        return len(self._events) + len(self._submitted) < self._workers.count
 
     @property
     def is_busy(self) -> bool:
         """Whether an answer is to come."""
-        return bool(self._events)
+        return bool(self._events or self._submitted)
 
     def submit(self, tag: Any, kind: str, *arguments: Any) -> None:
         """Gives a task to a worker that waits."""
-        start = time.process_time()
-        row, digest = self._fate(arguments[0])
+        self._submitted.append((tag, kind, arguments[0]))
+
+    def _begin(self, tag: Any, kind: str, layer: str) -> None:
+        row, digest = self._fate(layer)
         stages = ("probe",) if kind == "probe" else self._stages(row)
         end = self.now + sum(self._stage_time(stage, row) for stage in stages)
         self._sequence += 1
         heapq.heappush(self._events, (end, self._sequence, tag, kind, row, digest))
-        self.own_seconds += time.process_time() - start
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
         """The answers of the next turn that has any."""
+        # All of the simulation is here: reading the clock is not cheap.
         start = time.process_time()
+        for task in self._submitted:
+            self._begin(*task)
+        self._submitted.clear()
         self.now = max(self.now + self._workers.turn, self._events[0][0])
         answers = []
         while self._events and self._events[0][0] <= self.now:
