@@ -141,7 +141,7 @@ def _draw_curves(result: dict, path: pathlib.Path) -> None:
             axes.plot(curve, color=line[0].get_color(), linewidth=0.7, alpha=0.6)
     axes.set_xlabel("evaluations (genotypes on which training was spent)")
     axes.set_ylabel("validation accuracy, mean of the ten best")
-    axes.legend()
+    axes.legend(loc="upper left")
     canvas.savefig(path, dpi=150)
 
 
