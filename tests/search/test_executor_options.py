@@ -6,6 +6,7 @@ import pytest
 
 from search import cli, config, run
 from search.errors import SearchError
+from search.store import Store
 
 
 def _chosen(monkeypatch, *arguments):
@@ -55,3 +56,14 @@ def test_the_paper_s_workers_have_two_cores():
     for name in ("paper-b", "paper-s"):
         cluster = config.preset(name).ray
         assert (cluster.probe_cpus, cluster.training_cpus) == (1.0, 2.0)
+
+
+def test_a_second_controller_is_refused_before_it_joins_a_cluster(tmp_path, capsys):
+    settings = config.preset("smoke").override(["executor=ray"])
+    with run.create(tmp_path, settings):
+        for command in (["resume"], ["run", "--preset", "smoke"]):
+            code = cli.main([*command, "--run-dir", str(tmp_path), "--executor", "ray"])
+            assert code == 1
+            assert f"another search is running in {tmp_path}" in capsys.readouterr().err
+    with Store.open(tmp_path) as store:
+        assert len(store.candidates()) == 1

@@ -11,9 +11,8 @@ import time
 import pytest
 
 import tests.search.test_ray_pool as this_module
-from search import cli, config, run
+from search import config
 from search.errors import SearchError
-from search.store import Store
 from search.worker import FATAL
 
 ray = pytest.importorskip("ray")
@@ -21,6 +20,7 @@ cloudpickle = pytest.importorskip("ray.cloudpickle")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 ray_pool = pytest.importorskip("search.ray_pool")
 
+pytestmark = pytest.mark.slow  # a cluster takes a while to start
 SETTINGS = ("executor=ray", "evaluation.anchors=resnet_small", "ray.workers=4")
 LONGEST = 60.0
 
@@ -126,7 +126,6 @@ def test_workers_that_misbehave_are_told_apart(new_pool, tmp_path):
     assert all(answer.host for answer in answers if answer.kind != "died")
 
 
-@pytest.mark.slow
 def test_a_stuck_stage_is_ended_and_its_slot_is_free_again(new_pool):
     with new_pool("ray.quality_minutes=0.01", "ray.workers=3") as pool:
         for number in range(1, 4):  # all the CPUs there are
@@ -142,7 +141,6 @@ def test_a_worker_that_cannot_start_ends_the_run(new_pool):
         _answers(pool, 1)
 
 
-@pytest.mark.slow
 def test_a_stage_that_is_lost_with_its_node_is_done_on_another(new_pool, cluster, tmp_path):
     # Only the new node has three CPUs, so that the task starts there.
     doomed = cluster.add_node(num_cpus=3)
@@ -176,14 +174,3 @@ def test_a_stage_larger_than_every_node_and_a_cluster_that_is_not_there(new_pool
         new_pool("ray.training_cpus=64")
     with pytest.raises(SearchError, match="no Ray cluster at nowhere"):
         new_pool("ray.address=nowhere")
-
-
-def test_a_second_controller_is_refused_before_it_joins_a_cluster(tmp_path, capsys):
-    settings = config.preset("smoke").override(["executor=ray"])
-    with run.create(tmp_path, settings):
-        for command in (["resume"], ["run", "--preset", "smoke"]):
-            code = cli.main([*command, "--run-dir", str(tmp_path), "--executor", "ray"])
-            assert code == 1
-            assert f"another search is running in {tmp_path}" in capsys.readouterr().err
-    with Store.open(tmp_path) as store:
-        assert len(store.candidates()) == 1
