@@ -46,8 +46,11 @@ def configure(network: str, layer: str, image_size: int | None = None) -> Experi
 
 def _experiment_of(network: str) -> ExperimentConfig:
     for name, experiment in EXPERIMENTS.items():
-        if f"_{network}_" in name and experiment.build().task.model.network == network:
-            return experiment.build()
+        if f"_{network}_" not in name:
+            continue
+        params = experiment.build()
+        if params.kind == "classification" and params.task.model.network == network:
+            return params
     return EXPERIMENTS[_FALLBACK].build()
 
 

@@ -20,7 +20,7 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 import tensorflow as tf
 
 from trainers.configs.classification import ExperimentConfig
-from trainers.engine import parameters
+from trainers.engine import parameters, restoring
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 
@@ -60,6 +60,7 @@ def read(model_dir: str) -> Run:
       TrainersError: when the folder holds no run.
     """
     params = parameters.load(os.path.join(model_dir, "params.yaml"))
+    restoring.check_kind(params, "classification", model_dir)
     loss = _curve(os.path.join(model_dir, "train"), "training_loss")
     accuracy = _curve(os.path.join(model_dir, "validation"), "accuracy")
     if not loss and not accuracy:

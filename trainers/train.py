@@ -14,12 +14,13 @@ from absl import app, flags
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
 # isort: split
+import numpy as np
 from official.common import flags as tfm_flags
 from official.core import task_factory, train_utils
 from official.modeling import performance
 
 from trainers import experiments
-from trainers.configs.classification import ExperimentConfig
+from trainers.configs.experiment import ExperimentConfig
 from trainers.engine import distribution, parameters
 from trainers.engine.runner import Runner
 from trainers.errors import TrainersError, TrainingDivergedError
@@ -67,8 +68,9 @@ class LastEvaluation:
         self.metrics: dict[str, float] = {}
 
     def __call__(self, output) -> None:
-        """Keeps the scalars."""
-        self.metrics = {name: float(value) for name, value in output.items()}
+        """Keeps the scalars; others are pictures for TensorBoard."""
+        scalars = {n: v for n, v in output.items() if not isinstance(v, dict) and np.ndim(v) == 0}
+        self.metrics = {name: float(value) for name, value in scalars.items()}
 
 
 def main(_) -> None:

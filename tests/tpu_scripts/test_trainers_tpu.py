@@ -10,7 +10,7 @@ import threading
 import pytest
 import tensorflow as tf
 
-from trainers.configs.classification import RuntimeConfig
+from trainers.configs.experiment import RuntimeConfig
 from trainers.engine import distribution
 from trainers.errors import TrainersError
 
@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 # Connects as the trainers do, in a process of its own: a cluster belongs to the whole process.
 CONNECT = """
 import sys
-from trainers.configs.classification import RuntimeConfig
+from trainers.configs.experiment import RuntimeConfig
 from trainers.engine import distribution
 from trainers.errors import TrainersError
 try:

@@ -1,6 +1,7 @@
 """Weight decay, steps, evaluation, NaN and checkpoints of the engine."""
 
 import math
+import pathlib
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import evonorm_tf as en
 from tests.trainers import tiny
 from trainers import train
 from trainers.data import digits
-from trainers.engine import weight_decay
+from trainers.engine import parameters, weight_decay
 from trainers.engine.runner import SharedCheckpointManager
 from trainers.engine.task import ClassificationTask
 from trainers.errors import TrainersError, TrainingDivergedError
@@ -151,6 +152,18 @@ def test_another_model_in_the_folder_is_an_error(trained):
     folder, _, _ = trained
     with pytest.raises(TrainersError, match=r"model_dir.*norm_act='evonorm_b0'"):
         train.run(tiny.config("frn"), "eval", folder)
+
+
+def test_a_folder_without_a_kind_is_of_classification(trained, tmp_path):
+    folder, params, _ = trained
+    text = pathlib.Path(folder, "params.yaml").read_text(encoding="utf-8")
+    assert "kind: classification\n" in text
+    old = tmp_path / "params.yaml"
+    old.write_text(text.replace("kind: classification\n", ""), encoding="utf-8")
+    assert parameters.load(str(old)).as_dict() == params.as_dict()
+    old.write_text(text.replace("kind: classification\n", "kind: none\n"), encoding="utf-8")
+    with pytest.raises(TrainersError, match=r"is no configuration of this project.*none"):
+        parameters.load(str(old))
 
 
 def test_divergence_names_step_and_layer_and_keeps_the_checkpoint(tmp_path):

@@ -1,4 +1,4 @@
-"""Every experiment's network traces a training step with its layer, on two small images."""
+"""Every classification network traces a training step with its layer, on two small images."""
 
 import multiprocessing
 
@@ -34,8 +34,10 @@ def distinct():
     """The experiments, without those that differ in batch size and settings alone."""
     pairs = {}
     for name, experiment in EXPERIMENTS.items():
-        model = experiment.build().task.model
-        pairs.setdefault((model.network, model.norm_act), name)
+        params = experiment.build()
+        if params.kind == "classification":
+            model = params.task.model
+            pairs.setdefault((model.network, model.norm_act), name)
     return list(pairs.values())
 
 

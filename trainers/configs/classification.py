@@ -2,7 +2,8 @@
 
 Dataclasses of tf-models-official's kind: overridden by YAML files and `--params_override`,
 where an unknown key is an error, and written to `params.yaml` in the model folder. Every
-field here is read; what is inherited and not read is listed in `engine/parameters.py`.
+field here is read; what is inherited and not read is listed in `engine/parameters.py` and
+`engine/task.py`.
 """
 
 import dataclasses
@@ -10,6 +11,8 @@ import dataclasses
 from official.core import config_definitions
 from official.modeling import optimization
 from official.modeling.hyperparams import base_config
+
+from trainers.configs import experiment
 
 # Of ImageNet, in units of a pixel's 0 to 255; as in tf-models-official and the authors' code.
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
@@ -119,33 +122,11 @@ class ClassificationConfig(config_definitions.TaskConfig):
 
 
 @dataclasses.dataclass
-class RuntimeConfig(config_definitions.RuntimeConfig):
-    """Where it runs.
+class ExperimentConfig(experiment.ExperimentConfig):
+    """A whole experiment of classification."""
 
-    Attributes:
-      distribution_strategy: "auto" (TPU if one is named, else all GPUs, else the CPU),
-        "one_device", "mirrored", "multi_worker_mirrored" or "tpu".
-      cpu_replicas: CPU devices that "mirrored" trains on where there is no GPU.
-      tpu_zone, tpu_project: of the TPU; empty for those of the machine that asks.
-      tpu_timeout: seconds within which the TPU must have answered.
-    """
-
-    distribution_strategy: str = "auto"
-    cpu_replicas: int = 1
-    tpu_zone: str = ""
-    tpu_project: str = ""
-    tpu_timeout: float = 300.0
-
-
-@dataclasses.dataclass
-class ExperimentConfig(config_definitions.ExperimentConfig):
-    """A whole experiment."""
-
+    kind: str = "classification"
     task: ClassificationConfig = dataclasses.field(default_factory=ClassificationConfig)
-    trainer: config_definitions.TrainerConfig = dataclasses.field(
-        default_factory=config_definitions.TrainerConfig
-    )
-    runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
 
 
 OptimizationConfig = optimization.OptimizationConfig

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from trainers.engine.task import everywhere
+from trainers.engine.steps import everywhere
 from trainers.engine.trainer import Trainer
 from trainers.errors import TrainingDivergedError
 
@@ -48,51 +48,54 @@ def _locate(trainer: Trainer, step: int) -> tuple[str | None, str]:
     iterator = iter(trainer.train_input(step - 1))
     watch = _watched(trainer)
     for _ in range(_BATCHES):
-        outputs, gradients = (list(flags.numpy()) for flags in watch(next(iterator)))
-        if not all(outputs):
-            layer = trainer.model.layers[outputs.index(False)]
-            return layer.name, f"First in the output of {layer.name} ({type(layer).__name__})."
-        if not all(gradients):
+        bad_outputs, bad_gradients = watch(next(iterator))
+        if bad_outputs:
+            layer = bad_outputs[0]
+            return layer, f"First in the output of {layer} ({_class(trainer.model, layer)})."
+        if bad_gradients:
             # Backwards: the last variable in the network's order comes first.
-            name = trainer.model.trainable_variables[
-                len(gradients) - 1 - gradients[::-1].index(False)
-            ].name
+            name = bad_gradients[-1]
             return _owner(trainer.model, name), f"First in the gradient of {name}."
     return None, "It does not occur again on the next batches."
 
 
 def _watched(trainer: Trainer):
-    """A function of a distributed batch: which layers' outputs and gradients are finite."""
-    model, task = trainer.model, trainer.task
-    inside = tf.keras.Model(model.inputs, [layer.output for layer in model.layers])
+    """A function of a distributed batch: names of outputs and gradients not finite, in order."""
+    names: list[list[str]] = []
 
     def replica(batch):
-        images, labels, _ = batch
-        with tf.GradientTape() as tape:
-            outputs = inside(task.normalized(images), training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                labels, tf.cast(outputs[-1], tf.float32)
-            )
-            loss = tf.reduce_mean(losses)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        return _flags(outputs), _flags(gradients)
+        probed = trainer.task.probe(batch, trainer.model)
+        names[:] = [[name for name, _ in pairs] for pairs in probed]
+        return [_flags([tensor for _, tensor in pairs]) for pairs in probed]
 
     @tf.function
-    def watch(batch):
+    def flags_of(batch):
         results = trainer.strategy.run(replica, args=(batch,))
         return [trainer.strategy.experimental_local_results(flags)[0] for flags in results]
+
+    def watch(batch) -> list[list[str]]:
+        flags = flags_of(batch)
+        return [
+            [name for name, finite in zip(group, values.numpy(), strict=True) if not finite]
+            for group, values in zip(names, flags, strict=True)
+        ]
 
     return watch
 
 
 def _flags(tensors) -> tf.Tensor:
     """For each tensor whether all its elements are finite on all replicas."""
-    return tf.stack(
-        [
-            everywhere(tf.constant(True) if t is None else tf.reduce_all(tf.math.is_finite(t)))
-            for t in tensors
-        ]
-    )
+    flags = [
+        everywhere(tf.constant(True) if t is None else tf.reduce_all(tf.math.is_finite(t)))
+        for t in tensors
+    ]
+    return tf.stack(flags) if flags else tf.zeros([0], tf.bool)
+
+
+def _class(model: tf.keras.Model, layer_name: str) -> str:
+    """Class of the layer of that name, in the model or a model within it."""
+    found = (m for m in model.submodules if getattr(m, "name", None) == layer_name)
+    return type(next(found)).__name__
 
 
 def _owner(model: tf.keras.Model, variable_name: str) -> str | None:

@@ -9,17 +9,15 @@ import yaml
 from official.core import train_utils
 from official.modeling.hyperparams import params_dict
 
-from trainers.configs.classification import ExperimentConfig
-from trainers.data import inputs
+from trainers.configs.experiment import ExperimentConfig
 from trainers.data.sharding import check_divides
-from trainers.engine import networks
+from trainers.engine.kinds import KINDS
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 
 # Inherited from tf-models-official and not read here: setting one is an error.
 _UNREAD = (
     "task.differential_privacy_config",
-    "task.allow_image_summary",
     "task.name",
     "runtime.gpu_thread_mode",
     "runtime.dataset_num_private_threads",
@@ -59,10 +57,18 @@ def parse(flags: Any) -> ExperimentConfig:
 
 def load(path: str) -> ExperimentConfig:
     """The configuration in a model folder's params.yaml."""
-    params = ExperimentConfig()
     try:
-        return params_dict.override_params_dict(params, path, is_strict=True)
-    except (KeyError, ValueError, tf.errors.NotFoundError) as error:
+        with tf.io.gfile.GFile(path) as file:
+            # Folders from before there were kinds name none.
+            kind = yaml.safe_load(file).get("kind", "classification")
+        return params_dict.override_params_dict(KINDS[kind].config(), path, is_strict=True)
+    except (
+        AttributeError,
+        KeyError,
+        ValueError,
+        yaml.YAMLError,
+        tf.errors.NotFoundError,
+    ) as error:
         raise TrainersError(f"{path} is no configuration of this project: {error}") from error
 
 
@@ -72,28 +78,20 @@ def check(params: ExperimentConfig) -> None:
     Raises:
       TrainersError: naming the field.
     """
+    default = type(params)()
+    if params.kind != default.kind:
+        raise TrainersError(
+            f"`kind` must be {default.kind!r} for this experiment. Received: kind={params.kind!r}"
+        )
+    task, trainer = KINDS[params.kind].task, params.trainer
     params.validate()
-    default = ExperimentConfig()
-    for path in _UNREAD:
+    for path in (*_UNREAD, *task.unread):
         if _value(params, path) != _value(default, path):
             raise TrainersError(
                 f"`{path}` is not read by this engine; leave it alone. "
                 f"Received: {path}={_value(params, path)!r}"
             )
-    model, trainer = params.task.model, params.trainer
-    if model.network not in networks.NETWORKS:
-        raise TrainersError(
-            f"`task.model.network` must be one of {', '.join(networks.NETWORKS)}. "
-            f"Received: network={model.network!r}"
-        )
-    networks.layer_of(model.norm_act)
-    channels = len(model.input_size) == 3 and model.input_size[2]
-    if not channels or {len(model.mean), len(model.stddev)} != {channels}:
-        raise TrainersError(
-            "`task.model.input_size` must be height, width, channels, and `mean` and `stddev` "
-            f"have a number for each channel. Received: input_size={list(model.input_size)}, "
-            f"mean={list(model.mean)}, stddev={list(model.stddev)}"
-        )
+    task.check(params)
     for name in ("train_steps", "steps_per_loop", "checkpoint_interval", "validation_interval"):
         if getattr(trainer, name) < 1:
             raise TrainersError(
@@ -112,7 +110,7 @@ def check_data(params: ExperimentConfig, mode: str, replicas: int) -> None:
         if needed:
             config = getattr(params.task, name)
             check_divides(config.global_batch_size, replicas)
-            inputs.check(config, params.task.model, f"task.{name}")
+            KINDS[params.kind].task.check_data(config, params, f"task.{name}")
 
 
 def check_model_dir(params: ExperimentConfig, model_dir: str) -> None:
@@ -125,14 +123,23 @@ def check_model_dir(params: ExperimentConfig, model_dir: str) -> None:
     path = os.path.join(model_dir, "params.yaml")
     if not tf.io.gfile.exists(path):
         return
-    there, here = load(path).task.model.as_dict(), params.task.model.as_dict()
-    differing = [name for name in here if here[name] != there[name]]
-    if differing:
+    there, here = (_flat(p.task.model.as_dict()) for p in (load(path), params))
+    differing = [name for name in there if here.get(name) != there[name]]
+    if differing or there.keys() != here.keys():
         shown = ", ".join(f"{name}={there[name]!r}" for name in differing)
         raise TrainersError(
             f"`model_dir` holds another model: {shown}. Choose an empty folder. "
             f"Received: model_dir={model_dir}"
         )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        flat.update(_flat(value, f"{path}.") if isinstance(value, dict) else {path: value})
+    return flat
 
 
 def _value(params: Any, path: str) -> Any:

@@ -3,28 +3,32 @@
 import os
 
 import tensorflow as tf
+from official.core import task_factory
 
-from trainers.configs.classification import ExperimentConfig
+from trainers.configs.experiment import ExperimentConfig
 from trainers.engine import parameters
-from trainers.engine.task import ClassificationTask
+from trainers.engine.base import EngineTask
 from trainers.errors import TrainersError
 
 
 def restore(
-    model_dir: str, checkpoint: str = ""
-) -> tuple[ExperimentConfig, ClassificationTask, tf.keras.Model]:
+    model_dir: str, checkpoint: str = "", kind: str = "classification"
+) -> tuple[ExperimentConfig, EngineTask, tf.keras.Model]:
     """The configuration, task and model of a model folder, with the checkpoint's weights.
 
     Args:
       model_dir: a folder that `trainers.train` wrote.
       checkpoint: path of another checkpoint than the newest. Moving averages of the
         weights, where they are kept, are preferred to the newest checkpoint.
+      kind: of the experiments that the caller can use; see `trainers.engine.kinds`.
 
     Raises:
-      TrainersError: when there is no configuration or no checkpoint, or they do not match.
+      TrainersError: when there is no configuration or no checkpoint, they do not match, or
+        the model is of another kind.
     """
     params = parameters.load(os.path.join(model_dir, "params.yaml"))
-    task = ClassificationTask(params.task)
+    check_kind(params, kind, model_dir)
+    task = task_factory.get_task(params.task)
     model = task.build_model()
     path = checkpoint or newest(model_dir)
     try:
@@ -35,6 +39,15 @@ def restore(
             f"the checkpoint {path} cannot be read into the model: {error}"
         ) from error
     return params, task, model
+
+
+def check_kind(params: ExperimentConfig, kind: str, model_dir: str) -> None:
+    """Raises TrainersError for a model folder of another kind of experiment."""
+    if params.kind != kind:
+        raise TrainersError(
+            f"`model_dir` must hold an experiment of {kind}, not of {params.kind}. "
+            f"Received: model_dir={model_dir}"
+        )
 
 
 def newest(model_dir: str) -> str:

@@ -64,9 +64,9 @@ class Runner(train_lib.OrbitExperimentRunner):
                 self._run_mode()
         except tf.errors.DataLossError as error:
             latest = self.checkpoint_manager.latest_shared() or "none was written"
-            data = self.params.task.train_data
+            name = self.trainer.task.data_name(self.params.task.train_data)
             raise TrainersError(
-                f"a record of {data.source!r} (or of the validation data) is corrupt; prepare the "
+                f"a record of {name!r} (or of the validation data) is corrupt; prepare the "
                 f"data set again. Last good checkpoint: {latest}. TensorFlow says: {error.message}"
             ) from error
 

@@ -1,18 +1,19 @@
 """The classification task: model, loss, steps and metrics, for tf-models-official."""
 
 import tensorflow as tf
-from official.core import base_task, task_factory
+from official.core import task_factory
 
-from trainers.configs.classification import ClassificationConfig, DataConfig
+from trainers.configs.classification import ClassificationConfig, DataConfig, ExperimentConfig
 from trainers.data import inputs
-from trainers.engine import weight_decay
-from trainers.engine.networks import build_network
+from trainers.engine import networks, steps, weight_decay
+from trainers.engine.base import EngineTask
+from trainers.errors import TrainersError
 
 _TOP_K = 5
 
 
 @task_factory.register_task_cls(ClassificationConfig)
-class ClassificationTask(base_task.Task):
+class ClassificationTask(EngineTask):
     """Trains a network of `trainers.models` with any norm-act layer.
 
     Pixels from 0 to 255 are normalized here, so that an exported model takes them too.
@@ -20,10 +21,41 @@ class ClassificationTask(base_task.Task):
     gradients, and says so in its logs ("finite"), which the trainer turns into an error.
     """
 
+    unread = ("task.allow_image_summary",)
+
+    @classmethod
+    def check(cls, params: ExperimentConfig) -> None:
+        """Network, layer and the images' size and scaling. Raises TrainersError."""
+        model = params.task.model
+        if model.network not in networks.NETWORKS:
+            raise TrainersError(
+                f"`task.model.network` must be one of {', '.join(networks.NETWORKS)}. "
+                f"Received: network={model.network!r}"
+            )
+        networks.layer_of(model.norm_act)
+        channels = len(model.input_size) == 3 and model.input_size[2]
+        if not channels or {len(model.mean), len(model.stddev)} != {channels}:
+            raise TrainersError(
+                "`task.model.input_size` must be height, width, channels, and `mean` and "
+                f"`stddev` have a number for each channel. Received: "
+                f"input_size={list(model.input_size)}, "
+                f"mean={list(model.mean)}, stddev={list(model.stddev)}"
+            )
+
+    @classmethod
+    def check_data(cls, config: DataConfig, params: ExperimentConfig, path: str) -> None:
+        """Compares a data set's images and classes with the model's. Raises TrainersError."""
+        inputs.check(config, params.task.model, path)
+
+    @classmethod
+    def data_name(cls, config: DataConfig) -> str:
+        """The data set's source."""
+        return config.source
+
     def build_model(self) -> tf.keras.Model:
         """The network; the same initial weights for the same `task.seed`."""
         tf.keras.utils.set_random_seed(self.task_config.seed)
-        return build_network(self.task_config.model)
+        return networks.build_network(self.task_config.model)
 
     def build_inputs(
         self,
@@ -68,23 +100,31 @@ class ClassificationTask(base_task.Task):
             logits = self.logits(images, model, training=True)
             loss = tf.reduce_mean(self._cross_entropy(labels, logits))
             loss += weight_decay.penalty(decayed, config.weight_decay)
-            # The optimizer adds up the replicas' gradients.
-            scaled = loss / tf.distribute.get_strategy().num_replicas_in_sync
-            if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
-                scaled = optimizer.get_scaled_loss(scaled)
+            scaled = steps.scaled(loss, optimizer)
         variables = model.trainable_variables
         gradients = tape.gradient(scaled, variables)
-        if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
-            # It skips steps with infinite gradients itself, and lowers its scale.
-            gradients = optimizer.get_unscaled_gradients(gradients)
-            finite = everywhere(tf.math.is_finite(loss))
-        else:
-            finite = everywhere(tf.math.is_finite(loss + _norm(gradients)))
-            gradients = [_kept_if(finite, gradient) for gradient in gradients]
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        finite = steps.apply_if_finite(gradients, variables, optimizer, loss)
         for metric in metrics or ():
             metric.update_state(labels, logits)
         return {self.loss: loss, "finite": finite}
+
+    def probe(self, inputs, model):
+        """All layers' outputs, and the gradients of the cross-entropy alone."""
+        images, labels, _ = inputs
+        inside = tf.keras.Model(model.inputs, [layer.output for layer in model.layers])
+        with tf.GradientTape() as tape:
+            outputs = inside(self.normalized(images), training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                labels, tf.cast(outputs[-1], tf.float32)
+            )
+            loss = tf.reduce_mean(losses)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        names = [layer.name for layer in model.layers]
+        variables = [variable.name for variable in model.trainable_variables]
+        return (
+            list(zip(names, outputs, strict=True)),
+            list(zip(variables, gradients, strict=True)),
+        )
 
     def validation_step(self, inputs, model, metrics=None):
         """Updates the metrics; the loss is one of them, since it is weighted."""
@@ -109,20 +149,3 @@ class ClassificationTask(base_task.Task):
         return tf.keras.losses.categorical_crossentropy(
             one_hot, logits, from_logits=True, label_smoothing=smoothing
         )
-
-
-def everywhere(condition: tf.Tensor) -> tf.Tensor:
-    """Whether a condition holds on all replicas; to be called within one."""
-    context = tf.distribute.get_replica_context()
-    failed = tf.cast(tf.logical_not(condition), tf.float32)
-    if context is not None and context.num_replicas_in_sync > 1:
-        failed = context.all_reduce(tf.distribute.ReduceOp.SUM, failed)
-    return tf.equal(failed, 0.0)
-
-
-def _norm(gradients) -> tf.Tensor:
-    return tf.linalg.global_norm([gradient for gradient in gradients if gradient is not None])
-
-
-def _kept_if(finite: tf.Tensor, gradient):
-    return None if gradient is None else tf.where(finite, gradient, tf.zeros_like(gradient))

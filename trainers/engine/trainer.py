@@ -6,8 +6,8 @@ import tensorflow as tf
 from official.core import base_trainer
 from official.modeling import optimization
 
-from trainers.configs.classification import ExperimentConfig
-from trainers.engine.task import ClassificationTask
+from trainers.configs.experiment import ExperimentConfig
+from trainers.engine.base import EngineTask
 
 
 class Trainer(base_trainer.Trainer):
@@ -23,7 +23,7 @@ class Trainer(base_trainer.Trainer):
     def __init__(
         self,
         config: ExperimentConfig,
-        task: ClassificationTask,
+        task: EngineTask,
         train: bool,
         evaluate: bool,
         checkpoint_exporter=None,

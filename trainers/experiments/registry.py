@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from official.core import exp_factory
 
-from trainers.configs.classification import ExperimentConfig
+from trainers.configs.experiment import ExperimentConfig
 
 
 @dataclasses.dataclass(frozen=True)
