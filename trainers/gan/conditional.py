@@ -1,0 +1,93 @@
+"""`ConditionalNormAct`: any norm-act layer, with gamma and beta that follow a condition.
+
+BigGAN's class-conditional batch normalization (Brock et al. 2019, appendix B), for every
+layer: gamma = 1 + W c and beta = U c of each example's condition c take the place of the
+layer's own gamma and beta. Where that is differs: EvoNorms and layer graphs end with them,
+while the baselines have their activation behind them.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+import evonorm_tf as en
+from evonorm_tf.layers import fused_layer
+from trainers.gan.spectral import SpectralDense, build_parts
+
+Formula = Callable[..., tf.Tensor]
+
+
+def _thresholded(x, scale, offset, v):
+    return tf.maximum(fused_layer.multiply_add(x, scale, offset), v)
+
+
+# Layers whose activation comes after gamma and beta: what makes their output of the
+# normalized x, scale, offset, and v where they have one.
+ACTIVATED: dict[type, Formula] = {
+    en.BatchNormReLU: fused_layer.rectified,
+    en.BatchNormSiLU: fused_layer.gated,
+    en.GroupNormReLU: fused_layer.rectified,
+    en.GroupNormSiLU: fused_layer.gated,
+    en.LayerNormReLU: fused_layer.rectified,
+    en.PixelNormReLU: fused_layer.rectified,
+    en.FilterResponseNorm: _thresholded,
+}
+
+
+class ConditionalNormAct(tf.keras.layers.Layer):
+    """A norm-act layer of (feature map, condition).
+
+    The layer's own gamma and beta stay 1 and 0 and are not trained.
+
+    Args:
+      make_layer: of `evonorm_tf.norm_act_factory`.
+      **kwargs: Keras's own.
+    """
+
+    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+        super().__init__(**kwargs)
+        layer = make_layer(name="norm_act")
+        self._formula = ACTIVATED.get(type(layer))
+        self._v_initializer = getattr(layer, "v_initializer", None)
+        if self._formula is None:
+            self.norm = layer
+        else:
+            self.norm = make_layer(nonlinearity=False, name="norm_act")
+
+    def build(self, input_shape):
+        features, condition = input_shape
+        channels = features[-1]
+        self.gamma = SpectralDense(channels, use_bias=False, name="gamma")
+        self.beta = SpectralDense(channels, use_bias=False, name="beta")
+        build_parts({self.norm: features, self.gamma: condition, self.beta: condition})
+        self.v = None
+        if self._formula is not None and self._v_initializer is not None:
+            self.v = self.add_weight(
+                name="v", shape=(channels,), initializer=self._v_initializer, dtype="float32"
+            )
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        x, condition = inputs
+        scale = 1.0 + self.gamma(condition, training=training)[:, None, None, :]
+        offset = self.beta(condition, training=training)[:, None, None, :]
+        vectors = [] if self.v is None else [self.v]
+        formula = self._formula or fused_layer.multiply_add
+        return formula(self.norm(x, training=training), scale, offset, *vectors)
+
+    @property
+    def trainable_weights(self):
+        """All but the gamma and beta that the condition's have replaced."""
+        fixed = self._fixed()
+        return [weight for weight in super().trainable_weights if id(weight) not in fixed]
+
+    @property
+    def non_trainable_weights(self):
+        """Those of the parts, and the replaced gamma and beta."""
+        fixed = self._fixed()
+        replaced = [w for w in self.norm.trainable_weights if id(w) in fixed]
+        return super().non_trainable_weights + replaced
+
+    def _fixed(self) -> set[int]:
+        parts = (getattr(self.norm, name, None) for name in ("gamma", "beta"))
+        return {id(part) for part in parts if part is not None}

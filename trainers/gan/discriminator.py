@@ -1,0 +1,67 @@
+"""The discriminator of BigGAN-deep (Brock et al. 2019, appendix B): is an image real?"""
+
+import tensorflow as tf
+
+from trainers.gan import parts
+from trainers.gan.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
+
+
+def discriminator(
+    resolution: int,
+    *,
+    num_classes: int = 1000,
+    image_channels: int = 3,
+    width: int = 128,
+    attention: int = 64,
+    name: str = "discriminator",
+) -> tf.keras.Model:
+    """A model of (images, labels) that returns a logit an image, larger for real ones.
+
+    It has no normalization layer: ReLU stands before each convolution. The label enters by
+    projection, the inner product of its vector and the image's features.
+
+    Args:
+      resolution: side of the images, 16 to 512.
+      num_classes: labels are 0 to num_classes - 1.
+      image_channels: of the images, whose pixels are from -1 to 1.
+      width: channels at the image's resolution, "ch" in the paper.
+      attention: the resolution with self-attention; 0 for none.
+      name: the model's.
+
+    Raises:
+      TrainersError: for a resolution that there is no network for.
+    """
+    widths = parts.stage_widths(resolution, width)[::-1]
+    images = tf.keras.Input((resolution, resolution, image_channels), name="images")
+    labels = tf.keras.Input((), dtype=tf.int32, name="labels")
+    x = SpectralConv2D(widths[0], 3, name="first_conv")(images)
+    for stage, filters in enumerate(widths[1:]):
+        x = _block(x, filters, True, f"stage{stage}_block0")
+        x = _block(x, filters, False, f"stage{stage}_block1")
+        if x.shape[1] == attention:
+            x = parts.SelfAttention(name="attention")(x)
+    features = tf.reduce_sum(tf.nn.relu(x), [1, 2])
+    logits = SpectralDense(1, name="logit")(features)
+    projection = SpectralEmbedding(num_classes, widths[-1], name="embedding")(labels)
+    logits += tf.reduce_sum(projection * features, -1, keepdims=True)
+    return tf.keras.Model([images, labels], logits[:, 0], name=name)
+
+
+def _block(x, filters: int, downsample: bool, name: str):
+    """1x1, 3x3, 3x3 and 1x1 convolutions, each behind ReLU.
+
+    The shortcut gets the channels that are missing from a 1x1 convolution.
+    """
+    inner = filters // parts.BOTTLENECK
+    h = x
+    for number, (channels, size) in enumerate(((inner, 1), (inner, 3), (inner, 3))):
+        h = SpectralConv2D(channels, size, name=f"{name}_conv{number}")(tf.nn.relu(h))
+    h, shortcut = tf.nn.relu(h), x
+    if downsample:
+        h = tf.keras.layers.AveragePooling2D(name=f"{name}_down")(h)
+        shortcut = tf.keras.layers.AveragePooling2D(name=f"{name}_down_shortcut")(shortcut)
+    missing = filters - x.shape[-1]
+    if missing:
+        added = SpectralConv2D(missing, 1, name=f"{name}_conv_shortcut")(shortcut)
+        shortcut = tf.concat([shortcut, added], -1)
+    return SpectralConv2D(filters, 1, name=f"{name}_conv3")(h) + shortcut

@@ -1,0 +1,90 @@
+"""The generator of BigGAN-deep (Brock et al. 2019, appendix B): from noise and label to image."""
+
+import itertools
+from typing import Any
+
+import tensorflow as tf
+
+import evonorm_tf as en
+from evonorm_tf.factory import NormAct
+from trainers.gan import parts
+from trainers.gan.conditional import ConditionalNormAct
+from trainers.gan.spectral import SpectralConv2D, SpectralDense
+
+SMALLEST = 4  # pixels of the first feature map's side
+
+
+def generator(
+    resolution: int,
+    norm_act: NormAct,
+    norm_act_args: dict[str, Any] | None = None,
+    *,
+    num_classes: int = 1000,
+    image_channels: int = 3,
+    width: int = 128,
+    noise_size: int = 128,
+    embedding_size: int = 128,
+    attention: int = 64,
+    name: str = "generator",
+) -> tf.keras.Model:
+    """A model of (noise, labels) that returns images with pixels from -1 to 1.
+
+    Noise and the label's embedding together are what the first layer and every
+    conditional norm-act layer see. Up to the image there are two residual blocks a
+    resolution, the second of which doubles it.
+
+    Args:
+      resolution: side of the images, 16 to 512.
+      norm_act: a registered name, a `LayerGraph` or a callable; see
+        `evonorm_tf.norm_act_factory`.
+      norm_act_args: for every layer of a name or graph.
+      num_classes: labels are 0 to num_classes - 1.
+      image_channels: of the images.
+      width: channels at the image's resolution, "ch" in the paper.
+      noise_size: of the noise vector.
+      embedding_size: of a label's vector.
+      attention: the resolution with self-attention; 0 for none.
+      name: the model's.
+
+    Raises:
+      TrainersError: for a resolution that there is no network for.
+    """
+    make_layer = en.norm_act_factory(norm_act, **(norm_act_args or {}))
+    widths = parts.stage_widths(resolution, width)
+    noise = tf.keras.Input((noise_size,), name="noise")
+    labels = tf.keras.Input((), dtype=tf.int32, name="labels")
+    # Its kernel is not normalized: that is known to cripple the generator.
+    embedding = tf.keras.layers.Embedding(
+        num_classes, embedding_size, tf.keras.initializers.Orthogonal(), name="embedding"
+    )
+    condition = tf.concat([noise, embedding(labels)], -1)
+    x = SpectralDense(SMALLEST * SMALLEST * widths[0], name="first")(condition)
+    x = tf.keras.layers.Reshape((SMALLEST, SMALLEST, widths[0]))(x)
+    for stage, (before, after) in enumerate(itertools.pairwise(widths)):
+        block = f"stage{stage}_block"
+        x = _block(x, condition, before, False, make_layer, f"{block}0")
+        x = _block(x, condition, after, True, make_layer, f"{block}1")
+        if x.shape[1] == attention:
+            x = parts.SelfAttention(name="attention")(x)
+    x = make_layer(name="last_norm_act")(x)
+    images = tf.tanh(SpectralConv2D(image_channels, 3, name="last_conv")(x))
+    return tf.keras.Model([noise, labels], images, name=name)
+
+
+def _block(x, condition, filters: int, upsample: bool, make_layer, name: str):
+    """1x1, 3x3, 3x3 and 1x1 convolutions, each behind a conditional norm-act layer.
+
+    The shortcut drops the channels that are too many.
+    """
+    inner = x.shape[-1] // parts.BOTTLENECK
+    plan = ((inner, 1), (inner, 3), (inner, 3), (filters, 1))
+    h = x
+    for number, (channels, size) in enumerate(plan):
+        h = ConditionalNormAct(make_layer, name=f"{name}_norm_act{number}")([h, condition])
+        if number == 1 and upsample:
+            h = tf.keras.layers.UpSampling2D(name=f"{name}_up")(h)
+        h = SpectralConv2D(channels, size, name=f"{name}_conv{number}")(h)
+    shortcut = x[..., :filters]
+    if upsample:
+        shortcut = tf.keras.layers.UpSampling2D(name=f"{name}_up_shortcut")(shortcut)
+    return h + shortcut

@@ -1,0 +1,131 @@
+"""Spectral normalization (Miyato et al. 2018): kernels divided by their largest singular value.
+
+The value is estimated by power iteration, one round a call, from a vector u that training
+keeps from call to call. The gradient passes through the estimate, with its singular vectors
+as constants.
+"""
+
+import tensorflow as tf
+
+_TINY = 1e-12
+
+
+class SpectralLayer(tf.keras.layers.Layer):
+    """Base of the layers that have one kernel, whose last axis is the output's.
+
+    A subclass calls `_add_kernel` when built, and uses `normalized_kernel` when called.
+    Kernels begin orthogonal.
+    """
+
+    def normalized_kernel(self, training: bool | None) -> tf.Tensor:
+        """The kernel over its largest singular value; training keeps the new u."""
+        matrix = tf.reshape(self.kernel, [-1, self.kernel.shape[-1]])
+        constant = tf.stop_gradient(matrix)
+        v = _unit(tf.linalg.matvec(constant, tf.convert_to_tensor(self.u)))
+        u = _unit(tf.linalg.matvec(constant, v, transpose_a=True))
+        if training:
+            self.u.assign(u)
+        sigma = tf.tensordot(v, tf.linalg.matvec(matrix, u), 1)
+        return self.kernel / tf.maximum(sigma, _TINY)
+
+    def _add_kernel(self, shape: tuple[int, ...]) -> None:
+        self.kernel = self.add_weight(
+            name="kernel", shape=shape, initializer=tf.keras.initializers.Orthogonal()
+        )
+        self.u = self.add_weight(
+            name="u",
+            shape=shape[-1:],
+            initializer=tf.keras.initializers.RandomNormal(),
+            trainable=False,
+            # Replicas have the same kernel, so they find the same u.
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    def _add_bias(self, size: int) -> None:
+        self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
+
+
+class SpectralConv2D(SpectralLayer):
+    """A convolution with stride 1 and "same" padding.
+
+    Args:
+      filters: output channels.
+      kernel_size: side of the kernel.
+      use_bias: whether a bias is added.
+      **kwargs: Keras's own.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, use_bias: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size, self.use_bias = filters, kernel_size, use_bias
+
+    def build(self, input_shape):
+        self._add_kernel((self.kernel_size, self.kernel_size, input_shape[-1], self.filters))
+        if self.use_bias:
+            self._add_bias(self.filters)
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        y = tf.nn.conv2d(inputs, self.normalized_kernel(training), 1, "SAME")
+        return y + self.bias if self.use_bias else y
+
+
+class SpectralDense(SpectralLayer):
+    """A fully connected layer.
+
+    Args:
+      units: size of the output.
+      use_bias: whether a bias is added.
+      **kwargs: Keras's own.
+    """
+
+    def __init__(self, units: int, use_bias: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.use_bias = units, use_bias
+
+    def build(self, input_shape):
+        self._add_kernel((input_shape[-1], self.units))
+        if self.use_bias:
+            self._add_bias(self.units)
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        y = tf.matmul(inputs, self.normalized_kernel(training))
+        return y + self.bias if self.use_bias else y
+
+
+class SpectralEmbedding(SpectralLayer):
+    """A vector for each label, from 0 to `count` - 1.
+
+    Args:
+      count: number of labels.
+      size: of each vector.
+      **kwargs: Keras's own.
+    """
+
+    def __init__(self, count: int, size: int, **kwargs):
+        super().__init__(**kwargs)
+        self.count, self.size = count, size
+
+    def build(self, input_shape):
+        self._add_kernel((self.count, self.size))
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        return tf.gather(self.normalized_kernel(training), inputs)
+
+
+def build_parts(shapes: dict[tf.keras.layers.Layer, tuple]) -> None:
+    """Builds layers for their input shapes; their variables get their names in front."""
+    for layer, shape in shapes.items():
+        with tf.name_scope(layer.name):
+            layer.build(shape)
+
+
+def kernels(model: tf.keras.Model) -> list[tf.Variable]:
+    """The kernels of all spectrally normalized layers."""
+    return [layer.kernel for layer in model.submodules if isinstance(layer, SpectralLayer)]
+
+
+def _unit(vector: tf.Tensor) -> tf.Tensor:
+    return vector / tf.maximum(tf.norm(vector), _TINY)
