@@ -40,3 +40,21 @@ def add_moving_statistic(layer: Any, name: str, shape: tuple[int, ...], initiali
     return add_float32_weight(
         layer, name, shape, initializer=initializer, trainable=False, **merging
     )
+
+
+def only_cpus() -> bool:
+    """Whether there is neither a GPU nor a TPU."""
+    return not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+
+
+def in_xla() -> bool:
+    """Whether XLA compiles what is being traced, as a whole."""
+    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    while graph is not None:
+        context = graph._get_control_flow_context()
+        while context is not None:
+            if context.IsXLAContext():
+                return True
+            context = context.outer_context
+        graph = getattr(graph, "outer_graph", None)
+    return False

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf import statistics
+from evonorm_tf import compiled, plain, programs, statistics
 
 
 class Reduction(NamedTuple):
@@ -19,14 +19,18 @@ class Reduction(NamedTuple):
     Attributes:
       compute: a named tuple of tensors from (x, axes).
       gradient: for x, from (x, that tuple, what comes from above for each of its tensors).
+      compiled: the same as `compute`, as XLA programs, from x.
     """
 
     compute: Callable[..., Any]
     gradient: Callable[..., tf.Tensor]
+    compiled: Callable[..., Any]
 
 
-MOMENTS = Reduction(statistics.two_pass, statistics.two_pass_gradient)
-SECOND_MOMENT = Reduction(statistics.mean_of_squares, statistics.mean_of_squares_gradient)
+MOMENTS = Reduction(statistics.two_pass, statistics.two_pass_gradient, compiled.two_pass)
+SECOND_MOMENT = Reduction(
+    statistics.mean_of_squares, statistics.mean_of_squares_gradient, compiled.mean_of_squares
+)
 
 
 class Coefficients(NamedTuple):
@@ -51,6 +55,7 @@ def fused(
     weights: Sequence[tf.Tensor],
     axis: int,
     dtype: Any,
+    training: Any = None,
 ) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:
     """formula(x - shift, *values) in `dtype`, and what was observed.
 
@@ -62,26 +67,24 @@ def fused(
       weights: the layer's vectors, in the dtype that is computed in.
       axis: the channel axis.
       dtype: of the result.
+      training: where it is True and `compiled.suits`, XLA compiles what is as large as x.
     """
+    parts = compiled if training is True and programs.suits(x, axis) else plain
 
     @tf.custom_gradient
     def run(x, *weights):
-        wide, *vectors = (statistics.frozen(tensor) for tensor in (_widened(x), *weights))
-        reduced = None
-        if reduction is not None:
-            reduced = reduction.compute(wide, statistics.spatial_axes(x.shape.rank, axis))
+        known, *vectors = (statistics.frozen(tensor) for tensor in (x, *weights))
+        reduced = None if reduction is None else parts.reduced(reduction, known, axis)
         found = coefficients(reduced, *vectors)
-        y = tf.cast(formula(_shifted(wide, found.shift), *found.values), dtype)
+        y = parts.output(formula, known, found, dtype)
 
         def gradient(upstream, *_):
             # Without the dependency TensorFlow would find that both passes compute the same
             # values, and keep them from one to the other.
             with tf.control_dependencies([upstream]):
-                again = _widened(tf.identity(x))
-            upstream = tf.cast(upstream, again.dtype)
-            pieces = (formula, coefficients, reduction)
-            x_gradient, *rest = _gradient(*pieces, again, reduced, weights, upstream)
-            return tf.cast(x_gradient, x.dtype), *rest
+                again = tf.identity(x)
+            what = formula, coefficients, reduction
+            return _gradient(parts, *what, again, reduced, weights, upstream)
 
         return (y, *found.observed), gradient
 
@@ -89,35 +92,19 @@ def fused(
     return y, observed
 
 
-def _gradient(formula, coefficients, reduction, x, reduced, weights, upstream) -> list[tf.Tensor]:
+def _gradient(parts, formula, coefficients, reduction, x, reduced, weights, upstream) -> list:
     """The gradients for the input and the weights; differentiable once more."""
-    sources = [*weights]
+    sources, of_statistics = [*weights], None
     if reduction is not None:
-        reduced = statistics.known(x, reduced, reduction.gradient)
+        of_statistics = reduction.gradient
+        wide = tf.cast(x, statistics.statistics_dtype(x.dtype))
+        reduced = statistics.known(wide, reduced, of_statistics)
         sources += reduced
     with tf.GradientTape() as tape:
         tape.watch(sources)
         found = coefficients(reduced, *weights)
-    x_gradient, *slopes = _elementwise_gradient(formula, x, found, upstream)
+    slopes, complete = parts.backward(formula, x, found, upstream)
     zero = tf.UnconnectedGradients.ZERO
     small = tape.gradient(list(found.values), sources, slopes, unconnected_gradients=zero)
-    if reduction is not None:
-        x_gradient += reduction.gradient(x, reduced, small[len(weights) :])
-    return [x_gradient, *small[: len(weights)]]
-
-
-def _elementwise_gradient(formula, x, found: Coefficients, upstream) -> list[tf.Tensor]:
-    """Gradients for x and for each coefficient, summed to the coefficient's shape."""
-    values = list(found.values)
-    with tf.GradientTape() as tape:
-        tape.watch([x, *values])
-        y = formula(_shifted(x, found.shift), *values)
-    return tape.gradient(y, [x, *values], upstream)
-
-
-def _widened(x: tf.Tensor) -> tf.Tensor:
-    return tf.cast(x, statistics.statistics_dtype(x.dtype))
-
-
-def _shifted(x: tf.Tensor, shift: tf.Tensor | None) -> tf.Tensor:
-    return x if shift is None else x - shift
+    count = len(weights)
+    return [complete(of_statistics, reduced, small[count:]), *small[:count]]

@@ -21,7 +21,7 @@ class FusedNormAct(base.NormAct):
     @tf.autograph.experimental.do_not_convert
     def call(self, inputs, training=None):
         x = self._checked(inputs)
-        training = self._mode(training)
+        given, training = training, self._mode(training)
         affine = self._LINEAR_IS_AFFINE and not self.nonlinearity
 
         def coefficients(reduced, *vectors):
@@ -39,6 +39,7 @@ class FusedNormAct(base.NormAct):
             [tf.cast(tf.convert_to_tensor(vector), dtype) for vector in self._vectors()],
             self.axis,
             self.compute_dtype,
+            given,
         )
         if observed:
             self._observe(observed, x, training)

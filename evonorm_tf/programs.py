@@ -1,0 +1,199 @@
+"""Elementwise work and spatial sums as XLA programs, for training on CPUs.
+
+XLA makes one loop of many operations, but on CPUs gives that loop one result, and reduces
+slowly. So what is to be summed is first added over a few slices of the image, element by
+element, and two sums that share most of their work leave their loop as the halves of one
+64-bit number. Each function equals plain operations but for rounding, and has their
+gradients.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from evonorm_tf import compat, statistics
+
+# On fewer a program's start takes longer than it saves; unknown batches count as 32.
+_LEAST_ELEMENTS = 2**18
+_USUAL_BATCH = 32
+# XLA's loops over more of them are not vectorized.
+_MOST_SLICES = 8
+
+# Of (gradients, *large, *small), one or two arrays: each element from the same elements.
+# With `gradients` it differentiates: of (compute, sources, upstream).
+Piece = Callable[..., Sequence[tf.Tensor]]
+Tensors = Sequence[tf.Tensor]
+
+
+def suits(x: tf.Tensor, axis: int) -> bool:
+    """Whether work of x's size should be programs of its own here.
+
+    Where XLA compiles the whole model, or a GPU or TPU is there, plain operations serve.
+    """
+    sizes = x.shape[1:]
+    if axis % x.shape.rank != x.shape.rank - 1 or not sizes.is_fully_defined():
+        return False
+    if x.dtype == tf.float64 or not compat.only_cpus() or compat.in_xla():
+        return False
+    return (x.shape[0] or _USUAL_BATCH) * sizes.num_elements() >= _LEAST_ELEMENTS
+
+
+def elementwise(piece: Piece, large: Tensors, small: Tensors, dtype: Any) -> tf.Tensor:
+    """The first array of a piece, in `dtype`.
+
+    Args:
+      piece: computes in the dtype of `small`; the same object each time it is the same.
+      large: arrays of one shape, channels last, sizes but the batch's known.
+      small: vectors of the channels, and arrays whose spatial sizes are 1.
+      dtype: of the result.
+    """
+    dtype = tf.as_dtype(dtype)
+
+    def plain(*tensors):
+        return tf.cast(piece(_recorded, *_widened(tensors, len(large)))[0], dtype)
+
+    program = _program(_in_rows, piece, len(large), dtype, _signature([*large, *small]))
+    return _computed(plain, program, [*large, *small])
+
+
+def sums(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
+    """The arrays of a piece, summed over the spatial axes, which become 1."""
+
+    def plain(*tensors):
+        arrays = piece(_recorded, *_widened(tensors, len(large)))
+        axes = list(range(1, large[0].shape.rank - 1))
+        return [tf.reduce_sum(array, axes, keepdims=True) for array in arrays]
+
+    def programs(*tensors):
+        added = _program(_added, piece, len(large), None, _signature(tensors))(*tensors)
+        totals = _program(_totals, None, 0, None, _signature([added]))(added)
+        ones = [1] * (large[0].shape.rank - 2)
+        return [tf.reshape(total, [-1, *ones, large[0].shape[-1]]) for total in totals]
+
+    return _computed(plain, programs, [*large, *small])
+
+
+def _computed(plain: Callable, program: Callable, tensors: Tensors) -> Any:
+    """program(*tensors), whose gradients are those of `plain`."""
+
+    @tf.custom_gradient
+    def run(*tensors):
+        # No tape looks into it: a program's own gradient would make it keep what it computes.
+        result = program(*(tf.stop_gradient(tensor) for tensor in tensors))
+
+        def gradient(*upstream):
+            # One tensor may be here twice; each place has its own gradient.
+            sources = [tf.identity(tensor) for tensor in tensors]
+            with tf.GradientTape() as tape:
+                tape.watch(sources)
+                found = tf.nest.flatten(plain(*sources))
+            zero = tf.UnconnectedGradients.ZERO
+            return tape.gradient(found, sources, upstream, unconnected_gradients=zero)
+
+        return result, gradient
+
+    return run(*tensors)
+
+
+def _recorded(compute: Callable, sources: Tensors, upstream: tf.Tensor) -> list[tf.Tensor]:
+    """Gradients that a tape around sees, and can differentiate."""
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        y = compute()
+    return tape.gradient(y, sources, upstream)
+
+
+def _symbolic(compute: Callable, sources: Tensors, upstream: tf.Tensor) -> list[tf.Tensor]:
+    """Gradients inside of a program, which is traced where no tape records."""
+    return tf.gradients(compute(), sources, upstream)
+
+
+@functools.cache
+def _program(body: Callable, piece: Any, num_large: int, dtype: Any, signature: tuple) -> Callable:
+    """`body` compiled for tensors of one signature; traced once, outside of any graph."""
+
+    def run(*tensors):
+        return body(piece, num_large, dtype, *tensors)
+
+    with tf.init_scope():
+        function = tf.function(run, jit_compile=True, autograph=False)
+        specs = [tf.TensorSpec(shape, kind) for shape, kind in signature]
+        return function.get_concrete_function(*specs)
+
+
+def _signature(tensors: Tensors) -> tuple:
+    return tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
+
+
+def _in_rows(piece: Piece, num_large: int, dtype: tf.DType, *tensors: tf.Tensor) -> tf.Tensor:
+    y = piece(_symbolic, *_rows(tensors, num_large))[0]
+    sizes = tensors[0].shape[1:]
+    return tf.reshape(tf.cast(y, dtype), [-1, *sizes])
+
+
+def _added(piece: Piece, num_large: int, _, *tensors: tf.Tensor) -> tf.Tensor:
+    """One row of sums for each row of a slice; two kinds of them packed into one array."""
+    rows = _rows(tensors, num_large)
+    slices = zip(*(_slices(array) for array in rows[:num_large]), strict=True)
+    arrays = [piece(_symbolic, *parts, *rows[num_large:]) for parts in slices]
+    return _packed([functools.reduce(tf.add, same) for same in zip(*arrays, strict=True)])
+
+
+def _totals(_piece, _num_large, _dtype, packed: tf.Tensor) -> list[tf.Tensor]:
+    parts = zip(*(_unpacked(part) for part in _slices(packed)), strict=True)
+    return [tf.reduce_sum(functools.reduce(tf.add, same), 1) for same in parts]
+
+
+def _rows(tensors: Tensors, num_large: int) -> list[tf.Tensor]:
+    """Tensors with all spatial axes made one; the large ones in the dtype computed in."""
+    return [
+        tensor if tensor.shape.rank == 1 else _one_axis(tensor)
+        for tensor in _widened(tensors, num_large)
+    ]
+
+
+def _one_axis(tensor: tf.Tensor) -> tf.Tensor:
+    batch, *sizes, channels = tensor.shape
+    count = tf.TensorShape(sizes).num_elements()
+    return tf.reshape(tensor, [-1 if batch is None else batch, count, channels])
+
+
+def _widened(tensors: Tensors, num_large: int) -> list[tf.Tensor]:
+    large = [
+        tf.cast(tensor, statistics.statistics_dtype(tensor.dtype)) for tensor in tensors[:num_large]
+    ]
+    return [*large, *tensors[num_large:]]
+
+
+def _slices(rows: tf.Tensor) -> list[tf.Tensor]:
+    """Neighbouring rows in as many equal parts as there can be."""
+    _, count, channels = rows.shape
+    number = number_of_slices(count)
+    parts = tf.reshape(rows, [-1, number, count // number, channels])
+    return [parts[:, k] for k in range(number)]
+
+
+def number_of_slices(count: int) -> int:
+    """Equal parts that `count` rows are added up in."""
+    return next(k for k in range(min(_MOST_SLICES, count), 0, -1) if count % k == 0)
+
+
+def _packed(arrays: Tensors) -> tf.Tensor:
+    """One float32 array as it is, or two as the halves of 64-bit numbers."""
+    if len(arrays) == 1:
+        return arrays[0]
+    high, low = (tf.cast(tf.bitcast(array, tf.uint32), tf.uint64) for array in arrays)
+    return tf.bitwise.bitwise_or(tf.bitwise.left_shift(high, _half(high)), low)
+
+
+def _unpacked(packed: tf.Tensor) -> list[tf.Tensor]:
+    if packed.dtype != tf.uint64:
+        return [packed]
+    halves = tf.bitwise.right_shift(packed, _half(packed)), packed
+    return [tf.bitcast(tf.cast(half, tf.uint32), tf.float32) for half in halves]
+
+
+def _half(like: tf.Tensor) -> tf.Tensor:
+    return tf.constant(32, like.dtype)

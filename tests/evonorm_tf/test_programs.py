@@ -1,0 +1,236 @@
+"""Fused layers whose pieces are XLA programs: the plain layers' numbers, gradients, memory."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import evonorm_tf as en
+from evonorm_tf import compiled, programs
+from tests.evonorm_tf.test_fusion import FUSED, kept
+
+# Eight slices; seven; and a prime number of rows, which has one slice alone.
+SHAPES = [(3, 8, 4, 32), (2, 7, 5, 16), (2, 1, 13, 8)]
+HALF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+
+
+@pytest.fixture
+def _everywhere(monkeypatch):
+    monkeypatch.setattr(programs, "_LEAST_ELEMENTS", 1)
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """How many times a program was asked for."""
+    asked, program = [], programs._program
+
+    def counting(*arguments):
+        asked.append(arguments)
+        return program(*arguments)
+
+    monkeypatch.setattr(programs, "_program", counting)
+    return lambda: len(asked)
+
+
+def layer_of(name, shape, dtype="float32"):
+    layer = en.get(name, dtype=dtype)
+    layer.build(shape)
+    rng = np.random.default_rng(1)
+    for weight in layer.weights:
+        weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    return layer
+
+
+def arrays(shape, offset=0.5, scale=2.0):
+    rng = np.random.default_rng(0)
+    return rng.normal(offset, scale, shape), rng.normal(size=shape), rng.normal(size=shape)
+
+
+def first_order(layer, x, upstream, training=True):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=training)
+    return [y, *tape.gradient(y, [x, *_vectors(layer)], upstream)]
+
+
+def second_order(layer, x, upstream, other):
+    """The gradient of a product with the gradient."""
+    sources = [x, upstream, *_vectors(layer)]
+    with tf.GradientTape() as tape:
+        tape.watch([x, upstream])
+        _, gradient, *others = first_order(layer, x, upstream)
+        product = tf.reduce_sum(gradient * other)
+        product += tf.add_n([tf.reduce_sum(tf.cast(each, x.dtype)) for each in others])
+    zero = tf.UnconnectedGradients.ZERO
+    return tape.gradient(product, sources, unconnected_gradients=zero)
+
+
+def _vectors(layer):
+    return [getattr(layer, name) for name in ("gamma", "beta", "v") if hasattr(layer, name)]
+
+
+def values(tensors):
+    return [np.asarray(tf.cast(tensor, tf.float64)) for tensor in tensors]
+
+
+def assert_close(actual, expected, bound):
+    for one, other in zip(actual, expected, strict=True):
+        assert np.abs(one - other).max() <= bound * np.abs(other).max()
+
+
+@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", FUSED)
+def test_training_equals_float64(name, shape, count):
+    x, upstream, _ = arrays(shape)
+    expected = layer_of(name, shape, "float64")
+    wanted = values(first_order(expected, tf.constant(x), tf.constant(upstream)))
+    assert count() == 0
+    layer = layer_of(name, shape)
+    inputs = tf.constant(x, tf.float32), tf.constant(upstream, tf.float32)
+    assert_close(values(first_order(layer, *inputs)), wanted, 3e-6)
+    moved = [np.asarray(weight) for weight in layer.non_trainable_weights]
+    assert_close(moved, [np.asarray(w) for w in expected.non_trainable_weights], 1e-6)
+    assert count() > 4
+
+
+@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.parametrize("dtype", HALF)
+@pytest.mark.parametrize("name", FUSED)
+def test_half_precision_is_computed_in_float32(name, dtype):
+    shape = SHAPES[0]
+    x, upstream, _ = (tf.constant(array, dtype) for array in arrays(shape))
+    found = first_order(layer_of(name, shape, f"mixed_{dtype}"), x, upstream)
+    assert found[0].dtype == found[1].dtype == tf.as_dtype(dtype)
+    exact = tf.cast(x, tf.float64), tf.cast(upstream, tf.float64)
+    expected = values(first_order(layer_of(name, shape, "float64"), *exact))
+    assert_close(values(found[:2]), expected[:2], HALF[dtype])
+    assert_close(values(found[2:]), expected[2:], 1e-5)
+
+
+@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("name", FUSED)
+def test_second_order_gradients_equal_float64(name, graph):
+    shape = SHAPES[0]
+    expected = layer_of(name, shape, "float64")
+    wanted = values(second_order(expected, *(tf.constant(array) for array in arrays(shape))))
+    layer = layer_of(name, shape)
+    run = tf.function(second_order, autograph=False) if graph else second_order
+    found = run(layer, *(tf.constant(array, tf.float32) for array in arrays(shape)))
+    assert_close(values(found), wanted, 1e-5)
+
+
+@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.parametrize("name", FUSED)
+def test_the_input_alone_is_kept(name):
+    layer = en.get(name)
+    layer.build((4, 6, 6, 8))
+    assert kept(layer, "float32") == {"x", "upstream"}
+
+
+def test_programs_are_for_large_training_on_cpus(count):
+    shape = (2, 8, 8, 4)
+    layer = layer_of("evonorm_s0", shape)
+    x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(shape))
+    first_order(layer, x, upstream)
+    assert count() == 0
+    large = (2, 64, 64, 32)
+    layer = layer_of("evonorm_s0", large)
+    x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(large))
+    for training in (False, None):
+        first_order(layer, x, upstream, training)
+    tf.function(first_order, autograph=False, jit_compile=True)(layer, x, upstream)
+    unknown = [tf.TensorSpec((None, None, None, 32))] * 2
+    step = tf.function(lambda x, upstream: first_order(layer, x, upstream), autograph=False)
+    step.get_concrete_function(*unknown)
+    assert count() == 0
+    first_order(layer, x, upstream)
+    assert count() > 4
+
+
+def test_a_batch_of_unknown_size(count):
+    large = (None, 16, 16, 32)
+    layer = layer_of("evonorm_b0", large)
+    step = tf.function(lambda x, upstream: first_order(layer, x, upstream), autograph=False)
+    traced = step.get_concrete_function(*[tf.TensorSpec(large)] * 2)
+    assert count() > 4
+    for batch in (2, 5):
+        layer = layer_of("evonorm_b0", large)
+        x, upstream, _ = arrays((batch, *large[1:]))
+        expected = layer_of("evonorm_b0", large, "float64")
+        wanted = first_order(expected, tf.constant(x), tf.constant(upstream))
+        found = traced(tf.constant(x, tf.float32), tf.constant(upstream, tf.float32))
+        assert_close(values(found), values(wanted), 3e-6)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e4, -1e6])
+def test_a_large_mean_does_not_cost_the_variance(mean):
+    x = np.random.default_rng(0).normal(mean, 1.0, (2, 16, 16, 4)).astype("float32")
+    found = compiled.two_pass(tf.constant(x))
+    exact = x.astype("float64")
+    np.testing.assert_allclose(found.variance, exact.var((1, 2), keepdims=True), rtol=1e-5)
+    difference = found.shift.numpy().astype("float64") - exact.mean((1, 2), keepdims=True)
+    np.testing.assert_allclose(difference + found.rest.numpy(), 0.0, atol=1e-5)
+
+
+def test_a_first_slice_unlike_the_others_costs_the_variance_three_bits():
+    x = np.random.default_rng(0).normal(0.0, 1e-3, (1, 8, 8, 1)).astype("float32")
+    x[:, 0] += 1e4
+    found = compiled.two_pass(tf.constant(x)).variance.numpy()
+    exact = x.astype("float64").var((1, 2), keepdims=True)
+    np.testing.assert_allclose(found, exact, rtol=2 * 8 * np.finfo("float32").eps)
+
+
+def test_two_sums_leave_a_program_as_they_are():
+    rng = np.random.default_rng(0)
+    bits = rng.integers(2**32, size=(2, 5, 3, 2), dtype=np.uint32)
+    high, low = (tf.constant(part.view("float32")) for part in bits)
+
+    @tf.function(jit_compile=True)
+    def through(high, low):
+        return [
+            tf.bitcast(part, tf.uint32)
+            for part in programs._unpacked(programs._packed([high, low]))
+        ]
+
+    for found, expected in zip(through(high, low), bits, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.usefixtures("_everywhere")
+def test_two_replicas(count):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    shape = SHAPES[0]
+    x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(shape))
+    with strategy.scope():
+        layer = layer_of("evonorm_s0", shape)
+
+    @tf.function(autograph=False)
+    def step():
+        return strategy.run(lambda: first_order(layer, x, upstream)[1])
+
+    expected = first_order(layer_of("evonorm_s0", shape, "float64"), *map(_double, (x, upstream)))
+    for replica in strategy.experimental_local_results(step()):
+        assert_close(values([replica]), values(expected[1:2]), 3e-6)
+    assert count() > 4
+
+
+def _double(tensor):
+    return tf.cast(tensor, tf.float64)
+
+
+@pytest.mark.usefixtures("_everywhere")
+def test_a_saved_model_trains_on(tmp_path):
+    shape = SHAPES[0]
+    x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(shape))
+    module = tf.Module()
+    module.layer = layer_of("evonorm_b0", shape)
+    module.step = tf.function(
+        lambda x, upstream: first_order(module.layer, x, upstream),
+        input_signature=[tf.TensorSpec(shape)] * 2,
+        autograph=False,
+    )
+    expected = values(module.step(x, upstream))
+    tf.saved_model.save(module, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    assert_close(values(loaded.step(x, upstream)), expected, 1e-7)
