@@ -4,6 +4,8 @@ import dataclasses
 
 from trainers.configs import classification
 from trainers.configs.experiment import ExperimentConfig
+from trainers.detection import config as detection
+from trainers.detection.task import MaskRCNNTask
 from trainers.engine.base import EngineTask
 from trainers.engine.task import ClassificationTask
 
@@ -24,4 +26,5 @@ class Kind:
 # By the value of `ExperimentConfig.kind`.
 KINDS: dict[str, Kind] = {
     "classification": Kind(classification.ExperimentConfig, ClassificationTask),
+    "maskrcnn": Kind(detection.ExperimentConfig, MaskRCNNTask),
 }

@@ -1,0 +1,77 @@
+"""The heads of Mask R-CNN in tf-models-official, with any norm-act layer.
+
+All their norms precede an activation. A head is built as it is there; then its norms, not
+yet built themselves, are replaced by nonlinear layers of the same names.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+from official.vision.modeling.heads import dense_prediction_heads, instance_heads
+
+
+class _NormActHead:
+    """What all heads do; goes before tf-models-official's class.
+
+    Args:
+      make_layer: as `evonorm_tf.norm_act_factory` returns it.
+      **kwargs: of tf-models-official's head.
+    """
+
+    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+        super().__init__(**kwargs)
+        self._make_layer = make_layer
+        self._activation = tf.identity
+
+    def _replaced(self, norms):
+        return [self._make_layer(name=norm.name) for norm in norms]
+
+
+class RPNHead(_NormActHead, dense_prediction_heads.RPNHead):
+    """Region proposals: convolutions that all levels share, norm-acts of each level."""
+
+    def build(self, input_shape):
+        """Makes the sublayers."""
+        super().build(input_shape)
+        self._norms = [self._replaced(norms) for norms in self._norms]
+
+
+class DetectionHead(_NormActHead, instance_heads.DetectionHead):
+    """Boxes and classes of regions, each of which is an example by itself."""
+
+    def build(self, input_shape):
+        """Makes the sublayers."""
+        super().build(input_shape)
+        self._conv_norms = self._replaced(self._conv_norms)
+        self._fc_norms = [EachRegion(layer) for layer in self._replaced(self._fc_norms)]
+
+
+class MaskHead(_NormActHead, instance_heads.MaskHead):
+    """Masks of regions, each of which is an example by itself."""
+
+    def build(self, input_shape):
+        """Makes the sublayers."""
+        super().build(input_shape)
+        self._conv_norms = self._replaced(self._conv_norms)
+        self._deconv_bn = self._make_layer(name=self._deconv_bn.name)
+
+
+class EachRegion(tf.keras.layers.Layer):
+    """A norm-act layer on the features of regions, as if each were a 1x1 feature map.
+
+    So statistics over space are over nothing, groups are of one region's channels, and only
+    batch statistics mix regions, as in the convolutions of the heads (ours: neither the
+    paper nor its code says it).
+
+    Input and output are (images, regions, channels).
+    """
+
+    def __init__(self, layer: tf.keras.layers.Layer):
+        super().__init__(name=layer.name)
+        self.layer = layer
+
+    def call(self, inputs):
+        """The layer of each region."""
+        channels = inputs.shape[-1]
+        maps = tf.reshape(inputs, [-1, 1, 1, channels])
+        return tf.reshape(self.layer(maps), [-1, *inputs.shape[1:]])

@@ -1,0 +1,91 @@
+"""Mask R-CNN (He et al. 2017) of tf-models-official with any norm-act layer."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+from official.vision.modeling import factory, maskrcnn_model
+from official.vision.modeling.decoders import factory as decoder_factory
+
+from evonorm_tf.factory import norm_act_factory
+from trainers.backbones import BackboneModel
+from trainers.detection.config import ModelConfig
+from trainers.detection.heads import DetectionHead, MaskHead, RPNHead
+from trainers.detection.spinenet import SpineNet
+from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
+from trainers.norm_act_config import norm_act_settings
+
+MaskRCNN = maskrcnn_model.MaskRCNNModel
+_MakeLayer = Callable[..., tf.keras.layers.Layer]
+
+
+def build_maskrcnn(
+    config: ModelConfig, regularizer: tf.keras.regularizers.Regularizer | None = None
+) -> MaskRCNN:
+    """A Mask R-CNN whose every pair of norm and activation is the configured layer.
+
+    Norms that no activation follows (the ends of residual branches, projections, the
+    feature pyramid, the end of SpineNet's resamplings) are its linear form.
+
+    Args:
+      config: of the model; its `norm_activation` is not read.
+      regularizer: of the kernels of convolutions and dense layers.
+
+    Returns:
+      The model, whose variables exist.
+
+    Raises:
+      ValueError: for an unknown layer, depth or size.
+    """
+    norm_act, arguments = norm_act_settings(config.norm_act, config.norm_act_args)
+    make_layer = norm_act_factory(norm_act, **arguments)
+    backbone = build_backbone(config, regularizer)
+    decoder = _decoder(config, backbone, make_layer, regularizer)
+    images = tf.keras.layers.InputSpec(shape=[None, *config.input_size])
+    stock = factory.build_maskrcnn(images, config, regularizer, backbone, decoder)
+    parts = dict(stock.get_config())
+    parts["rpn_head"] = RPNHead(make_layer, **stock.rpn_head.get_config(), name="rpn_head")
+    parts["detection_head"] = [
+        DetectionHead(make_layer, **head.get_config(), name=head.name)
+        for head in stock.detection_head
+    ]
+    if config.include_mask:
+        parts["mask_head"] = MaskHead(make_layer, **stock.mask_head.get_config(), name="mask_head")
+    model = MaskRCNN(**parts)
+    # Called once, which makes the heads' variables.
+    model(tf.keras.Input(config.input_size), image_shape=tf.keras.Input([2]), training=False)
+    return model
+
+
+def build_backbone(
+    config: ModelConfig, regularizer: tf.keras.regularizers.Regularizer | None = None
+) -> tf.keras.Model:
+    """The configured backbone, from images to feature maps by level."""
+    norm_act, arguments = norm_act_settings(config.norm_act, config.norm_act_args)
+    chosen = config.backbone.get()
+    if config.backbone.type == "spinenet":
+        return SpineNet(
+            str(chosen.model_id),
+            norm_act_factory(norm_act, **arguments),
+            input_specs=tf.keras.layers.InputSpec(shape=[None, *config.input_size]),
+            min_level=config.min_level,
+            max_level=config.max_level,
+            kernel_regularizer=regularizer,
+        )
+    net = resnet_network(norm_act, norm_act_args=arguments, kernel_regularizer=regularizer)
+    images = tf.keras.Input(config.input_size)
+    features = resnet_features(net, images, resnet_spec(chosen.depth), 1, chosen.width)
+    return BackboneModel(images, {str(level): map_ for level, map_ in features.items()})
+
+
+def _decoder(config: ModelConfig, backbone, make_layer: _MakeLayer, regularizer):
+    """tf-models-official's decoder with linear norms of the layer; None where there is none."""
+    stock = decoder_factory.build_decoder(backbone.output_specs, config, regularizer)
+    if stock is None:
+        return None
+
+    def clone(layer):
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            return make_layer(nonlinearity=False, name=layer.name)
+        return layer.__class__.from_config(layer.get_config())
+
+    return tf.keras.models.clone_model(stock, clone_function=clone)

@@ -1,0 +1,85 @@
+"""SpineNet (Du et al. 2020) as in tf-models-official, with any norm-act layer."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+from official.vision.modeling.backbones import spinenet
+
+from trainers.detection.blocks import BottleneckBlock, ResidualBlock
+
+_BLOCKS = {"bottleneck": BottleneckBlock, "residual": ResidualBlock}
+SIZES = tuple(spinenet.SCALING_MAP)
+
+
+class SpineNet(spinenet.SpineNet):
+    """tf-models-official's SpineNet, whose norms and activations come from a factory.
+
+    Where its methods ask for a norm and then for an activation they get a nonlinear
+    layer and nothing; a resampling ends with a norm alone, which becomes the linear form.
+    The ReLU after the fusion of parents, where there is no norm, stays.
+
+    Args:
+      model_id: one of `SIZES`.
+      make_layer: as `evonorm_tf.norm_act_factory` returns it.
+      **kwargs: of tf-models-official's SpineNet.
+    """
+
+    def __init__(self, model_id: str, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+        self._make_layer = make_layer
+        super().__init__(**spinenet.SCALING_MAP[model_id], **kwargs)
+
+    def _build_stem(self, inputs):
+        with self._norm_acts([True]):
+            return super()._build_stem(inputs)
+
+    def _build_endpoints(self, net):
+        levels = range(self._min_level, self._max_level + 1)
+        with self._norm_acts([True for _ in levels]):
+            return super()._build_endpoints(net)
+
+    def _resample_with_alpha(self, inputs, input_width, input_block_fn, target_width, *args, **kw):
+        reduces = input_width > target_width
+        with self._norm_acts([True, True, False] if reduces else [True, False]):
+            return super()._resample_with_alpha(
+                inputs, input_width, input_block_fn, target_width, *args, **kw
+            )
+
+    def _block_group(
+        self,
+        inputs,
+        filters,
+        strides,
+        block_fn_cand,
+        block_repeats=1,
+        stochastic_depth_drop_rate=None,
+        name="block_group",
+    ):
+        expanded = filters * (4 if block_fn_cand == "bottleneck" else 1)
+        x = inputs
+        for index in range(block_repeats):
+            x = _BLOCKS[block_fn_cand](
+                self._make_layer,
+                filters=filters,
+                strides=strides if index == 0 else 1,
+                use_projection=index == 0 and (x.shape[-1] != expanded or strides != 1),
+                stochastic_depth_drop_rate=stochastic_depth_drop_rate,
+                kernel_initializer=self._kernel_initializer,
+                kernel_regularizer=self._kernel_regularizer,
+                bias_regularizer=self._bias_regularizer,
+                activation=self._activation,
+                name=f"{name}_{index + 1}",
+            )(x)
+        return x
+
+    @contextlib.contextmanager
+    def _norm_acts(self, nonlinear: list[bool]) -> Iterator[None]:
+        """Within, the next norms are norm-act layers of these kinds, and activations nothing."""
+        kinds = iter(nonlinear)
+        norm, activation = self._norm, self._activation_fn
+        self._norm = lambda **_: self._make_layer(nonlinearity=next(kinds))
+        self._activation_fn = tf.identity
+        yield
+        self._norm, self._activation_fn = norm, activation
+        if next(kinds, None) is not None:
+            raise AssertionError("tf-models-official's SpineNet has other norms than expected")
