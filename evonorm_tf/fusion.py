@@ -37,7 +37,8 @@ class Coefficients(NamedTuple):
     """What a formula needs besides its input, each broadcastable to it.
 
     Attributes:
-      values: the formula's arguments after x.
+      values: the formula's arguments after x. Those whose slopes have work in common are
+        best neighbours, from an even place on.
       shift: what is subtracted from x first, a constant for gradients; None for nothing.
       observed: moments of the batch that moving averages are to follow.
     """

@@ -16,7 +16,7 @@ import tensorflow as tf
 from evonorm_tf import compat, statistics
 
 # On fewer a program's start takes longer than it saves; unknown batches count as 32.
-_LEAST_ELEMENTS = 2**18
+_LEAST_ELEMENTS = 2**17
 _USUAL_BATCH = 32
 # XLA's loops over more of them are not vectorized.
 _MOST_SLICES = 8

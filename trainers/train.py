@@ -18,6 +18,7 @@ import numpy as np
 from official.common import flags as tfm_flags
 from official.core import task_factory, train_utils
 from official.modeling import performance
+from official.vision.utils.summary_manager import maybe_build_eval_summary_manager as _summaries
 
 from trainers import experiments
 from trainers.configs.experiment import ExperimentConfig
@@ -56,6 +57,7 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
         model_dir=model_dir,
         save_summary=chief,
         eval_actions=[recorder],
+        eval_summary_manager=_summaries(params, model_dir) if chief else None,
     )
     runner.run()
     return recorder.metrics

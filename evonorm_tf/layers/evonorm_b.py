@@ -20,7 +20,7 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
         )
         batch = tf.sqrt(variance + self.epsilon)
         local = tf.sqrt(self._local_moment(moments) + self.epsilon)
-        return fusion.Coefficients((batch, local, gamma, beta, *v), observed=(variance,))
+        return fusion.Coefficients((batch, local, gamma, *v, beta), observed=(variance,))
 
     def _local_moment(self, instance: statistics.Moments) -> tf.Tensor:
         return statistics.second_moment(instance)
@@ -78,7 +78,7 @@ class EvoNormB2(_EvoNormB):
         return _b2
 
 
-def _b0(x, batch, local, gamma, beta, v):
+def _b0(x, batch, local, gamma, v, beta):
     return x / tf.maximum(batch, v * x + local) * gamma + beta
 
 

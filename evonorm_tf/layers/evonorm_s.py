@@ -16,7 +16,7 @@ class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
 
     def _coefficients(self, reduced, x, training, gamma, beta, *v):
         scale = gamma / tf.sqrt(self._moment(reduced) + self.epsilon)
-        return fusion.Coefficients((scale, beta, *v))
+        return fusion.Coefficients((scale, *v, beta))
 
     def _moment(self, reduced) -> tf.Tensor:
         return statistics.group_variance(reduced, self.axis, self.effective_groups)
@@ -26,7 +26,7 @@ def _swish(x, scale, offset):
     return x * tf.sigmoid(x) * scale + offset
 
 
-def _swish_with_slope(x, scale, offset, v):
+def _swish_with_slope(x, scale, v, offset):
     return x * tf.sigmoid(v * x) * scale + offset
 
 

@@ -8,6 +8,8 @@ from trainers.detection import config as detection
 from trainers.detection.task import MaskRCNNTask
 from trainers.engine.base import EngineTask
 from trainers.engine.task import ClassificationTask
+from trainers.gan.configs import GanExperimentConfig
+from trainers.gan.task import GanTask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,5 +28,6 @@ class Kind:
 # By the value of `ExperimentConfig.kind`.
 KINDS: dict[str, Kind] = {
     "classification": Kind(classification.ExperimentConfig, ClassificationTask),
+    "gan": Kind(GanExperimentConfig, GanTask),
     "maskrcnn": Kind(detection.ExperimentConfig, MaskRCNNTask),
 }

@@ -62,7 +62,7 @@ def build_network(config: ModelConfig) -> tf.keras.Model:
     channels = config.input_size[-1]
     return builder(
         norm_act=norm_act,
-        norm_act_args=_layer_arguments(norm_act, config),
+        norm_act_args=layer_arguments(norm_act, config),
         num_classes=config.num_classes,
         input_shape=(None, None, channels),
         name=config.network,
@@ -88,8 +88,8 @@ def layer_of(norm_act: str) -> NormAct:
     return en.LayerGraph.load(norm_act)
 
 
-def _layer_arguments(norm_act: NormAct, config: ModelConfig) -> dict[str, Any]:
-    """Those of groups, momentum and synchronized that the layer takes."""
+def layer_arguments(norm_act: NormAct, config: Any) -> dict[str, Any]:
+    """Those of a model config's groups, momentum and synchronized that the layer takes."""
     probe = en.get(norm_act) if isinstance(norm_act, str) else GraphLayer(norm_act)
     taken = probe.get_config()
     wanted = {

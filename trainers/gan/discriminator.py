@@ -36,13 +36,13 @@ def discriminator(
     labels = tf.keras.Input((), dtype=tf.int32, name="labels")
     x = SpectralConv2D(widths[0], 3, name="first_conv")(images)
     for stage, filters in enumerate(widths[1:]):
-        x = _block(x, filters, True, f"stage{stage}_block0")
-        x = _block(x, filters, False, f"stage{stage}_block1")
+        x = _block(x, filters, True, f"down{stage}_block0")
+        x = _block(x, filters, False, f"down{stage}_block1")
         if x.shape[1] == attention:
-            x = parts.SelfAttention(name="attention")(x)
+            x = parts.SelfAttention(name=f"{name}_attention")(x)
     features = tf.reduce_sum(tf.nn.relu(x), [1, 2])
     logits = SpectralDense(1, name="logit")(features)
-    projection = SpectralEmbedding(num_classes, widths[-1], name="embedding")(labels)
+    projection = SpectralEmbedding(num_classes, widths[-1], name="label_projection")(labels)
     logits += tf.reduce_sum(projection * features, -1, keepdims=True)
     return tf.keras.Model([images, labels], logits[:, 0], name=name)
 

@@ -55,17 +55,17 @@ def generator(
     labels = tf.keras.Input((), dtype=tf.int32, name="labels")
     # Its kernel is not normalized: that is known to cripple the generator.
     embedding = tf.keras.layers.Embedding(
-        num_classes, embedding_size, tf.keras.initializers.Orthogonal(), name="embedding"
+        num_classes, embedding_size, tf.keras.initializers.Orthogonal(), name="label_embedding"
     )
     condition = tf.concat([noise, embedding(labels)], -1)
-    x = SpectralDense(SMALLEST * SMALLEST * widths[0], name="first")(condition)
-    x = tf.keras.layers.Reshape((SMALLEST, SMALLEST, widths[0]))(x)
+    x = SpectralDense(SMALLEST * SMALLEST * widths[0], name="first_dense")(condition)
+    x = tf.keras.layers.Reshape((SMALLEST, SMALLEST, widths[0]), name="first_map")(x)
     for stage, (before, after) in enumerate(itertools.pairwise(widths)):
-        block = f"stage{stage}_block"
+        block = f"up{stage}_block"
         x = _block(x, condition, before, False, make_layer, f"{block}0")
         x = _block(x, condition, after, True, make_layer, f"{block}1")
         if x.shape[1] == attention:
-            x = parts.SelfAttention(name="attention")(x)
+            x = parts.SelfAttention(name=f"{name}_attention")(x)
     x = make_layer(name="last_norm_act")(x)
     images = tf.tanh(SpectralConv2D(image_channels, 3, name="last_conv")(x))
     return tf.keras.Model([noise, labels], images, name=name)

@@ -122,7 +122,11 @@ def multiply_adds(model: tf.keras.Model) -> int:
 
 def count(network: str, layer: str) -> Counts:
     """Parameters of a network with a registered layer."""
-    base = skeleton(network)
+    return count_with(skeleton(network), layer)
+
+
+def count_with(base: Skeleton, layer: str) -> Counts:
+    """Parameters of a skeleton with a registered layer at all its sites."""
     trainable, non_trainable = base.parameters, 0
     for site in base.sites:
         vectors = _vectors(layer, site.nonlinearity)

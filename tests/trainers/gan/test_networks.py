@@ -125,7 +125,9 @@ def test_swapping_the_layer_changes_nothing_else():
 def test_the_gradient_reaches_every_variable(layer):
     model, critic = small_generator(layer), discriminator(16, **SMALL)
     for network in (model, critic):
-        network.get_layer("attention").gamma.assign(0.5)  # from 0 nothing passes behind it
+        network.get_layer(f"{network.name}_attention").gamma.assign(
+            0.5
+        )  # from 0 nothing passes behind it
     labels = tf.constant([0, 1, 2, 0, 1, 2])
     with tf.GradientTape() as tape:
         images = model([tf.random.normal((6, 4)), labels], training=True)
