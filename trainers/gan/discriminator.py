@@ -21,7 +21,7 @@ def discriminator(
     projection, the inner product of its vector and the image's features.
 
     Args:
-      resolution: side of the images, 16 to 512.
+      resolution: side of the images, 8 to 512.
       num_classes: labels are 0 to num_classes - 1.
       image_channels: of the images, whose pixels are from -1 to 1.
       width: channels at the image's resolution, "ch" in the paper.

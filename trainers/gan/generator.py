@@ -34,7 +34,7 @@ def generator(
     resolution, the second of which doubles it.
 
     Args:
-      resolution: side of the images, 16 to 512.
+      resolution: side of the images, 8 to 512.
       norm_act: a registered name, a `LayerGraph` or a callable; see
         `evonorm_tf.norm_act_factory`.
       norm_act_args: for every layer of a name or graph.

@@ -8,6 +8,7 @@ from trainers.gan.spectral import SpectralConv2D, build_parts
 # Channels, in units of the network's width, from 4x4 pixels up to the image, doubling its
 # side each time. From 128 on those of BigGAN-deep (appendix B, tables 7 to 9); below ours.
 WIDTHS = {
+    8: (2, 1),
     16: (4, 2, 1),
     32: (8, 4, 2, 1),
     64: (16, 8, 4, 2, 1),

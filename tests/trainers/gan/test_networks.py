@@ -78,7 +78,7 @@ def test_the_networks_at_128_have_the_published_parameters():
 
 
 @pytest.mark.parametrize(
-    "resolution", [16, 32, *(pytest.param(side, marks=pytest.mark.slow) for side in (64, 128))]
+    "resolution", [8, 16, *(pytest.param(side, marks=pytest.mark.slow) for side in (32, 64, 128))]
 )
 def test_every_resolution_has_its_networks(resolution):
     images = generator(
@@ -98,7 +98,7 @@ def test_every_resolution_has_its_networks(resolution):
 
 
 def test_an_unknown_resolution_is_an_error():
-    with pytest.raises(TrainersError, match=r"`resolution` must be one of 16, .*resolution=20"):
+    with pytest.raises(TrainersError, match=r"`resolution` must be one of 8, 16, .*resolution=20"):
         generator(20, "bn_relu")
 
 

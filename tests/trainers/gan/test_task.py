@@ -1,0 +1,257 @@
+"""Steps, averaged weights, evaluation, resume and NaN of the GAN task, through the engine."""
+
+import glob
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from official.core import task_factory
+
+from tests.trainers.gan import tiny
+from trainers import train
+from trainers.data import image_data
+from trainers.engine import parameters
+from trainers.errors import TrainersError, TrainingDivergedError
+from trainers.experiments import biggan
+from trainers.gan import data, features, metrics, sampling
+
+
+def built(params):
+    task = task_factory.get_task(params.task)
+    model = task.build_model()
+    return task, model, task.create_optimizer(params.trainer.optimizer_config)
+
+
+def batch_of(task, params, first_step=0):
+    return next(iter(task.build_inputs(params.task.train_data, first_step=first_step)))
+
+
+def values(variables):
+    return [variable.numpy() for variable in variables]
+
+
+def changed(before, variables):
+    return [not np.array_equal(a, b) for a, b in zip(before, values(variables), strict=True)]
+
+
+@pytest.fixture(scope="module")
+def stepped():
+    """Three steps of a model: task, model, what was before the last, and its logs."""
+    params = tiny.config("evonorm_b0")
+    params.task.average_start, params.task.average_decay = 2, 0.7
+    task, model, optimizer = built(params)
+    step = tf.function(task.train_step)
+    seen = []
+    for number in range(3):
+        before = {
+            name: values(getattr(model, name).trainable_variables)
+            for name in ("generator", "discriminator", "averaged")
+        }
+        logs = step(batch_of(task, params, number), model=model, optimizer=optimizer)
+        seen.append((before, logs, values(model.generator.trainable_variables)))
+    return task, model, seen
+
+
+def test_a_step_moves_both_networks(stepped):
+    _, model, seen = stepped
+    before, logs, _ = seen[-1]
+    assert bool(logs["finite"]) and np.isfinite(logs["loss"])
+    # The attention's gamma, from which the rest of it learns, has moved by now.
+    for name in ("generator", "discriminator"):
+        assert all(changed(before[name], getattr(model, name).trainable_variables)), name
+
+
+def test_the_average_starts_late_and_is_exponential(stepped):
+    _, model, seen = stepped
+    early, weights = seen[2][0]["averaged"], seen[1][2]
+    for average, weight in zip(early, weights, strict=True):
+        np.testing.assert_array_equal(average, weight)  # up to step 2 the weights themselves
+    now = zip(early, seen[2][2], values(model.averaged.trainable_variables), strict=True)
+    for average, weight, found in now:
+        np.testing.assert_allclose(found, 0.7 * average + 0.3 * weight, rtol=1e-5, atol=1e-7)
+    others = zip(
+        model.averaged.non_trainable_weights, model.generator.non_trainable_weights, strict=True
+    )
+    for average, weight in others:
+        np.testing.assert_array_equal(average, weight)
+
+
+def test_the_first_step_is_adam_on_the_hinge_loss():
+    """Beginning from zero, Adam without momentum moves each weight by rate * sign."""
+    params = tiny.config()
+    params.task.orthogonal = 0.0
+    task, model, optimizer = built(params)
+    batch = batch_of(task, params)
+    images, labels, noise, drawn = (part[:8] for part in batch)
+    network = model.discriminator
+    before = values(network.trainable_variables)
+    vectors = [
+        (v, v.numpy()) for m in (network, model.generator) for v in m.non_trainable_variables
+    ]
+    fake = model.generator([noise, drawn], training=True)
+    with tf.GradientTape() as tape:
+        real_logits, fake_logits = tf.split(
+            network([tf.concat([images, fake], 0), tf.concat([labels, drawn], 0)], training=True), 2
+        )
+        loss = tf.reduce_mean(tf.nn.relu(1 - real_logits) + tf.nn.relu(1 + fake_logits))
+    gradients = tape.gradient(loss, network.trainable_variables)
+    for variable, value in vectors:
+        variable.assign(value)
+    task.train_step(batch, model, optimizer)
+    rate = params.task.discriminator_optimizer.learning_rate.constant.learning_rate
+    moved = zip(before, gradients, values(network.trainable_variables), strict=True)
+    for old, gradient, new in moved:
+        clear = np.abs(gradient) > 1e-5
+        np.testing.assert_allclose((new - old)[clear], -rate * np.sign(gradient)[clear], rtol=0.02)
+
+
+def test_a_step_that_is_not_finite_changes_no_trained_weight():
+    params = tiny.config()
+    task, model, optimizer = built(params)
+    images, *others = batch_of(task, params)
+    before = values(model.trainable_variables)
+    logs = task.train_step((images * np.nan, *others), model, optimizer)
+    assert not bool(logs["finite"])
+    # The generator's own step sees no real image, and the discriminator is unharmed.
+    count = len(model.generator.trainable_variables)
+    assert not any(changed(before, model.trainable_variables)[count:])
+    assert all(np.isfinite(value).all() for value in values(model.weights))
+
+
+def test_training_input_is_a_function_of_seed_and_step():
+    params = tiny.config()
+    params.task.discriminator_steps = 3
+    task = task_factory.get_task(params.task)
+    iterator = iter(task.build_inputs(params.task.train_data))
+    first, second = next(iterator), next(iterator)
+    images, labels, noise, drawn = first
+    assert images.shape == (24, 8, 8, 1) and labels.shape == (24,)
+    assert noise.shape == (32, 4) and drawn.shape == (32,)
+    assert set(drawn.numpy()) <= set(range(10))
+    for found, expected in zip(batch_of(task, params, 1), second, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert not np.allclose(noise, second[2])
+
+
+def test_images_are_enlarged_and_scaled():
+    split = image_data.load("digits").train
+    model = biggan.digits("frn").task.model
+    found = data.scaled(split.images[:3], model).numpy()
+    expected = tf.image.resize(split.images[:3], (16, 16)).numpy() / 8 - 1
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model folder after four steps, and the metrics of its evaluation."""
+    folder = str(tmp_path_factory.mktemp("trained"))
+    params = tiny.config("evonorm_b0")
+    return folder, params, train.run(params, "train_and_eval", folder)
+
+
+def restored(folder, params):
+    task = task_factory.get_task(params.task)
+    model = task.build_model()
+    tf.train.Checkpoint(model=model).read(tf.train.latest_checkpoint(folder)).expect_partial()
+    return task, model
+
+
+@pytest.mark.slow
+def test_evaluation_is_the_metrics_of_samples_and_images(trained):
+    folder, params, found = trained
+    task, model = restored(folder, params)
+    sampler = task.sampler(model)
+    sampler.set_standing_statistics(2)
+    network = features.feature_network("digits")
+    fake, probabilities = network(sampler.images(100))
+    real, _ = network(data.scaled(image_data.load("digits").test.images, params.task.model))
+    expected = metrics.frechet_inception_distance(real.numpy(), fake.numpy())
+    assert found["fid"] == pytest.approx(expected, rel=1e-3)
+    expected = metrics.inception_score(probabilities.numpy())
+    assert found["inception_score"] == pytest.approx(expected, rel=1e-3)
+    assert found["samples"] == 100
+
+
+@pytest.mark.slow
+def test_tensorboard_gets_the_samples(trained):
+    folder, params, _ = trained
+    (file,) = glob.glob(f"{folder}/samples/*")
+    pictures = [
+        value.tensor.string_val[2]
+        for event in tf.compat.v1.train.summary_iterator(file)
+        for value in event.summary.value
+        if value.tag == "samples"
+    ]
+    assert len(pictures) == 1
+    task, model = restored(folder, params)
+    sampler = task.sampler(model)
+    sampler.set_standing_statistics(2)
+    expected = sampling.grid(sampler.images(100), 10)
+    shown = tf.io.decode_png(pictures[0]).numpy()
+    assert np.abs(shown.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.slow
+def test_a_training_that_goes_on_equals_one_that_never_stopped(trained, tmp_path):
+    folder, params, found = trained
+    halved = tiny.config("evonorm_b0", train_steps=2)
+    train.run(halved, "train_and_eval", str(tmp_path))  # evaluation leaves no trace either
+    assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-2")
+    assert train.run(params, "train_and_eval", str(tmp_path)) == found
+    _, straight = restored(folder, params)
+    _, stopped = restored(str(tmp_path), params)
+    for a, b in zip(straight.get_weights(), stopped.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_another_layer_in_the_folder_is_an_error(trained):
+    with pytest.raises(TrainersError, match=r"model_dir.*norm_act='evonorm_b0'"):
+        train.run(tiny.config("evonorm_s0"), "train", trained[0])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("task.model.norm_act", "batchnorm", r"norm_act.*norm_act='batchnorm'"),
+        ("task.model.input_size", [20, 20, 1], r"one of 8, 16.*resolution=20"),
+        ("task.model.input_size", [16, 8, 1], r"side, side, channels.*\[16, 8, 1\]"),
+        ("task.model.upsampling", 2, r"`task.features` 'digits'.*upsampling=2"),
+        ("task.features", "vgg", r"`task.features` must be one of.*features='vgg'"),
+        ("task.samples", 0, r"`task.samples` must be at least 1.*samples=0"),
+        ("task.init_checkpoint", "x", r"task.init_checkpoint.*not read"),
+    ],
+)
+def test_wrong_values_are_errors(path, value, message):
+    params = tiny.config()
+    first, _, last = path.rpartition(".")
+    place = params
+    for name in first.split("."):
+        place = getattr(place, name)
+    setattr(place, last, value)
+    with pytest.raises(TrainersError, match=message):
+        parameters.check(params)
+
+
+def test_data_that_does_not_fit_and_missing_weights_are_errors():
+    params = tiny.config()
+    params.task.model.num_classes = 7
+    with pytest.raises(TrainersError, match=r"num_classes` must be 10.*num_classes=7"):
+        parameters.check_data(params, "train", 1)
+    params = tiny.config()
+    params.task.features = "inception"
+    parameters.check_data(params, "train", 1)
+    with pytest.raises(TrainersError, match=r"`task.feature_weights` must be the file"):
+        parameters.check_data(params, "train_and_eval", 1)
+
+
+@pytest.mark.slow
+def test_divergence_names_step_and_layer(tmp_path):
+    params = tiny.config("pixelnorm_relu")
+    params.task.discriminator_optimizer.learning_rate.constant.learning_rate = 1e38
+    with pytest.raises(TrainingDivergedError, match=r"not finite at step \d.*Last good") as caught:
+        train.run(params, "train", str(tmp_path))
+    _, model, _ = built(params)
+    networks = (model.generator, model.discriminator)
+    names = {layer.name for network in networks for layer in (network, *network.layers)}
+    assert caught.value.layer in names

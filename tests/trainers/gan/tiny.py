@@ -1,0 +1,51 @@
+"""A GAN of the smallest networks, and short trainings of it on the digits.
+
+Run as a program it is `trainers.train`.
+"""
+
+import trainers  # noqa: F401
+
+# isort: split
+from absl import app
+from official.common import flags as tfm_flags
+
+from trainers import experiments, train
+from trainers.experiments import biggan
+from trainers.gan.configs import GanExperimentConfig
+
+experiments.register_all()
+
+# What makes an experiment on the digits small.
+SIZES = {
+    "input_size": [8, 8, 1],
+    "upsampling": 1,
+    "width": 4,
+    "noise_size": 4,
+    "embedding_size": 4,
+    "attention": 0,
+}
+
+
+def config(layer: str = "evonorm_s0", **trainer) -> GanExperimentConfig:
+    """Four steps, one at a time, each with a checkpoint; `trainer` overrides its fields."""
+    params = biggan.digits(layer)
+    for name, value in SIZES.items():
+        setattr(params.task.model, name, value)
+    params.task.train_data.global_batch_size = 8
+    params.task.validation_data.split = "test"
+    params.task.validation_data.global_batch_size = 128
+    params.task.average_start = 1
+    params.task.samples = 100
+    params.task.standing_batches = 2
+    params.trainer.train_steps = params.trainer.validation_interval = 4
+    params.trainer.steps_per_loop = params.trainer.summary_interval = 1
+    params.trainer.checkpoint_interval = 1
+    params.trainer.max_to_keep = 10
+    for name, value in trainer.items():
+        setattr(params.trainer, name, value)
+    return params
+
+
+if __name__ == "__main__":
+    tfm_flags.define_flags()
+    app.run(train.main)

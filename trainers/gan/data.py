@@ -1,0 +1,76 @@
+"""The input of a GAN's training: real images, and noise and labels for what is drawn.
+
+All is a function of seed and step, for data in memory, so that a resumed training equals
+one that was never stopped.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from trainers.configs.classification import DataConfig, ModelConfig
+from trainers.data import inputs
+from trainers.data.sharding import shard_of
+from trainers.gan import sampling
+from trainers.gan.configs import GanConfig, GanModelConfig
+from trainers.gan.features import enlarged
+
+
+def of_images(model: GanModelConfig) -> ModelConfig:
+    """What the data modules need to know: classes, and the size before enlargement."""
+    height, width, channels = model.input_size
+    times = model.upsampling
+    return ModelConfig(
+        num_classes=model.num_classes, input_size=[height // times, width // times, channels]
+    )
+
+
+def training_batches(
+    config: GanConfig, data: DataConfig, context: tf.distribute.InputContext | None, first_step: int
+) -> tf.data.Dataset:
+    """Batches for each replica: (images, labels, noise, drawn labels), from a step on.
+
+    Images and labels are enough for `discriminator_steps`, noise and drawn labels for one
+    step of the generator more.
+    """
+    rounds = config.discriminator_steps
+    whole = data.replace(global_batch_size=data.global_batch_size * rounds)
+    real = inputs.build_inputs(whole, of_images(config.model), context, first_step)
+    shard = shard_of(context, data.global_batch_size)
+    count = shard.per_replica_batch * (rounds + 1)
+
+    def draw(number):
+        step, place = number // shard.replicas_here, number % shard.replicas_here
+        batch = step * shard.num_replicas + shard.first_replica + place
+        seed = tf.stack([np.int64(config.seed), batch])
+        labels = tf.random.stateless_uniform(
+            [count], seed, maxval=config.model.num_classes, dtype=tf.int32
+        )
+        return sampling.noise((count, config.model.noise_size), seed), labels
+
+    numbers = tf.data.Dataset.range(first_step * shard.replicas_here, np.iinfo(np.int64).max)
+    drawn = numbers.map(draw, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = tf.data.Dataset.zip((real, drawn)).map(
+        lambda real, drawn: (scaled(real[0], config.model), real[1], *drawn)
+    )
+    return _unsharded(batches)
+
+
+def evaluation_batches(
+    config: GanConfig, data: DataConfig, context: tf.distribute.InputContext | None
+) -> tf.data.Dataset:
+    """Batches (images, labels, weights); what fills up the last ones has weight 0."""
+    batches = inputs.build_inputs(data, of_images(config.model), context)
+    return _unsharded(batches.map(lambda images, *others: (scaled(images, config.model), *others)))
+
+
+def scaled(images: tf.Tensor, model: GanModelConfig) -> tf.Tensor:
+    """The data's images at the networks' size, with pixels from -1 to 1."""
+    images = enlarged(tf.cast(images, tf.float32), model.upsampling)
+    return tf.clip_by_value(images * (2.0 / model.pixel_max) - 1.0, -1.0, 1.0)
+
+
+def _unsharded(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Made for each pipeline already."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)

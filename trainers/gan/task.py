@@ -1,0 +1,236 @@
+"""The GAN task: both networks' steps, and Inception Score and FID of the averaged generator."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+from official.core import task_factory
+
+from trainers.configs.classification import DataConfig
+from trainers.data import inputs as data_inputs
+from trainers.engine import networks, steps
+from trainers.engine.base import EngineTask
+from trainers.errors import TrainersError
+from trainers.gan import data, features, losses, metrics, parts, sampling, spectral
+from trainers.gan.configs import GanConfig, GanExperimentConfig
+from trainers.gan.model import Gan
+from trainers.gan.optimizers import GanOptimizers
+
+_GRID = (10, 10)
+
+
+@task_factory.register_task_cls(GanConfig)
+class GanTask(EngineTask):
+    """Trains BigGAN-deep with any norm-act layer in its generator.
+
+    A step is `discriminator_steps` of the discriminator and one of the generator, each on
+    images of its own.
+    """
+
+    unread = ("task.allow_image_summary", "task.init_checkpoint", "runtime.loss_scale")
+
+    @classmethod
+    def check(cls, params: GanExperimentConfig) -> None:
+        """Layer, sizes and feature network. Raises TrainersError."""
+        task, model = params.task, params.task.model
+        networks.layer_of(model.norm_act)
+        if len(model.input_size) != 3 or model.input_size[0] != model.input_size[1]:
+            raise TrainersError(
+                "`task.model.input_size` must be side, side, channels. "
+                f"Received: input_size={list(model.input_size)}"
+            )
+        parts.stage_widths(model.input_size[0], model.width)
+        features.check_name(task.features)
+        if task.features == features.DIGITS and model.upsampling * 8 != model.input_size[0]:
+            raise TrainersError(
+                "`task.features` 'digits' are of the digits' 8x8 pixels times "
+                f"`task.model.upsampling`. Received: input_size={list(model.input_size)}, "
+                f"upsampling={model.upsampling}"
+            )
+        for name in ("discriminator_steps", "samples", "standing_batches"):
+            if getattr(task, name) < 1:
+                raise TrainersError(
+                    f"`task.{name}` must be at least 1. Received: {name}={getattr(task, name)}"
+                )
+
+    @classmethod
+    def check_data(cls, config: DataConfig, params: GanExperimentConfig, path: str) -> None:
+        """Data and model fit, and evaluation has its feature network. Raises TrainersError."""
+        data_inputs.check(config, data.of_images(params.task.model), path)
+        if not config.is_training:
+            features.check(params.task.features, params.task.feature_weights)
+
+    @classmethod
+    def data_name(cls, config: DataConfig) -> str:
+        """The data set's source."""
+        return config.source
+
+    def build_model(self) -> Gan:
+        """The networks; the same initial weights for the same `task.seed`."""
+        tf.keras.utils.set_random_seed(self.task_config.seed)
+        config = self.task_config.model
+        norm_act = networks.layer_of(config.norm_act)
+        self._model = Gan(config, norm_act, networks.layer_arguments(norm_act, config))
+        return self._model
+
+    def build_inputs(self, params: DataConfig, input_context=None, first_step: int = 0):
+        """See `trainers.gan.data`."""
+        if params.is_training:
+            return data.training_batches(self.task_config, params, input_context, first_step)
+        return data.evaluation_batches(self.task_config, params, input_context)
+
+    def create_optimizer(self, optimizer_config, runtime_config=None, dp_config=None):
+        """Both optimizers; the arguments are the generator's."""
+        build = super().create_optimizer
+        return GanOptimizers(
+            build(optimizer_config, runtime_config, dp_config),
+            build(self.task_config.discriminator_optimizer, runtime_config, dp_config),
+        )
+
+    def build_metrics(self, training: bool = True) -> list[tf.keras.metrics.Metric]:
+        """Both losses in training; in evaluation numbers are made of all images at once."""
+        if training:
+            return [tf.keras.metrics.Mean(f"{name}_loss") for name in _NETWORKS]
+        config = self.task_config
+        self._features = features.feature_network(
+            config.features, config.feature_weights, config.model.upsampling
+        )
+        return []
+
+    def train_step(self, inputs, model: Gan, optimizer: GanOptimizers, metrics=None):
+        """A step of the generator, after those of the discriminator."""
+        images, labels, noise, drawn_labels = inputs
+        rounds = self.task_config.discriminator_steps
+        real = zip(tf.split(images, rounds), tf.split(labels, rounds), strict=True)
+        drawn = list(
+            zip(tf.split(noise, rounds + 1), tf.split(drawn_labels, rounds + 1), strict=True)
+        )
+        finite = tf.constant(True)
+        for batch, seeds in zip(real, drawn, strict=False):
+            loss, good = self._discriminator_step(batch, seeds, model, optimizer.discriminator)
+            finite = tf.logical_and(finite, good)
+        generator_loss, good = self._generator_step(drawn[-1], model, optimizer.generator)
+        finite = tf.logical_and(finite, good)
+        model.update_average(self._decay(optimizer.iterations))
+        for metric, value in zip(metrics or (), (generator_loss, loss), strict=False):
+            metric.update_state(value)
+        return {self.loss: generator_loss + loss, "finite": finite}
+
+    def _discriminator_step(self, batch, seeds, model: Gan, optimizer):
+        fake = model.generator(list(seeds), training=True)
+        with tf.GradientTape() as tape:
+            loss = _discriminator_loss(model.discriminator, batch, (fake, seeds[1]))
+            scaled = steps.scaled(loss, optimizer)
+        variables = model.discriminator.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        return loss, steps.apply_if_finite(gradients, variables, optimizer, loss)
+
+    def _generator_step(self, seeds, model: Gan, optimizer):
+        kernels = spectral.kernels(model.generator)
+        with tf.GradientTape() as tape:
+            fake = model.generator(list(seeds), training=True)
+            loss = losses.generator_loss(model.discriminator([fake, seeds[1]], training=True))
+            penalty = losses.orthogonal_penalty(kernels, self.task_config.orthogonal)
+            scaled = steps.scaled(loss + penalty, optimizer)
+        variables = model.generator.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        return loss, steps.apply_if_finite(gradients, variables, optimizer, loss)
+
+    def _decay(self, iterations) -> tf.Tensor:
+        """Zero up to `average_start`, so that the average begins with trained weights."""
+        config = self.task_config
+        begun = tf.cast(iterations > config.average_start, tf.float32)
+        return begun * config.average_decay
+
+    def probe(self, inputs, model: Gan):
+        """All layers of both networks in one pass, and the gradients of both losses."""
+        images, labels, noise, drawn_labels = inputs
+        count = tf.shape(images)[0]
+        opened = [_opened(network) for network in (model.generator, model.discriminator)]
+        with tf.GradientTape() as tape:
+            drawn = opened[0]([noise[:count], drawn_labels[:count]], training=True)
+            both = [tf.concat([images, drawn[-1]], 0), tf.concat([labels, drawn_labels[:count]], 0)]
+            judged = opened[1](both, training=True)
+            real, fake = tf.split(judged[-1], 2)
+            loss = losses.discriminator_loss(real, fake) + losses.generator_loss(fake)
+        variables = model.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        names = [layer.name for n in (model.generator, model.discriminator) for layer in n.layers]
+        outputs = zip(names, [*drawn[:-1], *judged[:-1]], strict=True)
+        return (
+            [(name, output) for name, output in outputs if output.dtype.is_floating],
+            [(v.name, g) for v, g in zip(variables, gradients, strict=True)],
+        )
+
+    def validation_step(self, inputs, model: Gan, metrics=None):
+        """Features of real images."""
+        images, _, weights = inputs
+        found, _ = self._features(images, training=False)
+        return {"features": found, "weights": weights}
+
+    def aggregate_logs(self, state, step_outputs):
+        """Collects the features of the images that count."""
+        state = [] if state is None else state
+        pairs = zip(step_outputs["features"], step_outputs["weights"], strict=True)
+        state.extend(found.numpy()[weights.numpy() > 0] for found, weights in pairs)
+        return state
+
+    def reduce_aggregated_logs(self, aggregated_logs, global_step=None):
+        """Inception Score and FID of samples, of which the first go to TensorBoard."""
+        config = self.task_config
+        sampler = self.sampler(self._model)
+        sampler.set_standing_statistics(config.standing_batches)
+
+        def judged(images):
+            return (images, *self._features(images, training=False))
+
+        found, probabilities, shown = [], [], []
+        for images, batch_features, batch_probabilities in sampler.batches(config.samples, judged):
+            found.append(batch_features)
+            probabilities.append(batch_probabilities)
+            shown.extend(images[: _GRID[0] * _GRID[1] - len(shown)])
+        self._write_images(np.stack(shown), global_step)
+        real, fake = np.concatenate(aggregated_logs), np.concatenate(found)
+        return {
+            "inception_score": metrics.inception_score(np.concatenate(probabilities)),
+            "fid": metrics.frechet_inception_distance(real, fake),
+            "samples": float(len(fake)),
+        }
+
+    def sampler(self, model: Gan) -> sampling.Sampler:
+        """Draws from the averaged generator as the configuration says."""
+        config = self.task_config
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return sampling.Sampler(
+            model.averaged,
+            num_classes=config.model.num_classes,
+            noise_size=config.model.noise_size,
+            batch_size=config.validation_data.global_batch_size // replicas,
+            truncation=config.truncation,
+            seed=config.seed,
+        )
+
+    def _write_images(self, images: np.ndarray, global_step) -> None:
+        if not self.logging_dir or not tf.distribute.get_strategy().extended.should_checkpoint:
+            return
+        step = 0 if global_step is None else int(global_step.numpy())
+        writer = tf.summary.create_file_writer(os.path.join(self.logging_dir, "samples"))
+        with writer.as_default(step=step):
+            tf.summary.image("samples", sampling.grid(images, _GRID[1])[None])
+        writer.close()
+
+
+_NETWORKS = ("generator", "discriminator")
+
+
+def _discriminator_loss(network, real, fake) -> tf.Tensor:
+    """The hinge loss of (images, labels) pairs, which the network sees as one batch."""
+    both = [tf.concat(pair, 0) for pair in zip(real, fake, strict=True)]
+    return losses.discriminator_loss(*tf.split(network(both, training=True), 2))
+
+
+def _opened(network: tf.keras.Model) -> tf.keras.Model:
+    """The network with all its layers' outputs, and its own last."""
+    return tf.keras.Model(
+        network.inputs, [*(layer.output for layer in network.layers), network.output]
+    )
