@@ -61,8 +61,8 @@ def read(model_dir: str) -> Run:
     """
     params = parameters.load(os.path.join(model_dir, "params.yaml"))
     restoring.check_kind(params, "classification", model_dir)
-    loss = _curve(os.path.join(model_dir, "train"), "training_loss")
-    accuracy = _curve(os.path.join(model_dir, "validation"), "accuracy")
+    loss = curve(os.path.join(model_dir, "train"), "training_loss")
+    accuracy = curve(os.path.join(model_dir, "validation"), "accuracy")
     if not loss and not accuracy:
         raise TrainersError(f"{model_dir} has no TensorBoard events of a training")
     return Run(model_dir, params, loss, accuracy)
@@ -111,7 +111,7 @@ def _points(curve: Curve, scale: float = 1.0) -> tuple[list[int], list[float]]:
     return steps, [scale * curve[step] for step in steps]
 
 
-def _curve(folder: str, tag: str) -> Curve:
+def curve(folder: str, tag: str) -> Curve:
     """A scalar's values by step; a resumed training's later events replace earlier ones."""
     curve: Curve = {}
     for path in sorted(tf.io.gfile.glob(os.path.join(folder, "events.out.tfevents.*"))):

@@ -12,7 +12,7 @@ from trainers.detection.config import DataConfig, ExperimentConfig, ModelConfig,
 from trainers.experiments.registry import Experiment, add
 
 LAYERS = ("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0")
-STEPS = 1500
+STEPS = 2500
 _BATCH_SIZE, _RATE = 2, 0.02
 # As for the digits: the paper's 32 groups are of more channels than there are here.
 _GROUPS = 4

@@ -1,0 +1,64 @@
+"""Exports a trained Mask R-CNN for serving.
+
+    python -m trainers.detection.export --model_dir=DIR --export_dir=DIR [--checkpoint=PATH]
+
+Writes `saved_model`, loads it and compares its outputs with the trained model's. Its
+signature "serving_default" takes `inputs`, uint8 (batch, height, width, 3) of any size, which
+are resized and padded as in evaluation, and returns `detection_boxes` (ymin, xmin, ymax, xmax
+in pixels of the model's input), `detection_scores`, `detection_classes`, `detection_masks`
+(within the boxes), `num_detections` and `image_info` (sizes and scale of the images).
+"""
+
+import os
+import sys
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import numpy as np
+import tensorflow as tf
+from official.vision.serving import detection
+
+from trainers.engine import restoring
+from trainers.errors import TrainersError
+
+_TOLERANCE = 1e-4
+
+
+def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
+    """Exports and checks.
+
+    Raises:
+      TrainersError: when there is nothing to export, or what was loaded again differs.
+    """
+    params, _, model = restoring.restore(model_dir, checkpoint, "maskrcnn")
+    size = list(params.task.model.input_size[:2])
+    module = detection.DetectionModule(params, batch_size=None, input_image_size=size, model=model)
+    path = os.path.join(export_dir, "saved_model")
+    signatures = module.get_inference_signatures({"image_tensor": "serving_default"})
+    tf.saved_model.save(module, path, signatures=signatures)
+    images = np.random.default_rng(0).integers(256, size=[2, *size, 3]).astype(np.uint8)
+    images = tf.constant(images)
+    expected = module.serve(images)
+    loaded = tf.saved_model.load(path).signatures["serving_default"](inputs=images)
+    for name, value in expected.items():
+        if not np.allclose(loaded[name], value, rtol=_TOLERANCE, atol=_TOLERANCE):
+            raise TrainersError(f"{path} does not compute what the model does: {name} differs")
+    print(f"{path}: loaded again, {', '.join(sorted(expected))} equal within {_TOLERANCE}")
+
+
+def main(_) -> None:
+    """Exports what the flags say."""
+    try:
+        export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)
+    except TrainersError as error:
+        sys.exit(f"trainers.detection.export: {error}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
+    flags.DEFINE_string("export_dir", None, "Folder to write.", required=True)
+    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
+    app.run(main)

@@ -1,0 +1,154 @@
+"""Trained Mask R-CNNs side by side: average precision, and detections drawn.
+
+    python -m trainers.detection.report --output_dir=DIR MODEL_DIR...
+
+Prints a Markdown table, and writes it as results.md, its numbers as results.json, and what
+each model finds on the first validation images as detections.png.
+"""
+
+import json
+import os
+import pathlib
+import sys
+from typing import Any
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import numpy as np
+import tensorflow as tf
+from official.vision.ops import mask_ops, preprocess_ops
+
+from trainers import results
+from trainers.engine import restoring
+from trainers.errors import TrainersError
+
+_IMAGES, _LEAST_SCORE = 6, 0.5
+_SCORES = ("AP", "AP50", "mask_AP", "mask_AP50")
+_COLOURS = np.array([[0, 0, 0], [230, 60, 60], [40, 160, 70], [60, 90, 230], [220, 160, 20]])
+
+
+def report(model_dirs: list[str], output: pathlib.Path) -> str:
+    """Writes table, numbers and figure of models with the same validation data.
+
+    Returns:
+      The table.
+
+    Raises:
+      TrainersError: when a folder has no evaluated model.
+    """
+    runs, pictures = [], []
+    for model_dir in model_dirs:
+        params, task, model = restoring.restore(model_dir, kind="maskrcnn")
+        images, labels = next(iter(task.build_inputs(params.task.validation_data)))
+        if not pictures:
+            pictures.append(("truth", _truth(images, labels)))
+        layer = params.task.model.norm_act
+        pictures.append((layer, _found(model, images, labels)))
+        runs.append({"layer": layer, "batch": params.task.train_data.global_batch_size})
+        runs[-1] |= _scores(model_dir)
+    output.mkdir(parents=True, exist_ok=True)
+    table = _table(runs)
+    (output / "results.md").write_text(table, encoding="utf-8")
+    (output / "results.json").write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+    _plot(pictures, output / "detections.png")
+    return table
+
+
+def _scores(model_dir: str) -> dict[str, Any]:
+    """The last evaluation's, with its step."""
+    folder = os.path.join(model_dir, "validation")
+    curves = {name: results.curve(folder, name) for name in _SCORES}
+    if not all(curves.values()):
+        raise TrainersError(f"{model_dir} has no evaluation of its model")
+    step = max(curves["mask_AP"])
+    return {"step": step} | {name: round(curve[step], 4) for name, curve in curves.items()}
+
+
+def _table(runs: list[dict[str, Any]]) -> str:
+    rows = [
+        "| layer | images/step | step | box AP | box AP50 | mask AP | mask AP50 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for run in runs:
+        scores = " | ".join(f"{100 * run[name]:.1f}" for name in _SCORES)
+        rows.append(f"| {run['layer']} | {run['batch']} | {run['step']} | {scores} |")
+    return "\n".join(rows) + "\n"
+
+
+def _truth(images, labels) -> list[np.ndarray]:
+    """The images with their objects."""
+    truth = labels["groundtruths"]
+    drawn = []
+    for index in range(_IMAGES):
+        count = int(truth["num_detections"][index])
+        masks = [
+            tf.io.decode_png(png)[..., 0].numpy() for png in truth["masks"][index][:count].numpy()
+        ]
+        drawn.append(_overlay(images[index], masks, truth["classes"][index].numpy()))
+    return drawn
+
+
+def _found(model, images, labels) -> list[np.ndarray]:
+    """The images with what the model finds in them."""
+    sizes = labels["image_info"][:, 1, :]
+    outputs = model(images, image_shape=sizes, training=False)
+    drawn = []
+    for index in range(_IMAGES):
+        kept = outputs["detection_scores"][index].numpy() >= _LEAST_SCORE
+        boxes = outputs["detection_boxes"][index].numpy()[kept]
+        corner, far = boxes[:, [1, 0]], boxes[:, [3, 2]]
+        masks = mask_ops.paste_instance_masks(
+            outputs["detection_masks"][index].numpy()[kept],
+            np.concatenate([corner, far - corner], axis=1),
+            *images.shape[1:3],
+        )
+        classes = outputs["detection_classes"][index].numpy()[kept]
+        drawn.append(_overlay(images[index], masks, classes))
+    return drawn
+
+
+def _overlay(image, masks, classes) -> np.ndarray:
+    """A normalized image as uint8 pixels, objects in the colours of their classes."""
+    mean, stddev = np.array(preprocess_ops.MEAN_RGB), np.array(preprocess_ops.STDDEV_RGB)
+    pixels = image.numpy() * stddev + mean
+    for mask, label in zip(masks, classes, strict=False):
+        inside = np.asarray(mask) > 0
+        pixels[inside] = 0.35 * pixels[inside] + 0.65 * _COLOURS[int(label) % len(_COLOURS)]
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def _plot(pictures: list[tuple[str, list[np.ndarray]]], path: pathlib.Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(
+        len(pictures), _IMAGES, figsize=(1.6 * _IMAGES, 1.7 * len(pictures)), layout="constrained"
+    )
+    for row, (name, images) in zip(axes, pictures, strict=True):
+        row[0].set_ylabel(name)
+        for axis, image in zip(row, images, strict=True):
+            axis.imshow(image)
+            axis.set_xticks([])
+            axis.set_yticks([])
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def main(arguments: list[str]) -> None:
+    """Prints the table and writes the files."""
+    if len(arguments) < 2:
+        sys.exit("trainers.detection.report: name at least one model folder")
+    try:
+        print(report(arguments[1:], pathlib.Path(flags.FLAGS.output_dir)), end="")
+    except TrainersError as error:
+        sys.exit(f"trainers.detection.report: {error}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("output_dir", None, "Where to write.", required=True)
+    app.run(main)
