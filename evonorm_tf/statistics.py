@@ -251,12 +251,33 @@ def moment(
     """The mean (op MEAN), second moment (RMS) or variance (STD) over an index set."""
     if op == "STD":
         parts = spatial_moments(x, axis)
-        if index_set == "BWH":
-            return batch_moments(parts, count).variance
-        if index_set == "WHC":
-            return merge(parts, axis).variance
-        return parts.variance if index_set == "WH" else group_variance(parts, axis, groups)
+        return moment_of_parts(op, parts, index_set, axis, groups, count)
     part = spatial_mean(tf.square(x) if op == "RMS" else x, axis)
+    return _mean_of_parts(part, index_set, axis, groups, count)
+
+
+def moment_of_parts(
+    op: str,
+    parts: Any,
+    index_set: str,
+    axis: int,
+    groups: int,
+    count: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """`moment` of what has the spatial `Moments` parts; for op RMS `SecondMoment` does too."""
+    if op == "RMS":
+        square = parts.square if isinstance(parts, SecondMoment) else second_moment(parts)
+        return _mean_of_parts(square, index_set, axis, groups, count)
+    if op == "MEAN":
+        return _mean_of_parts(parts.mean, index_set, axis, groups, count)
+    if index_set == "BWH":
+        return batch_moments(parts, count).variance
+    if index_set == "WHC":
+        return merge(parts, axis).variance
+    return parts.variance if index_set == "WH" else group_variance(parts, axis, groups)
+
+
+def _mean_of_parts(part: tf.Tensor, index_set: str, axis: int, groups: int, count) -> tf.Tensor:
     if index_set == "BWH":
         return batch_mean(part, count)
     if index_set == "WHC":

@@ -21,6 +21,7 @@ class SearchedLayer(GraphLayer):
 
     def __init__(self, max_nodes: int, **kwargs):
         super().__init__(_IDENTITY, **kwargs)
+        self._plan = None  # a candidate does not live long enough to be worth compiling
         self._max_nodes = max_nodes
 
     def set_graph(self, graph: LayerGraph) -> None:

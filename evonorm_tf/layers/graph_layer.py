@@ -5,15 +5,17 @@ from collections import Counter
 
 import tensorflow as tf
 
-from evonorm_tf import compat, layer_graph, ops
-from evonorm_tf.layers import base, primitive_layer
+from evonorm_tf import compat, fused_graph, fusion, layer_graph, ops, primitives, statistics
+from evonorm_tf.layers import base, fused_layer, primitive_layer
 
 
 @base.public_layer
-class GraphLayer(primitive_layer.PrimitiveRunner, base.NormAct):
+class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedNormAct):
     """Runs a `LayerGraph` (paper section 3): the graph's output * gamma + beta.
 
-    Nodes that the output does not depend on are not computed, and equal ones once. Each
+    Nodes that the output does not depend on are not computed, and equal ones once. Where
+    every aggregation is of x itself, the backward pass keeps x alone, as in the layers that
+    have a class of their own. Each
     (b, w, h) aggregation keeps a moving average for inference. With `nonlinearity=False`
     the layer is x * gamma + beta.
 
@@ -22,6 +24,7 @@ class GraphLayer(primitive_layer.PrimitiveRunner, base.NormAct):
     when there are several of a kind. Each is (channels,) and float32.
     """
 
+    _LINEAR_IS_AFFINE = True
     ARGUMENTS = textwrap.dedent("""\
         graph: a `LayerGraph`, or one in its JSON form.""")
 
@@ -33,6 +36,7 @@ class GraphLayer(primitive_layer.PrimitiveRunner, base.NormAct):
             raise ValueError(f"`graph` must be a LayerGraph or JSON text. Received: {graph!r}")
         self.graph = graph
         self._nodes = graph.canonical().nodes
+        self._plan = fused_graph.plan(self._nodes)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -41,8 +45,14 @@ class GraphLayer(primitive_layer.PrimitiveRunner, base.NormAct):
         self.v1 = self._add_initial_vector("v1", "ones", ops.V1 in used)
         self._moving = self._add_moving_moments() if self.nonlinearity else {}
 
+    @tf.autograph.experimental.do_not_convert
+    def call(self, inputs, training=None):
+        if self.nonlinearity and self._plan is None:
+            return base.NormAct.call(self, inputs, training)
+        return super().call(inputs, training)
+
     def _forward(self, x, training):
-        return self._affine(self._output(x, training) if self.nonlinearity else x)
+        return self._affine(self._output(x, training))
 
     def _output(self, x: tf.Tensor, training) -> tf.Tensor:
         zero = tf.zeros([1] * x.shape.rank, x.dtype)
@@ -53,6 +63,55 @@ class GraphLayer(primitive_layer.PrimitiveRunner, base.NormAct):
             inputs = [values[i] for i in node.inputs]
             values.append(self._run(primitive, inputs, x, self._moving.get(str(index)), training))
         return tf.broadcast_to(values[-1], tf.shape(x))
+
+    def _formula(self):
+        return fused_graph.formula(self._plan)
+
+    def _reduction(self, training):
+        if not self._plan.aggregates:
+            return None
+        return fusion.SECOND_MOMENT if self._plan.squares_alone else fusion.MOMENTS
+
+    def _vectors(self):
+        present = [v for v in (self.v0, self.v1) if v is not None]
+        return [self.gamma, self.beta, *present]
+
+    def _coefficients(self, parts, x, training, gamma, beta, *vectors):
+        observed = []
+
+        def aggregate(index, node):
+            moment = self._moment(node, parts, str(index - ops.NUM_INITIAL_NODES), x, training)
+            if node.index_set == "BWH":
+                observed.append(moment)
+            return primitives.finish_moment(node.op, moment, self.epsilon)
+
+        indices = [i for i, v in ((ops.V0, self.v0), (ops.V1, self.v1)) if v is not None]
+        initial = {ops.ZERO: tf.zeros_like(gamma), **dict(zip(indices, vectors, strict=True))}
+        values = fused_graph.small_values(self._plan, initial, aggregate)
+        return fusion.Coefficients((*values, gamma, beta), observed=tuple(observed))
+
+    def _moment(self, node, parts, key: str, x: tf.Tensor, training) -> tf.Tensor:
+        def moment(count=None):
+            sets = node.index_set, self.axis, self.effective_groups
+            return statistics.moment_of_parts(node.op, parts, *sets, count)
+
+        if node.index_set != "BWH":
+            return moment()
+        return self._by_mode(
+            lambda: moment(self._element_count(x)), lambda: self._moved(key, x), training
+        )
+
+    def _moved(self, key: str, x: tf.Tensor) -> tf.Tensor:
+        average = tf.convert_to_tensor(self._moving[key])
+        average = tf.cast(average, statistics.statistics_dtype(x.dtype))
+        return tf.reshape(average, self._channel_shape(x))
+
+    def _observe(self, observed, x, training):
+        training = self._in_training(training)
+        if training is False:
+            return
+        for moving, value in zip(self._moving.values(), observed, strict=True):
+            self._move(moving, value, x, training)
 
     def _add_initial_vector(self, name: str, initializer: str, used: bool):
         if not (used and self.nonlinearity):

@@ -11,7 +11,12 @@ import evonorm_tf as en
 from evonorm_tf import fusion
 from evonorm_tf.layers import fused_layer
 
-FUSED = [name for name in en.names() if isinstance(en.get(name), fused_layer.FusedNormAct)]
+LAYERS = {name: en.get(name) for name in en.names()}
+FUSED = [
+    name
+    for name, layer in LAYERS.items()
+    if isinstance(layer, fused_layer.FusedNormAct) and not isinstance(layer, en.GraphLayer)
+]
 SHAPE = (4, 6, 6, 8)
 
 

@@ -10,6 +10,8 @@ from tests.evonorm_tf.test_fusion import FUSED, kept
 
 # Eight slices; seven; and a prime number of rows, which has one slice alone.
 SHAPES = [(3, 8, 4, 32), (2, 7, 5, 16), (2, 1, 13, 8)]
+GRAPHS = [f"evonorm_{name} graph" for name in ("b0", "b1", "b2", "s0", "s1", "s2")]
+NAMES = ("gamma", "beta", "v", "v0", "v1")
 HALF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 
 
@@ -32,7 +34,11 @@ def count(monkeypatch):
 
 
 def layer_of(name, shape, dtype="float32"):
-    layer = en.get(name, dtype=dtype)
+    registered, _, graph = name.partition(" ")
+    if graph:
+        layer = en.GraphLayer(en.registry.graph(registered), dtype=dtype)
+    else:
+        layer = en.get(registered, dtype=dtype)
     layer.build(shape)
     rng = np.random.default_rng(1)
     for weight in layer.weights:
@@ -65,7 +71,7 @@ def second_order(layer, x, upstream, other):
 
 
 def _vectors(layer):
-    return [getattr(layer, name) for name in ("gamma", "beta", "v") if hasattr(layer, name)]
+    return [getattr(layer, name) for name in NAMES if getattr(layer, name, None) is not None]
 
 
 def values(tensors):
@@ -79,7 +85,7 @@ def assert_close(actual, expected, bound):
 
 @pytest.mark.usefixtures("_everywhere")
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize("name", [*FUSED, *GRAPHS])
 def test_training_equals_float64(name, shape, count):
     x, upstream, _ = arrays(shape)
     expected = layer_of(name, shape, "float64")
@@ -109,7 +115,7 @@ def test_half_precision_is_computed_in_float32(name, dtype):
 
 @pytest.mark.usefixtures("_everywhere")
 @pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize("name", [*FUSED, *GRAPHS])
 def test_second_order_gradients_equal_float64(name, graph):
     shape = SHAPES[0]
     expected = layer_of(name, shape, "float64")
@@ -121,10 +127,9 @@ def test_second_order_gradients_equal_float64(name, graph):
 
 
 @pytest.mark.usefixtures("_everywhere")
-@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize("name", [*FUSED, *GRAPHS])
 def test_the_input_alone_is_kept(name):
-    layer = en.get(name)
-    layer.build((4, 6, 6, 8))
+    layer = layer_of(name, (4, 6, 6, 8))
     assert kept(layer, "float32") == {"x", "upstream"}
 
 
