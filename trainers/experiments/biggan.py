@@ -19,7 +19,7 @@ TABLE_6 = {
     "pixelnorm_relu": "IS 88.58, FID 10.41",
     "evonorm_s0": "IS 104.64 (best 113.96), FID 6.86 (best 6.26)",
 }
-_DIGITS_STEPS, _DIGITS_BATCH = 1500, 32
+_DIGITS_STEPS, _DIGITS_BATCH = 1200, 32
 
 
 def imagenet(layer: str) -> GanExperimentConfig:
@@ -85,7 +85,7 @@ def digits(layer: str) -> GanExperimentConfig:
     trainer.optimizer_config = adam(2e-4)
     trainer.train_steps = _DIGITS_STEPS
     trainer.steps_per_loop = trainer.summary_interval = 100
-    trainer.checkpoint_interval = trainer.validation_interval = 500
+    trainer.checkpoint_interval = trainer.validation_interval = 400
     trainer.max_to_keep = 1
     return params
 

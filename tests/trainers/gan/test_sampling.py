@@ -15,7 +15,7 @@ from trainers.gan.generator import generator
 def small_generator(layer):
     tf.keras.utils.set_random_seed(1)
     sizes = {"noise_size": 4, "embedding_size": 4, "attention": 0}
-    return generator(16, layer, num_classes=3, image_channels=1, width=4, **sizes)
+    return generator(8, layer, num_classes=3, image_channels=1, width=4, **sizes)
 
 
 def sampler(model, truncation=0.0):
@@ -46,7 +46,7 @@ def test_samples_are_the_generators_and_have_labels_in_turn():
     model = small_generator("evonorm_s0")
     draw = sampler(model)
     images, labels = draw.images(13), draw.labels(13)
-    assert images.shape == (13, 16, 16, 1)
+    assert images.shape == (13, 8, 8, 1)
     np.testing.assert_array_equal(labels[:5], [0, 1, 2, 0, 1])
     seeds = [sampling.noise((8, 4), [5, batch]) for batch in (0, 1)]
     expected = model([tf.concat(seeds, 0)[:13], labels])

@@ -76,6 +76,7 @@ def test_the_average_starts_late_and_is_exponential(stepped):
         np.testing.assert_array_equal(average, weight)
 
 
+@pytest.mark.slow
 def test_the_first_step_is_adam_on_the_hinge_loss():
     """Beginning from zero, Adam without momentum moves each weight by rate * sign."""
     params = tiny.config()
@@ -105,6 +106,7 @@ def test_the_first_step_is_adam_on_the_hinge_loss():
         np.testing.assert_allclose((new - old)[clear], -rate * np.sign(gradient)[clear], rtol=0.02)
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_finite_changes_no_trained_weight():
     params = tiny.config()
     task, model, optimizer = built(params)

@@ -1,0 +1,96 @@
+"""The page's table and figures of the digits' GANs, from their model folders.
+
+python -m trainers.gan.digits_report DIR... --output_dir=docs/gan
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import numpy as np
+
+from trainers.data import image_data
+from trainers.engine import parameters, restoring
+from trainers.errors import TrainersError
+from trainers.gan import data, features, metrics, sample
+from trainers.gan.configs import GanModelConfig
+from trainers.results import curve
+
+_ROWS = 5
+
+
+def scores(model_dir: str) -> dict[str, float | str | int]:
+    """A run's layer, and step, Inception Score and FID of each evaluation.
+
+    Raises:
+      TrainersError: when the folder holds no evaluated GAN.
+    """
+    params = parameters.load(os.path.join(model_dir, "params.yaml"))
+    restoring.check_kind(params, "gan", model_dir)
+    folder = os.path.join(model_dir, "validation")
+    fid, score = curve(folder, "fid"), curve(folder, "inception_score")
+    if not fid:
+        raise TrainersError(f"{model_dir} has no evaluation")
+    steps = sorted(fid)
+    return {
+        "layer": params.task.model.norm_act,
+        "steps": steps,
+        "fid": [round(fid[step], 2) for step in steps],
+        "inception_score": [round(score[step], 3) for step in steps],
+    }
+
+
+def real_scores(model: GanModelConfig) -> dict[str, float]:
+    """What the digits' test images reach beside their training images."""
+    network = features.feature_network(features.DIGITS, upsampling=model.upsampling)
+    splits = image_data.load(features.DIGITS)
+    train, _ = network(data.scaled(splits.train.images, model))
+    test, probabilities = network(data.scaled(splits.test.images, model))
+    right = np.argmax(probabilities, -1) == splits.test.labels
+    return {
+        "fid": round(metrics.frechet_inception_distance(train.numpy(), test.numpy()), 2),
+        "inception_score": round(metrics.inception_score(probabilities.numpy()), 3),
+        "accuracy": round(float(right.mean()), 4),
+    }
+
+
+def table(runs: list[dict], real: dict[str, float]) -> str:
+    """Markdown: the last evaluation's scores of each layer."""
+    rows = ["| layer | steps | Inception Score | FID |", "| --- | ---: | ---: | ---: |"]
+    for run in runs:
+        score, fid = run["inception_score"][-1], run["fid"][-1]
+        rows.append(f"| {run['layer']} | {run['steps'][-1]} | {score:.2f} | {fid:.1f} |")
+    rows.append(f"| real test images | | {real['inception_score']:.2f} | {real['fid']:.1f} |")
+    return "\n".join(rows) + "\n"
+
+
+def main(arguments: list[str]) -> None:
+    """Writes digits.json, digits.md, and a PNG for each layer."""
+    if len(arguments) < 2:
+        sys.exit("trainers.gan.digits_report: name at least one model folder")
+    output = pathlib.Path(flags.FLAGS.output_dir)
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        runs = [scores(folder) for folder in arguments[1:]]
+        for run, folder in zip(runs, arguments[1:], strict=True):
+            image = sample.draw(folder, _ROWS)
+            sample.save(image, image.shape[0] // _ROWS, str(output / f"{run['layer']}.png"))
+    except TrainersError as error:
+        sys.exit(f"trainers.gan.digits_report: {error}")
+    model = parameters.load(os.path.join(arguments[1], "params.yaml")).task.model
+    real = real_scores(model)
+    text = json.dumps({"runs": runs, "real": real}, indent=1)
+    (output / "digits.json").write_text(text + "\n", encoding="utf-8")
+    (output / "digits.md").write_text(table(runs, real), encoding="utf-8")
+    print(table(runs, real), end="")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("output_dir", "docs/gan", "Where to write.")
+    app.run(main)

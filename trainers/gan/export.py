@@ -1,0 +1,117 @@
+"""Exports a trained generator for serving.
+
+    python -m trainers.gan.export --model_dir=DIR --export_dir=DIR [--truncation=T]
+
+Writes `saved_model`: the averaged generator, with standing statistics, behind the signature
+serving_default from `noise`, float32 (batch, noise size), and `labels`, int32 (batch,), to
+`images`, uint8 (batch, height, width, channels) with pixels from 0 to 255. It is loaded again
+and compared. Noise is for the caller to draw and to truncate; --truncation is that which the
+standing statistics are made for.
+"""
+
+import os
+import sys
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import numpy as np
+import tensorflow as tf
+
+from trainers.engine import restoring
+from trainers.errors import TrainersError
+from trainers.gan import sampling
+from trainers.gan.configs import GanExperimentConfig
+from trainers.gan.model import Gan
+from trainers.gan.task import GanTask
+
+_COMPARED = 8
+
+
+class Serving(tf.Module):
+    """A generator whose images are bytes.
+
+    Args:
+      generator: a model of (noise, labels).
+    """
+
+    def __init__(self, generator: tf.keras.Model):
+        super().__init__()
+        self.generator = generator
+
+    def signature(self) -> tf.types.experimental.ConcreteFunction:
+        """The concrete function to serve."""
+        noise, _ = self.generator.inputs
+        return self.images.get_concrete_function(
+            tf.TensorSpec(noise.shape, tf.float32, "noise"),
+            tf.TensorSpec((None,), tf.int32, "labels"),
+        )
+
+    @tf.function
+    def images(self, noise, labels):
+        """uint8 images."""
+        found = self.generator([noise, labels], training=False)
+        return {"images": sampling.to_uint8(tf.cast(found, tf.float32))}
+
+
+def restore(
+    model_dir: str, checkpoint: str = "", truncation: float | None = None
+) -> tuple[GanExperimentConfig, GanTask, Gan]:
+    """A trained GAN, its averaged generator with standing statistics.
+
+    Args:
+      model_dir: a folder that `trainers.train` wrote.
+      checkpoint: another checkpoint than the newest.
+      truncation: of the noise; None for the configuration's.
+
+    Raises:
+      TrainersError: when there is none, it cannot be read, or it is no GAN.
+    """
+    params, task, model = restoring.restore(model_dir, checkpoint, "gan")
+    if truncation is not None:
+        task.task_config.truncation = truncation
+    task.sampler(model).set_standing_statistics(task.task_config.standing_batches)
+    return params, task, model
+
+
+def export(
+    model_dir: str, export_dir: str, checkpoint: str = "", truncation: float | None = None
+) -> None:
+    """Exports and checks.
+
+    Raises:
+      TrainersError: when there is nothing to export, or what was loaded again differs.
+    """
+    params, _, model = restore(model_dir, checkpoint, truncation)
+    serving = Serving(model.averaged)
+    path = os.path.join(export_dir, "saved_model")
+    tf.saved_model.save(serving, path, signatures={"serving_default": serving.signature()})
+    config = params.task.model
+    noise = sampling.noise((_COMPARED, config.noise_size), [0, 0])
+    labels = tf.range(_COMPARED) % config.num_classes
+    expected = serving.images(noise, labels)["images"].numpy().astype(int)
+    loaded = tf.saved_model.load(path).signatures["serving_default"]
+    found = loaded(noise=noise, labels=labels)["images"].numpy()
+    worst = np.abs(found - expected).max()
+    if worst > 1:  # a rounding's difference
+        raise TrainersError(f"{path} does not compute what the model does: off by {worst} of 255")
+    print(f"{path}: loaded again, pixels equal within 1 of 255")
+
+
+def main(_) -> None:
+    """Exports what the flags say."""
+    values = flags.FLAGS
+    try:
+        export(values.model_dir, values.export_dir, values.checkpoint, values.truncation)
+    except TrainersError as error:
+        sys.exit(f"trainers.gan.export: {error}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
+    flags.DEFINE_string("export_dir", None, "Folder to write.", required=True)
+    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
+    flags.DEFINE_float("truncation", None, "Another truncation than the configuration's.")
+    app.run(main)

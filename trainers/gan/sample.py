@@ -1,0 +1,70 @@
+"""Draws images from a trained generator.
+
+    python -m trainers.gan.sample --model_dir=DIR --output=samples.png [--truncation=T]
+
+Writes one PNG with a column for each class, or for the first ten of more; --rows images of
+each. Small images are enlarged.
+"""
+
+import os
+import sys
+
+from absl import app, flags
+
+import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+
+# isort: split
+import numpy as np
+import tensorflow as tf
+
+from trainers.errors import TrainersError
+from trainers.gan import sampling
+from trainers.gan.export import restore
+
+_COLUMNS, _SIDE = 10, 32
+
+
+def draw(
+    model_dir: str, rows: int, checkpoint: str = "", truncation: float | None = None
+) -> np.ndarray:
+    """A grid of samples as one uint8 image (height, width, channels).
+
+    Raises:
+      TrainersError: when there is no trained GAN, or `rows` is below 1.
+    """
+    if rows < 1:
+        raise TrainersError(f"`rows` must be at least 1. Received: rows={rows}")
+    _, task, model = restore(model_dir, checkpoint, truncation)
+    sampler, classes = task.sampler(model), task.task_config.model.num_classes
+    columns = min(classes, _COLUMNS)
+    images = sampler.images(rows * classes)
+    labels = sampler.labels(len(images))
+    return sampling.grid(images[labels < columns], columns)
+
+
+def save(image: np.ndarray, side: int, path: str) -> None:
+    """Writes a PNG, each pixel a square where images of `side` pixels are small."""
+    times = max(1, _SIDE // side)
+    tf.io.write_file(path, tf.io.encode_png(image.repeat(times, 0).repeat(times, 1)))
+
+
+def main(_) -> None:
+    """Draws what the flags say."""
+    values = flags.FLAGS
+    try:
+        if os.path.exists(values.output):
+            raise TrainersError(f"`output` exists already. Received: output={values.output!r}")
+        image = draw(values.model_dir, values.rows, values.checkpoint, values.truncation)
+    except TrainersError as error:
+        sys.exit(f"trainers.gan.sample: {error}")
+    save(image, image.shape[0] // values.rows, values.output)
+    print(f"{values.output}: {image.shape[1]}x{image.shape[0]} pixels")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
+    flags.DEFINE_string("output", None, "PNG file to write.", required=True)
+    flags.DEFINE_integer("rows", 8, "Images of each class.")
+    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
+    flags.DEFINE_float("truncation", None, "Another truncation than the configuration's.")
+    app.run(main)
