@@ -40,14 +40,13 @@ def stepped():
     params = tiny.config("evonorm_b0")
     params.task.average_start, params.task.average_decay = 2, 0.7
     task, model, optimizer = built(params)
-    step = tf.function(task.train_step)
     seen = []
     for number in range(3):
         before = {
             name: values(getattr(model, name).trainable_variables)
             for name in ("generator", "discriminator", "averaged")
         }
-        logs = step(batch_of(task, params, number), model=model, optimizer=optimizer)
+        logs = task.train_step(batch_of(task, params, number), model, optimizer)
         seen.append((before, logs, values(model.generator.trainable_variables)))
     return task, model, seen
 
@@ -76,7 +75,6 @@ def test_the_average_starts_late_and_is_exponential(stepped):
         np.testing.assert_array_equal(average, weight)
 
 
-@pytest.mark.slow
 def test_the_first_step_is_adam_on_the_hinge_loss():
     """Beginning from zero, Adam without momentum moves each weight by rate * sign."""
     params = tiny.config()
@@ -106,7 +104,6 @@ def test_the_first_step_is_adam_on_the_hinge_loss():
         np.testing.assert_allclose((new - old)[clear], -rate * np.sign(gradient)[clear], rtol=0.02)
 
 
-@pytest.mark.slow
 def test_a_step_that_is_not_finite_changes_no_trained_weight():
     params = tiny.config()
     task, model, optimizer = built(params)
