@@ -4,6 +4,7 @@ import multiprocessing
 
 import pytest
 import tensorflow as tf
+from official.modeling import performance
 
 from tests.trainers.detection import small
 from trainers.detection.task import MaskRCNNTask
@@ -16,11 +17,10 @@ SIDE = 128  # the smallest with seven levels
 def trace_a_step(name, folder):
     """Traces loss, gradients and update."""
     params = EXPERIMENTS[name].build()
-    params.runtime.mixed_precision_dtype = None
+    performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype)
     params.task.model.input_size = [SIDE, SIDE, 3]
     params.task.train_data.input_path = f"{folder}/train.tfrecord"
     params.task.train_data.global_batch_size = 1
-    params.task.train_data.dtype = "float32"
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
         trainer = Trainer(params, MaskRCNNTask(params.task), train=True, evaluate=False)
     inputs = trainer.task.build_inputs(params.task.train_data).element_spec
