@@ -85,7 +85,8 @@ def processes():
         yield pool
 
 
+# Those on the digits are the same but for one step of the discriminator in place of two.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("imagenet")])
 def test_a_step_is_traced(name, processes):
     processes.apply_async(trace_a_step, (name,)).get(timeout=900)
