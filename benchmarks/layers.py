@@ -1,147 +1,152 @@
-"""Time and memory of each layer's training pass over Keras's BatchNormalization + ReLU.
+"""Time and memory of layers beside Keras's BatchNormalization + ReLU and beside their rivals.
 
-    python -m benchmarks.layers [--layers evonorm_s0 ...] [--shapes 32x56x56x128 ...]
-        [--dtype float32] [--rounds 10] [--xla] [--json FILE]
+    python -m benchmarks.layers [--layers NAME ...] [--shapes 32x56x56x128 ...] [--dtype float32]
+        [--how function] [--rounds 10] [--memory] [--write FOLDER]
 
-Time: forward and backward as a tf.function (with --xla compiled), median of the rounds'
-ratios; in each round all layers take turns. "graph" is the same formula as a GraphLayer, from
-plain operations. Memory: how much higher the process's peak gets for each further layer of a
-chain, in units of the layer's input; what a layer keeps for its backward pass.
+Time: a forward pass and one with gradients for input and weights; median over the rounds of
+the ratio to the rival's in the same round, in which all take turns. `benchmarks.contenders`
+has the names; those whose package is not installed are left out, and named. Memory: how much
+the peak of resident memory grows for each further layer of a chain, in units of the layer's
+input: what it keeps for its backward pass. `--write` adds to FOLDER/layers.json and draws.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 
+from benchmarks import contenders, peaks
+
+_SHAPES = ["32x56x56x128", "32x28x28x128", "32x14x14x256", "32x7x7x512", "32x14x14x96", "8x7x7x512"]
+_LAYERS = ["bn_relu", "gn_relu", "gn_silu", "frn"]
+_EVONORMS = ["evonorm_b0", "evonorm_b1", "evonorm_b2", "evonorm_s0", "evonorm_s1", "evonorm_s2"]
+_KINDS = ["plain", "graph", "kecam", "timm", "timm compiled"]
+_PACKAGES = {"kecam": "keras_cv_attention_models", "timm": "timm"}
+_THREADS = 2
 _DEPTHS = (8, 24)
-_RIVAL = "keras_bn_relu"
 
 
-def make(name: str, dtype: str):
-    """A layer by its registered name, "NAME graph" for its graph, or the rival."""
-    import tensorflow as tf
-
-    import evonorm_tf as en
-
-    policy = dtype if dtype == "float32" else f"mixed_{dtype}"
-    if name == _RIVAL:
-        norm = tf.keras.layers.BatchNormalization(dtype=policy)
-        return tf.keras.Sequential([norm, tf.keras.layers.ReLU(dtype=policy)])
-    registered, _, graph = name.partition(" ")
-    if graph:
-        return en.GraphLayer(en.registry.graph(registered), dtype=policy)
-    return en.get(registered, dtype=policy)
+def installed(names: list[str]) -> list[str]:
+    """The names whose package is there; says which are not."""
+    found = []
+    for name in names:
+        package = _PACKAGES.get(name.split(" ")[1] if " " in name else "")
+        if package is None or importlib.util.find_spec(package) is not None:
+            found.append(name)
+        else:
+            print(f"left out: {name}, for {package} is not installed", file=sys.stderr)
+    return found
 
 
-def training_pass(layers: list, xla: bool) -> Callable:
-    """The gradients of a chain of layers for its input and weights."""
-    import tensorflow as tf
-
-    @tf.function(autograph=False, jit_compile=xla)
-    def run(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = x
-            for layer in layers:
-                y = layer(y, training=True)
-        return tape.gradient(y, [x, *(w for layer in layers for w in layer.trainable_weights)])
-
-    return run
-
-
-def times(names: list[str], shape: list[int], dtype: str, rounds: int, xla: bool) -> dict:
-    """Median ratio of each layer's seconds to the rival's in the same round."""
-    import tensorflow as tf
-
-    x = tf.cast(tf.random.stateless_normal(shape, [1, 2]), dtype)
-    passes = {}
-    for name in [_RIVAL, *names]:
-        layer = make(name, dtype)
-        layer.build(x.shape)
-        passes[name] = training_pass([layer], xla)
-        passes[name](x)
-    seconds: dict[str, list[float]] = {name: [] for name in passes}
-    for _ in range(rounds):
-        for name, run in passes.items():
-            start = time.perf_counter()
-            run(x)[0].numpy()
-            seconds[name].append(time.perf_counter() - start)
-    ratios = {
-        name: statistics.median(a / b for a, b in zip(each, seconds[_RIVAL], strict=True))
-        for name, each in seconds.items()
+def times(names: list[str], shape: list[int], dtype: str, how: str, rounds: int) -> list[dict]:
+    """A row for each contender and pass."""
+    passes = {
+        name: contenders.passes(name, shape, dtype, how) for name in [contenders.RIVAL, *names]
     }
-    return {"milliseconds": 1e3 * statistics.median(seconds[_RIVAL]), "ratios": ratios}
+    rows = []
+    for kind in ("forward", "training"):
+        for once in passes.values():  # traces and compiles
+            once[kind](), once[kind]()
+        seconds = [{name: once[kind]() for name, once in passes.items()} for _ in range(rounds)]
+        for name in passes:
+            ratios = [each[name] / each[contenders.RIVAL] for each in seconds]
+            row = {"layer": name, "pass": kind, "ratio": statistics.median(ratios)}
+            row["milliseconds"] = 1e3 * statistics.median(each[name] for each in seconds)
+            rows.append(row)
+    return rows
 
 
-def kept(name: str, shape: list[int], dtype: str) -> float:
+def kept(name: str, size: str, dtype: str) -> float:
     """Input-sized arrays that a layer keeps, by the peaks of a short and a long chain."""
-    peaks = []
-    for depth in _DEPTHS:
-        arguments = [name, "x".join(map(str, shape)), dtype, str(depth)]
-        command = [sys.executable, "-m", "benchmarks.layers", "--peak-of", *arguments]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        peaks.append(float(done.stdout.split()[-1]))
-    return (peaks[1] - peaks[0]) / (_DEPTHS[1] - _DEPTHS[0])
+    short, long = (peaks.in_a_process(__spec__.name, name, size, dtype, n) for n in _DEPTHS)
+    return (long - short) / (_DEPTHS[1] - _DEPTHS[0])
 
 
-def _peak(name: str, shape: list[int], dtype: str, depth: int) -> float:
+def _peak(name: str, size: str, dtype: str, depth: str) -> float:
     """Peak of the resident memory in a chain's training pass, in units of its input."""
     import tensorflow as tf
 
-    x = tf.cast(tf.random.stateless_normal(shape, [1, 2]), dtype)
-    layers = [make(name, dtype) for _ in range(depth)]
+    x = tf.cast(tf.random.stateless_normal(_sizes(size), [1, 2]), dtype)
+    layers = [contenders.layer_of(name, dtype) for _ in range(int(depth))]
     for layer in layers:
         layer.build(x.shape)
-    run = training_pass(layers, xla=False)
-    before = _memory("VmRSS")
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    run(x)
-    run(x)
-    return (_memory("VmHWM") - before) / (x.dtype.size * x.shape.num_elements())
-
-
-def _memory(name: str) -> int:
-    """A line of the process's status, in bytes."""
-    text = pathlib.Path("/proc/self/status").read_text()
-    return int(text.split(f"{name}:")[1].split()[0]) * 1024
+    run = contenders.training_pass(layers, "function")
+    return peaks.peak_during(lambda: run(x)) / (x.dtype.size * x.shape.num_elements())
 
 
 def main() -> None:
-    """Prints ratios for each shape, and writes them as JSON if asked to."""
+    """Prints a table for each shape, and writes and draws them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    layers = ["evonorm_b0", "evonorm_s0", "evonorm_b0 graph", "evonorm_s0 graph", "gn_relu"]
-    parser.add_argument("--layers", nargs="+", default=layers)
-    parser.add_argument("--shapes", nargs="+", default=["32x56x56x128"])
-    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
+    default = [*_LAYERS, *_EVONORMS]
+    default += [f"{name} {kind}" for name in ("evonorm_b0", "evonorm_s0") for kind in _KINDS]
+    parser.add_argument("--layers", nargs="+", default=default)
+    parser.add_argument("--shapes", nargs="+", default=_SHAPES)
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--how", default="function", choices=["function", "xla", "eager"])
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--xla", action="store_true")
-    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--memory", action="store_true", help="of the first shape")
+    parser.add_argument("--write", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("--peak-of", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     if options.peak_of:
-        name, shape, dtype, depth = options.peak_of
-        print(_peak(name, _sizes(shape), dtype, int(depth)))
+        print(_peak(*options.peak_of))
         return
-    result = {}
-    for shape in options.shapes:
-        sizes = _sizes(shape)
-        found = times(options.layers, sizes, options.dtype, options.rounds, options.xla)
-        found["kept"] = {
-            name: kept(name, sizes, options.dtype) for name in [_RIVAL, *options.layers]
-        }
-        result[shape] = found
-        print(f"{shape} {options.dtype}: {_RIVAL} {found['milliseconds']:.1f} ms")
-        for name, ratio in found["ratios"].items():
-            print(f"  {name:20} time {ratio:5.2f}x  keeps {found['kept'][name]:5.2f} inputs")
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    _set_threads()
+    names = installed(options.layers)
+    for size in options.shapes:
+        rows = times(names, _sizes(size), options.dtype, options.how, options.rounds)
+        if options.memory and size == options.shapes[0]:
+            _add_memory(rows, size, options.dtype)
+        title = {"shape": size, "dtype": options.dtype, "how": options.how}
+        _show(title, rows)
+        if options.write:
+            _write(options.write, title, rows)
+    if options.write:
+        from benchmarks import layers_plot
+
+        layers_plot.draw(options.write)
+
+
+def _set_threads() -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
+    tf.config.threading.set_inter_op_parallelism_threads(_THREADS)
+
+
+def _add_memory(rows: list[dict], size: str, dtype: str) -> None:
+    for row in rows:
+        if row["pass"] == "training" and "timm" not in row["layer"]:
+            row["keeps"] = kept(row["layer"], size, dtype)
+
+
+def _show(title: dict, rows: list[dict]) -> None:
+    print(", ".join(title.values()))
+    training = {row["layer"]: row for row in rows if row["pass"] == "training"}
+    for row in rows:
+        if row["pass"] == "training":
+            continue
+        both = training[row["layer"]]
+        keeps = f"  keeps {both['keeps']:.2f}" if "keeps" in both else ""
+        print(
+            f"  {row['layer']:24} forward {row['milliseconds']:8.2f} ms {row['ratio']:5.2f}x  "
+            f"training {both['milliseconds']:8.2f} ms {both['ratio']:5.2f}x{keeps}",
+            flush=True,
+        )
+
+
+def _write(folder: pathlib.Path, title: dict, rows: list[dict]) -> None:
+    path = folder / "layers.json"
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    kept = [row for row in old if any(row[key] != value for key, value in title.items())]
+    folder.mkdir(parents=True, exist_ok=True)
+    new = [*kept, *({**title, **row} for row in rows)]
+    path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
 
 
 def _sizes(text: str) -> list[int]:

@@ -1,0 +1,130 @@
+"""What the layer benchmark compares, by name: each a layer's forward and training pass.
+
+    keras bn_relu       Keras's BatchNormalization and ReLU
+    evonorm_s0          a registered layer
+    evonorm_s0 graph    its graph as a GraphLayer
+    evonorm_s0 plain    the same from one TensorFlow operation a node, without a gradient of its own
+    evonorm_s0 kecam    keras_cv_attention_models' EvoNormalization
+    evonorm_s0 timm     timm's, PyTorch in a process of its own; "timm compiled" by torch.compile
+
+A pass is a function without arguments that returns when it is done, with its seconds.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+RIVAL = "keras bn_relu"
+_TORCH = "timm"
+
+
+def layer_of(name: str, dtype: str):
+    """A Keras layer, or several in a row."""
+    import tensorflow as tf
+
+    import evonorm_tf as en
+
+    policy = dtype if dtype == "float32" else f"mixed_{dtype}"
+    if name == RIVAL:
+        norm = tf.keras.layers.BatchNormalization(dtype=policy)
+        return tf.keras.Sequential([norm, tf.keras.layers.ReLU(dtype=policy)])
+    registered, _, kind = name.partition(" ")
+    if kind == "graph":
+        return en.GraphLayer(en.registry.graph(registered), dtype=policy)
+    if kind == "plain":
+        return _plain(registered, policy)
+    if kind == "kecam":
+        return _kecam(registered, policy)
+    return en.get(registered, dtype=policy)
+
+
+def _plain(registered: str, policy: str):
+    import evonorm_tf as en
+    from search.searched_layer import SearchedLayer
+
+    class Plain(SearchedLayer):
+        """Takes its graph when it is built."""
+
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.set_graph(en.registry.graph(registered))
+
+    return Plain(max_nodes=16, dtype=policy)
+
+
+def _kecam(registered: str, policy: str):
+    from keras_cv_attention_models.attention_layers import EvoNormalization
+
+    groups = {"evonorm_b0": -1, "evonorm_s0": 32}[registered]
+    return EvoNormalization(nonlinearity=True, num_groups=groups, dtype=policy)
+
+
+def training_pass(layers: list, how: str) -> Callable:
+    """The gradients of a chain of layers for its input and weights.
+
+    Args:
+      layers: Keras layers.
+      how: "function" for a tf.function, "xla" for one that XLA compiles, "eager" for none.
+    """
+    import tensorflow as tf
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = x
+            for layer in layers:
+                y = layer(y, training=True)
+        sources = [x, *(weight for layer in layers for weight in layer.trainable_weights)]
+        return tape.gradient(y, sources, unconnected_gradients="zero")[0]
+
+    return _prepared(run, how)
+
+
+def passes(name: str, shape: list[int], dtype: str, how: str) -> dict[str, Callable[[], float]]:
+    """The contender's passes: "forward" and "training", seconds each time it is called."""
+    if name.partition(" ")[2].startswith(_TORCH):
+        return _torch_passes(name, shape, dtype)
+    import tensorflow as tf
+
+    x = tf.cast(tf.random.stateless_normal(shape, [1, 2]), dtype)
+    layer = layer_of(name, dtype)
+    layer.build(x.shape)
+    forward = _prepared(lambda x: layer(x, training=True), how)
+    training = training_pass([layer], how)
+
+    def timed(run):
+        def once() -> float:
+            start = time.perf_counter()
+            # One element waits for all of the tensor, and copies none of it.
+            run(x)[(0,) * len(shape)].numpy()
+            return time.perf_counter() - start
+
+        return once
+
+    return {"forward": timed(forward), "training": timed(training)}
+
+
+def _prepared(run: Callable, how: str) -> Callable:
+    import tensorflow as tf
+
+    if how == "eager":
+        return run
+    return tf.function(run, autograph=False, jit_compile=True if how == "xla" else None)
+
+
+def _torch_passes(name: str, shape: list[int], dtype: str) -> dict[str, Callable[[], float]]:
+    # In one process TensorFlow and PyTorch can crash each other.
+    size = "x".join(map(str, shape))
+    command = [sys.executable, "-m", "benchmarks.torch_contender", *name.split(" "), size, dtype]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(kind: str) -> float:
+        process.stdin.write(kind + "\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{name} ended with exit code {process.wait()}")
+        return float(answer)
+
+    return {kind: (lambda kind=kind: ask(kind)) for kind in ("forward", "training")}

@@ -1,0 +1,58 @@
+"""The figure of `benchmarks.layers`: training passes over BatchNormalization + ReLU."""
+
+import json
+import pathlib
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from benchmarks.contenders import RIVAL
+
+_BARS = {
+    "": ("evonorm-tf", "#2a6f97"),
+    "graph": ("evonorm-tf, from the graph", "#89c2d9"),
+    "plain": ("TensorFlow operations", "#b0b0b0"),
+    "kecam": ("keras_cv_attention_models", "#e09f3e"),
+    "timm": ("timm, eager", "#c1666b"),
+    "timm compiled": ("timm, compiled", "#7f1d1d"),
+}
+_LAYERS = ("evonorm_b0", "evonorm_s0")
+_SHAPES = 3
+
+
+def draw(folder: pathlib.Path) -> None:
+    """Draws FOLDER/layers.png from FOLDER/layers.json."""
+    rows = json.loads((folder / "layers.json").read_text(encoding="utf-8"))
+    rows = [row for row in rows if (row["dtype"], row["how"]) == ("float32", "function")]
+    rows = [row for row in rows if row["pass"] == "training"]
+    shapes = list(dict.fromkeys(row["shape"] for row in rows))[:_SHAPES]
+    ratios = {(row["shape"], row["layer"]): row["ratio"] for row in rows}
+    figure, axes = plt.subplots(1, len(_LAYERS), figsize=(10, 4), sharey=True, squeeze=False)
+    for axis, layer in zip(axes[0], _LAYERS, strict=True):
+        _bars(axis, layer, shapes, ratios)
+    axes[0][0].set_ylabel("time over Keras BatchNormalization + ReLU")
+    axes[0][0].legend(fontsize=8)
+    figure.suptitle("Forward and backward pass of one layer, two CPU cores, float32")
+    figure.tight_layout()
+    figure.savefig(folder / "layers.png", dpi=120)
+    plt.close(figure)
+
+
+def _bars(axis, layer: str, shapes: list[str], ratios: dict) -> None:
+    kinds = [
+        kind for kind in _BARS if any((s, f"{layer} {kind}".strip()) in ratios for s in shapes)
+    ]
+    width = 0.8 / max(len(kinds), 1)
+    for place, kind in enumerate(kinds):
+        label, color = _BARS[kind]
+        heights = [ratios.get((shape, f"{layer} {kind}".strip()), 0.0) for shape in shapes]
+        left = [index - 0.4 + width * (place + 0.5) for index in range(len(shapes))]
+        bars = axis.bar(left, heights, width * 0.95, color=color, label=label)
+        axis.bar_label(bars, fmt="%.1f", fontsize=7)
+    axis.axhline(1.0, color="black", linewidth=1, label=RIVAL)
+    axis.set_xticks(range(len(shapes)), shapes)
+    axis.set_title(layer)
+    axis.spines[["top", "right"]].set_visible(False)

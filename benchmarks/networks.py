@@ -1,0 +1,148 @@
+"""Whole training steps of networks beside the same with Keras's BatchNormalization + ReLU.
+
+    python -m benchmarks.networks [--networks resnet50 ...] [--layers evonorm_s0 ...]
+        [--rounds 5] [--gib 8] [--write FOLDER]
+
+A step is loss, gradients and an update by SGD with momentum, as a tf.function. Time: median
+over the rounds of the ratio to the rival's in the same round. Memory: the largest batch whose
+step fits in `--gib`, from the peaks of resident memory at two batch sizes.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import time
+from collections.abc import Callable
+
+from benchmarks import peaks
+from benchmarks.contenders import RIVAL
+
+_SIZES = {
+    "resnet50": (32, 64),
+    "mobilenet_v2": (32, 64),
+    "resnet50_cifar": (128, 24),
+    "mobilenet_v2_cifar": (128, 24),
+    "efficientnet_b0_cifar": (128, 24),
+}
+_NETWORKS = ["resnet50", "mobilenet_v2", "resnet50_cifar"]
+_LAYERS = ["bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0"]
+_THREADS = 2
+_CLASSES = 10
+
+
+def keras_bn_relu(nonlinearity: bool, name: str):
+    """Keras's layers, as a network asks for them."""
+    import tensorflow as tf
+
+    norm = tf.keras.layers.BatchNormalization(name=name)
+    if not nonlinearity:
+        return norm
+    return tf.keras.Sequential([norm, tf.keras.layers.ReLU()], name=f"{name}_relu")
+
+
+def make_step(network: str, layer: str, batch: int) -> Callable[[], float]:
+    """A training step that returns its loss."""
+    import tensorflow as tf
+
+    from trainers import models
+    from trainers.anchors import ANCHORS
+
+    norm_act = keras_bn_relu if layer == RIVAL else layer
+    size = _SIZES[network][1]
+    common = {"num_classes": _CLASSES, "input_shape": (size, size, 3)}
+    if network in ANCHORS:
+        model = ANCHORS[network].build(norm_act=norm_act, **ANCHORS[network].arguments, **common)
+    elif network == "resnet50":
+        model = models.resnet(50, norm_act, **common)
+    else:
+        model = models.mobilenet_v2(1.0, norm_act, **common)
+    optimizer = tf.keras.optimizers.SGD(0.1, momentum=0.9)
+    images = tf.random.stateless_normal((batch, size, size, 3), [1, 2])
+    labels = tf.range(batch) % _CLASSES
+    loss_of = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function(autograph=False)
+    def step(images, labels):
+        with tf.GradientTape() as tape:
+            loss = loss_of(labels, model(images, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
+
+    return lambda: float(step(images, labels))
+
+
+def times(network: str, layers: list[str], rounds: int) -> dict[str, dict]:
+    """Milliseconds and ratio of each layer's step."""
+    batch = _SIZES[network][0]
+    steps = {layer: make_step(network, layer, batch) for layer in [RIVAL, *layers]}
+    for step in steps.values():
+        step(), step()
+    seconds = [{layer: _seconds(step) for layer, step in steps.items()} for _ in range(rounds)]
+    return {
+        layer: {
+            "milliseconds": 1e3 * statistics.median(each[layer] for each in seconds),
+            "ratio": statistics.median(each[layer] / each[RIVAL] for each in seconds),
+        }
+        for layer in steps
+    }
+
+
+def largest_batch(network: str, layer: str, gib: float) -> int:
+    """Images whose step fits in so much memory, if its growth is linear."""
+    batch = _SIZES[network][0]
+    small, large = (
+        peaks.in_a_process(__spec__.name, network, layer, number) for number in (batch, 2 * batch)
+    )
+    each = (large - small) / batch
+    return int((gib * 2**30 - (small - each * batch)) / each)
+
+
+def _seconds(step: Callable) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Prints a table for each network, and writes it if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", default=_NETWORKS, choices=list(_SIZES))
+    parser.add_argument("--layers", nargs="+", default=_LAYERS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--gib", type=float, default=8.0)
+    parser.add_argument("--write", type=pathlib.Path, metavar="FOLDER")
+    parser.add_argument("--peak-of", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
+    tf.config.threading.set_inter_op_parallelism_threads(_THREADS)
+    if options.peak_of:
+        network, layer, batch = options.peak_of
+        print(peaks.peak_during(make_step(network, layer, int(batch))))
+        return
+    result = {}
+    for network in options.networks:
+        result[network] = times(network, options.layers, options.rounds)
+        batch, size = _SIZES[network]
+        print(f"{network}, {batch} images of {size}x{size}")
+        for layer, row in result[network].items():
+            row["largest_batch"] = largest_batch(network, layer, options.gib)
+            print(
+                f"  {layer:16} {row['milliseconds']:8.0f} ms {row['ratio']:5.2f}x  "
+                f"{row['largest_batch']:6} images in {options.gib:g} GiB",
+                flush=True,
+            )
+    if options.write:
+        options.write.mkdir(parents=True, exist_ok=True)
+        path = options.write / "networks.json"
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
