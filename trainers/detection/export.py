@@ -38,7 +38,10 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
     module = detection.DetectionModule(params, batch_size=None, input_image_size=size, model=model)
     path = os.path.join(export_dir, "saved_model")
     signatures = module.get_inference_signatures({"image_tensor": "serving_default"})
-    tf.saved_model.save(module, path, signatures=signatures)
+    # The weights alone: Keras would trace the model's training too.
+    saved = tf.Module()
+    saved.weights = model.variables
+    tf.saved_model.save(saved, path, signatures=signatures)
     images = np.random.default_rng(0).integers(256, size=[2, *size, 3]).astype(np.uint8)
     images = tf.constant(images)
     expected = module.serve(images)

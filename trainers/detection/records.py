@@ -1,5 +1,7 @@
 """TFRecords of images with boxes and masks: what must be in them, checked before training."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from trainers.errors import TrainersError
@@ -9,11 +11,17 @@ _BOX = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "x
 _LABEL, _MASK, _IMAGE = "image/object/class/label", "image/object/mask", "image/encoded"
 
 
-def check(input_path: str, num_classes: int, masks: bool, path: str) -> None:
+def patterns(input_path: str | Sequence[str]) -> list[str]:
+    """The patterns of files in a configuration: a sequence, or one text with commas."""
+    parts = input_path.split(",") if isinstance(input_path, str) else input_path
+    return [part.strip() for part in parts if part.strip()]
+
+
+def check(input_path: str | Sequence[str], num_classes: int, masks: bool, path: str) -> None:
     """Reads the first records of a data set.
 
     Args:
-      input_path: pattern of the files, or several with commas.
+      input_path: patterns of the files.
       num_classes: labels are 1 to num_classes - 1.
       masks: whether each object must have one.
       path: of the data set in the configuration, for messages.
@@ -22,8 +30,7 @@ def check(input_path: str, num_classes: int, masks: bool, path: str) -> None:
       TrainersError: when there are no files or no records, one is corrupt, or one does not
         fit.
     """
-    patterns = [pattern.strip() for pattern in input_path.split(",") if pattern.strip()]
-    files = [file for pattern in patterns for file in tf.io.gfile.glob(pattern)]
+    files = [file for pattern in patterns(input_path) for file in tf.io.gfile.glob(pattern)]
     if not files:
         raise TrainersError(
             f"`{path}.input_path` must match files. Received: input_path={input_path!r}"

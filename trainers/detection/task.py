@@ -75,8 +75,8 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
 
     @classmethod
     def data_name(cls, config: DataConfig) -> str:
-        """The pattern of its files."""
-        return config.input_path
+        """The patterns of its files."""
+        return ", ".join(records.patterns(config.input_path))
 
     def build_model(self) -> MaskRCNN:
         """The model; the same initial weights for the same `task.seed`."""
@@ -87,9 +87,23 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
         return build_maskrcnn(self.task_config.model, regularizer)
 
     def build_inputs(self, params, input_context=None, first_step=0) -> tf.data.Dataset:
-        """Batches (images, labels); see tf-models-official."""
+        """Batches (images, labels); see tf-models-official.
+
+        Raises:
+          TrainersError: for evaluation on several replicas with a last batch that is not
+            full: TensorFlow's convolutions do not take the empty rest of a replica.
+        """
+        replicas = input_context.num_replicas_in_sync if input_context else 1
         if params.is_training:
             params = params.replace(seed=(params.seed or 0) + first_step)
+        elif replicas > 1 and (
+            params.num_examples < 1 or params.num_examples % params.global_batch_size
+        ):
+            raise TrainersError(
+                "`task.validation_data.num_examples` must be a multiple of its "
+                f"global_batch_size on {replicas} replicas. Received: num_examples="
+                f"{params.num_examples}, global_batch_size={params.global_batch_size}"
+            )
         return maskrcnn.MaskRCNNTask.build_inputs(self, params, input_context)
 
     def train_step(self, inputs, model, optimizer, metrics=None):
@@ -160,7 +174,11 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
             tf.io.gfile.makedirs(self.logging_dir)
             try:
                 coco_utils.scan_and_generator_annotation_file(
-                    data.input_path, data.file_type, data.num_examples, True, path
+                    records.patterns(data.input_path),
+                    data.file_type,
+                    data.num_examples,
+                    True,
+                    path,
                 )
             except tf.errors.DataLossError as error:
                 raise TrainersError(

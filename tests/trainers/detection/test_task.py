@@ -184,6 +184,29 @@ def test_divergence_names_step_and_layer(trained, tmp_path):
     assert caught.value.layer is not None
 
 
+@pytest.mark.slow
+def test_two_replicas_train_and_evaluate(trained, tmp_path):
+    _, params, _ = trained
+    runtime = {"distribution_strategy": "mirrored", "cpu_replicas": 2}
+    two = params.replace(runtime=runtime, trainer={"train_steps": 1, "validation_interval": 1})
+    with pytest.raises(TrainersError, match=r"num_examples=3, global_batch_size=2"):
+        train.run(two, "train_and_eval", str(tmp_path))
+    two = two.replace(task={"validation_data": {"num_examples": 2}})
+    two.task.validation_data.input_path = two_images(params, tmp_path)
+    metrics = train.run(two, "train_and_eval", str(tmp_path))
+    assert metrics["mask_AP"] >= 0
+    assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-1")
+
+
+def two_images(params, folder):
+    """Path of the first two validation records."""
+    path = str(folder / "two.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        for record in tf.data.TFRecordDataset(params.task.validation_data.input_path).take(2):
+            writer.write(record.numpy())
+    return path
+
+
 def command(folder, steps):
     settings = f"trainer.train_steps={steps},trainer.validation_interval=1000"
     return [
