@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from evonorm_tf.layers import parts
 
+_LINE = 128  # grey
+
 
 def noise(shape: tuple[int, ...], seed, truncation: float = 0.0) -> tf.Tensor:
     """Normal noise, the same for the same seed.
@@ -134,14 +136,14 @@ def _latest_batch_only(layers):
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
-    """Images with pixels from -1 to 1 as one uint8 image, row by row."""
+    """Images with pixels from -1 to 1 as one uint8 image, row by row, with grey lines between."""
     pixels = to_uint8(tf.constant(images)).numpy()
     rows = -(-len(pixels) // columns)
-    height, width, channels = pixels.shape[1:]
-    canvas = np.full((rows * columns, height, width, channels), 255, np.uint8)
-    canvas[: len(pixels)] = pixels
+    height, width, channels = pixels.shape[1] + 1, pixels.shape[2] + 1, pixels.shape[3]
+    canvas = np.full((rows * columns, height, width, channels), _LINE, np.uint8)
+    canvas[: len(pixels), :-1, :-1] = pixels
     canvas = canvas.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return canvas.reshape(rows * height, columns * width, channels)
+    return canvas.reshape(rows * height, columns * width, channels)[:-1, :-1]
 
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:

@@ -27,7 +27,14 @@ class GanTask(EngineTask):
     images of its own.
     """
 
-    unread = ("task.allow_image_summary", "task.init_checkpoint", "runtime.loss_scale")
+    unread = (
+        "task.allow_image_summary",
+        "task.init_checkpoint",
+        "task.discriminator_optimizer.ema",
+        "trainer.optimizer_config.ema",
+        "runtime.mixed_precision_dtype",  # all is computed in float32
+        "runtime.loss_scale",
+    )
 
     @classmethod
     def check(cls, params: GanExperimentConfig) -> None:

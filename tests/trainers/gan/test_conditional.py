@@ -84,6 +84,19 @@ def test_the_layers_own_gamma_and_beta_are_not_trained():
         assert own <= {id(w) for w in layer.non_trainable_variables}
 
 
+@pytest.mark.parametrize("name", ["bn_relu", "evonorm_b0", "rs_rej"])
+def test_inference_uses_the_moving_averages(name):
+    layer, x, c, vectors = example(name)
+    moving = {}
+    for weight in layer.norm.non_trainable_weights:
+        weight.assign(np.random.default_rng(2).uniform(0.5, 2.0, weight.shape))
+        key = weight.name.split("/")[-1].split(":")[0]
+        moving[key] = weight.numpy().astype(np.float64)
+    expected = oracle.LAYERS[name](oracle.Case(x.astype(np.float64), vectors, moving=moving))
+    assert moving
+    np.testing.assert_allclose(layer([x, c], training=False), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_moving_averages_are_those_of_the_plain_layer():
     layer, x, c, _ = example("evonorm_b0")
     plain = en.get("evonorm_b0")

@@ -91,8 +91,10 @@ def test_layers_without_batch_statistics_are_left_as_they_are():
 def test_a_grid_has_its_images_row_by_row():
     images = np.linspace(-1, 1, 5, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 3, 1))
     found = sampling.grid(images, columns=3)
-    assert found.shape == (4, 9, 1) and found.dtype == np.uint8
-    np.testing.assert_array_equal(found[::2, ::3, 0], [[0, 64, 128], [191, 255, 255]])
+    assert found.shape == (2 * 2 + 1, 3 * 3 + 2, 1) and found.dtype == np.uint8
+    np.testing.assert_array_equal(found[::3, ::4, 0], [[0, 64, 128], [191, 255, 128]])
+    np.testing.assert_array_equal(found[2], 128)
+    np.testing.assert_array_equal(found[:, [3, 7]], 128)
 
 
 def test_pixels_are_rounded_to_bytes():

@@ -219,6 +219,7 @@ def test_another_layer_in_the_folder_is_an_error(trained):
         ("task.features", "vgg", r"`task.features` must be one of.*features='vgg'"),
         ("task.samples", 0, r"`task.samples` must be at least 1.*samples=0"),
         ("task.init_checkpoint", "x", r"task.init_checkpoint.*not read"),
+        ("runtime.mixed_precision_dtype", "bfloat16", r"mixed_precision_dtype.*not read"),
     ],
 )
 def test_wrong_values_are_errors(path, value, message):
