@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from evonorm_tf import compiled, programs
+from tests.evonorm_tf.test_conformance import raw
 from tests.evonorm_tf.test_fusion import FUSED, kept
 
 # Eight slices; seven; and a prime number of rows, which has one slice alone.
@@ -71,7 +72,7 @@ def second_order(layer, x, upstream, other):
 
 
 def _vectors(layer):
-    return [getattr(layer, name) for name in NAMES if getattr(layer, name, None) is not None]
+    return [raw(getattr(layer, name)) for name in NAMES if getattr(layer, name, None) is not None]
 
 
 def values(tensors):

@@ -54,10 +54,11 @@ class GanTask(EngineTask):
                 f"`task.model.upsampling`. Received: input_size={list(model.input_size)}, "
                 f"upsampling={model.upsampling}"
             )
-        for name in ("discriminator_steps", "samples", "standing_batches"):
-            if getattr(task, name) < 1:
+        for name, least in (("discriminator_steps", 1), ("samples", 2), ("standing_batches", 1)):
+            if getattr(task, name) < least:
                 raise TrainersError(
-                    f"`task.{name}` must be at least 1. Received: {name}={getattr(task, name)}"
+                    f"`task.{name}` must be at least {least}. "
+                    f"Received: {name}={getattr(task, name)}"
                 )
 
     @classmethod

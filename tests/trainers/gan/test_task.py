@@ -217,7 +217,7 @@ def test_another_layer_in_the_folder_is_an_error(trained):
         ("task.model.input_size", [16, 8, 1], r"side, side, channels.*\[16, 8, 1\]"),
         ("task.model.upsampling", 2, r"`task.features` 'digits'.*upsampling=2"),
         ("task.features", "vgg", r"`task.features` must be one of.*features='vgg'"),
-        ("task.samples", 0, r"`task.samples` must be at least 1.*samples=0"),
+        ("task.samples", 1, r"`task.samples` must be at least 2.*samples=1"),
         ("task.init_checkpoint", "x", r"task.init_checkpoint.*not read"),
         ("runtime.mixed_precision_dtype", "bfloat16", r"mixed_precision_dtype.*not read"),
     ],
