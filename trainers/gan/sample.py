@@ -42,10 +42,16 @@ def draw(
     return sampling.grid(images[labels < columns], columns)
 
 
-def save(image: np.ndarray, side: int, path: str) -> None:
-    """Writes a PNG, each pixel a square where images of `side` pixels are small."""
+def save(image: np.ndarray, side: int, path: str) -> tuple[int, int]:
+    """Writes a PNG, each pixel a square where images of `side` pixels are small.
+
+    Returns:
+      The file's height and width in pixels.
+    """
     times = max(1, _SIDE // side)
-    tf.io.write_file(path, tf.io.encode_png(image.repeat(times, 0).repeat(times, 1)))
+    large = image.repeat(times, 0).repeat(times, 1)
+    tf.io.write_file(path, tf.io.encode_png(large))
+    return large.shape[0], large.shape[1]
 
 
 def main(_) -> None:
@@ -57,8 +63,8 @@ def main(_) -> None:
         image = draw(values.model_dir, values.rows, values.checkpoint, values.truncation)
     except TrainersError as error:
         sys.exit(f"trainers.gan.sample: {error}")
-    save(image, image.shape[0] // values.rows, values.output)
-    print(f"{values.output}: {image.shape[1]}x{image.shape[0]} pixels")
+    height, width = save(image, image.shape[0] // values.rows, values.output)
+    print(f"{values.output}: {width}x{height} pixels")
 
 
 if __name__ == "__main__":

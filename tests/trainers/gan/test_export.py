@@ -44,7 +44,7 @@ def test_samples_have_a_column_for_each_class(trained, tmp_path):
     # How much the images of a column differ.
     first, second = (grid[:8] - grid[9:17] for grid in (truncated, image.astype(float)))
     assert np.abs(first).mean() < np.abs(second).mean()
-    sample.save(image, 8, str(tmp_path / "x.png"))
+    assert sample.save(image, 8, str(tmp_path / "x.png")) == (4 * 26, 4 * 89)
     shown = tf.io.decode_png((tmp_path / "x.png").read_bytes()).numpy()
     np.testing.assert_array_equal(shown[::4, ::4], image)
     with pytest.raises(TrainersError, match=r"`rows` must be at least 1.*rows=0"):
