@@ -10,6 +10,7 @@
 A pass is a function without arguments that returns when it is done, with its seconds.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -114,10 +115,18 @@ def _prepared(run: Callable, how: str) -> Callable:
 
 
 def _torch_passes(name: str, shape: list[int], dtype: str) -> dict[str, Callable[[], float]]:
-    # In one process TensorFlow and PyTorch can crash each other.
+    # In one process TensorFlow and PyTorch can crash each other; and threads that wait for
+    # work by turning in circles would slow down whoever is next.
+    quiet = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
     size = "x".join(map(str, shape))
     command = [sys.executable, "-m", "benchmarks.torch_contender", *name.split(" "), size, dtype]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **quiet},
+    )
 
     def ask(kind: str) -> float:
         process.stdin.write(kind + "\n")

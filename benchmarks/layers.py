@@ -1,13 +1,15 @@
 """Time and memory of layers beside Keras's BatchNormalization + ReLU and beside their rivals.
 
     python -m benchmarks.layers [--layers NAME ...] [--shapes 32x56x56x128 ...] [--dtype float32]
-        [--how function] [--rounds 10] [--memory] [--write FOLDER]
+        [--how function] [--rounds 10] [--write FOLDER]
+    python -m benchmarks.layers --memory [--layers ...] [--shapes ...] [--dtype ...] [--write ...]
 
 Time: a forward pass and one with gradients for input and weights; median over the rounds of
-the ratio to the rival's in the same round, in which all take turns. `benchmarks.contenders`
-has the names; those whose package is not installed are left out, and named. Memory: how much
-the peak of resident memory grows for each further layer of a chain, in units of the layer's
-input: what it keeps for its backward pass. `--write` adds to FOLDER/layers.json and draws.
+the ratio to the rival's in the same round, in which all take turns in random order.
+`benchmarks.contenders` has the names; those whose package is not installed are left out, and
+named. Memory: how much the peak of resident memory grows for each further layer of a chain, in
+units of the layer's input: what it keeps for its backward pass. `--write` puts both into
+FOLDER/layers.json, and tables and a figure beside it.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import random
 import statistics
 import sys
 
@@ -46,17 +49,29 @@ def times(names: list[str], shape: list[int], dtype: str, how: str, rounds: int)
     passes = {
         name: contenders.passes(name, shape, dtype, how) for name in [contenders.RIVAL, *names]
     }
-    rows = []
+    rows, order = [], random.Random(0)
     for kind in ("forward", "training"):
         for once in passes.values():  # traces and compiles
             once[kind](), once[kind]()
-        seconds = [{name: once[kind]() for name, once in passes.items()} for _ in range(rounds)]
+        seconds = [_round(passes, kind, order) for _ in range(rounds)]
         for name in passes:
             ratios = [each[name] / each[contenders.RIVAL] for each in seconds]
             row = {"layer": name, "pass": kind, "ratio": statistics.median(ratios)}
             row["milliseconds"] = 1e3 * statistics.median(each[name] for each in seconds)
             rows.append(row)
     return rows
+
+
+def _round(passes: dict, kind: str, order: random.Random) -> dict[str, float]:
+    # What one contender leaves behind, busy threads or a full cache, must not meet one other.
+    names = order.sample(list(passes), len(passes))
+    return {name: passes[name][kind]() for name in names}
+
+
+def memory(names: list[str], size: str, dtype: str) -> list[dict]:
+    """A row for each contender in this process's framework."""
+    chosen = [name for name in [contenders.RIVAL, *names] if "timm" not in name]
+    return [{"layer": name, "pass": "memory", "keeps": kept(name, size, dtype)} for name in chosen]
 
 
 def kept(name: str, size: str, dtype: str) -> float:
@@ -87,7 +102,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--how", default="function", choices=["function", "xla", "eager"])
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--memory", action="store_true", help="of the first shape")
+    parser.add_argument("--memory", action="store_true", help="in place of time")
     parser.add_argument("--write", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("--peak-of", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -99,10 +114,11 @@ def main() -> None:
     _set_threads()
     names = installed(options.layers)
     for size in options.shapes:
-        rows = times(names, _sizes(size), options.dtype, options.how, options.rounds)
-        if options.memory and size == options.shapes[0]:
-            _add_memory(rows, size, options.dtype)
         title = {"shape": size, "dtype": options.dtype, "how": options.how}
+        if options.memory:
+            rows = memory(names, size, options.dtype)
+        else:
+            rows = times(names, _sizes(size), options.dtype, options.how, options.rounds)
         _show(title, rows)
         if options.write:
             _write(options.write, title, rows)
@@ -110,6 +126,7 @@ def main() -> None:
         from benchmarks import layers_plot
 
         layers_plot.draw(options.write)
+        layers_plot.tabulate(options.write)
 
 
 def _set_threads() -> None:
@@ -119,31 +136,22 @@ def _set_threads() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(_THREADS)
 
 
-def _add_memory(rows: list[dict], size: str, dtype: str) -> None:
-    for row in rows:
-        if row["pass"] == "training" and "timm" not in row["layer"]:
-            row["keeps"] = kept(row["layer"], size, dtype)
-
-
 def _show(title: dict, rows: list[dict]) -> None:
     print(", ".join(title.values()))
-    training = {row["layer"]: row for row in rows if row["pass"] == "training"}
     for row in rows:
-        if row["pass"] == "training":
-            continue
-        both = training[row["layer"]]
-        keeps = f"  keeps {both['keeps']:.2f}" if "keeps" in both else ""
-        print(
-            f"  {row['layer']:24} forward {row['milliseconds']:8.2f} ms {row['ratio']:5.2f}x  "
-            f"training {both['milliseconds']:8.2f} ms {both['ratio']:5.2f}x{keeps}",
-            flush=True,
-        )
+        if "keeps" in row:
+            print(f"  {row['layer']:24} keeps {row['keeps']:5.2f} inputs", flush=True)
+        else:
+            figures = f"{row['milliseconds']:8.2f} ms {row['ratio']:6.2f}x"
+            print(f"  {row['layer']:24} {row['pass']:8} {figures}", flush=True)
 
 
 def _write(folder: pathlib.Path, title: dict, rows: list[dict]) -> None:
     path = folder / "layers.json"
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    kept = [row for row in old if any(row[key] != value for key, value in title.items())]
+    measured = {(row["layer"], row["pass"], *title.values()) for row in rows}
+    identity = ("layer", "pass", *title)
+    kept = [row for row in old if tuple(row[key] for key in identity) not in measured]
     folder.mkdir(parents=True, exist_ok=True)
     new = [*kept, *({**title, **row} for row in rows)]
     path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The figure of `benchmarks.layers`: training passes over BatchNormalization + ReLU."""
+"""The figure and the tables of `benchmarks.layers`."""
 
 import json
 import pathlib
@@ -39,6 +39,38 @@ def draw(folder: pathlib.Path) -> None:
     figure.tight_layout()
     figure.savefig(folder / "layers.png", dpi=120)
     plt.close(figure)
+
+
+def tabulate(folder: pathlib.Path) -> None:
+    """Writes FOLDER/layers.md from FOLDER/layers.json."""
+    rows = json.loads((folder / "layers.json").read_text(encoding="utf-8"))
+    cases = list(dict.fromkeys((row["dtype"], row["how"]) for row in rows))
+    lines = []
+    for case in cases:
+        chosen = [row for row in rows if (row["dtype"], row["how"]) == case]
+        lines += [f"## {', '.join(case)}", "", *_table(chosen), ""]
+    text = (
+        "Time of a training pass (of a forward pass alone) over Keras's BatchNormalization + ReLU."
+    )
+    (folder / "layers.md").write_text("\n".join([text, "", *lines]), encoding="utf-8")
+
+
+def _table(rows: list[dict]) -> list[str]:
+    shapes = list(dict.fromkeys(row["shape"] for row in rows))
+    layers = list(dict.fromkeys(row["layer"] for row in rows))
+    ratios = {(row["layer"], row["shape"], row["pass"]): row.get("ratio") for row in rows}
+    keeps = {row["layer"]: f"{row['keeps']:.1f}" for row in rows if "keeps" in row}
+    lines = [f"| layer | {' | '.join(shapes)} | keeps |", f"| --- |{' ---: |' * (len(shapes) + 1)}"]
+    for layer in layers:
+        cells = [
+            _cell(*(ratios.get((layer, s, p)) for p in ("training", "forward"))) for s in shapes
+        ]
+        lines.append(f"| {layer} | {' | '.join(cells)} | {keeps.get(layer, '')} |")
+    return lines
+
+
+def _cell(training: float | None, forward: float | None) -> str:
+    return "" if training is None or forward is None else f"{training:.2f} ({forward:.2f})"
 
 
 def _bars(axis, layer: str, shapes: list[str], ratios: dict) -> None:
