@@ -50,7 +50,8 @@ def tabulate(folder: pathlib.Path) -> None:
         chosen = [row for row in rows if (row["dtype"], row["how"]) == case]
         lines += [f"## {', '.join(case)}", "", *_table(chosen), ""]
     text = (
-        "Time of a training pass (of a forward pass alone) over Keras's BatchNormalization + ReLU."
+        "Training pass (forward pass alone) over that of Keras's BatchNormalization + ReLU; what "
+        "a layer keeps for its backward pass, in inputs of the first shape."
     )
     (folder / "layers.md").write_text("\n".join([text, "", *lines]), encoding="utf-8")
 
