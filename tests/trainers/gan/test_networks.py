@@ -116,7 +116,7 @@ def test_swapping_the_layer_changes_nothing_else():
 
     reference = small_generator("bn_relu", 8)
     assert len(others(reference)) > 20 and len(conditional(reference)) == 2 * 4 * 2
-    for layer in ("evonorm_b0", "frn", "gn_silu"):
+    for layer in ("evonorm_b0", "gn_silu"):
         swapped = small_generator(layer, 8)
         assert others(swapped) == others(reference), layer
         assert conditional(swapped) == conditional(reference), layer
@@ -143,7 +143,7 @@ def test_the_gradient_reaches_every_variable(layer):
 
 
 def test_noise_and_label_both_reach_the_image():
-    model = small_generator()
+    model = small_generator(resolution=8)
     noise = tf.random.normal((2, 4))
     first = model([noise, tf.constant([0, 0])]).numpy()
     assert np.abs(first - model([noise, tf.constant([1, 1])]).numpy()).max() > 1e-3

@@ -54,7 +54,10 @@ def test_samples_are_the_generators_and_have_labels_in_turn():
     np.testing.assert_array_equal(images, sampler(model).images(13))
 
 
-@pytest.mark.parametrize("layer", ["bn_relu", "evonorm_b0", "rs_rej"])
+@pytest.mark.parametrize(
+    "layer",
+    ["bn_relu", *(pytest.param(name, marks=pytest.mark.slow) for name in ("evonorm_b0", "rs_rej"))],
+)
 def test_standing_statistics_are_the_means_over_batches(layer):
     model, batches = small_generator(layer), 3
     first = model.layers[[hasattr(layer, "norm") for layer in model.layers].index(True)].norm
