@@ -18,7 +18,6 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 
 # isort: split
 import numpy as np
-import tensorflow as tf
 from official.vision.ops import mask_ops, preprocess_ops
 
 from trainers import results
@@ -84,9 +83,8 @@ def _truth(images, labels) -> list[np.ndarray]:
     drawn = []
     for index in range(_IMAGES):
         count = int(truth["num_detections"][index])
-        masks = [
-            tf.io.decode_png(png)[..., 0].numpy() for png in truth["masks"][index][:count].numpy()
-        ]
+        boxes = truth["boxes"][index][:count].numpy()
+        masks = _pasted(truth["masks"][index][:count].numpy(), boxes, images.shape[1:3])
         drawn.append(_overlay(images[index], masks, truth["classes"][index].numpy()))
     return drawn
 
@@ -99,15 +97,18 @@ def _found(model, images, labels) -> list[np.ndarray]:
     for index in range(_IMAGES):
         kept = outputs["detection_scores"][index].numpy() >= _LEAST_SCORE
         boxes = outputs["detection_boxes"][index].numpy()[kept]
-        corner, far = boxes[:, [1, 0]], boxes[:, [3, 2]]
-        masks = mask_ops.paste_instance_masks(
-            outputs["detection_masks"][index].numpy()[kept],
-            np.concatenate([corner, far - corner], axis=1),
-            *images.shape[1:3],
-        )
+        masks = _pasted(outputs["detection_masks"][index].numpy()[kept], boxes, images.shape[1:3])
         classes = outputs["detection_classes"][index].numpy()[kept]
         drawn.append(_overlay(images[index], masks, classes))
     return drawn
+
+
+def _pasted(masks: np.ndarray, boxes: np.ndarray, size) -> np.ndarray:
+    """Masks within boxes (ymin, xmin, ymax, xmax) as masks of the whole image."""
+    corner, far = boxes[:, [1, 0]], boxes[:, [3, 2]]
+    return mask_ops.paste_instance_masks(
+        masks, np.concatenate([corner, far - corner], axis=1), *size
+    )
 
 
 def _overlay(image, masks, classes) -> np.ndarray:
