@@ -136,7 +136,7 @@ def _plot(pictures: list[tuple[str, list[np.ndarray]]], path: pathlib.Path) -> N
             axis.imshow(image)
             axis.set_xticks([])
             axis.set_yticks([])
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=60)
     pyplot.close(figure)
 
 
