@@ -21,6 +21,7 @@ _BARS = {
 }
 _LAYERS = ("evonorm_b0", "evonorm_s0")
 _SHAPES = 3
+_TICKS = (1, 2, 5, 10, 20)
 
 
 def draw(folder: pathlib.Path) -> None:
@@ -81,11 +82,14 @@ def _bars(axis, layer: str, shapes: list[str], ratios: dict) -> None:
     width = 0.8 / max(len(kinds), 1)
     for place, kind in enumerate(kinds):
         label, color = _BARS[kind]
-        heights = [ratios.get((shape, f"{layer} {kind}".strip()), 0.0) for shape in shapes]
+        heights = [ratios.get((shape, f"{layer} {kind}".strip()), 1.0) for shape in shapes]
         left = [index - 0.4 + width * (place + 0.5) for index in range(len(shapes))]
         bars = axis.bar(left, heights, width * 0.95, color=color, label=label)
         axis.bar_label(bars, fmt="%.1f", fontsize=7)
     axis.axhline(1.0, color="black", linewidth=1, label=RIVAL)
     axis.set_xticks(range(len(shapes)), shapes)
+    axis.set_yscale("log")
+    axis.set_yticks(_TICKS, list(map(str, _TICKS)))
+    axis.minorticks_off()
     axis.set_title(layer)
     axis.spines[["top", "right"]].set_visible(False)

@@ -3,9 +3,11 @@
     python -m benchmarks.networks [--networks resnet50 ...] [--layers evonorm_s0 ...]
         [--rounds 5] [--gib 8] [--write FOLDER]
 
+Two minutes for times; some more for each network and layer with `--gib`.
+
 A step is loss, gradients and an update by SGD with momentum, as a tf.function. Time: median
-over the rounds of the ratio to the rival's in the same round. Memory: the largest batch whose
-step fits in `--gib`, from the peaks of resident memory at two batch sizes.
+over the rounds of the ratio to the rival's in the same round. Memory, with `--gib`: the largest
+batch whose step fits in so much, from the peaks of resident memory at two batch sizes.
 """
 
 import argparse
@@ -112,7 +114,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=_NETWORKS, choices=list(_SIZES))
     parser.add_argument("--layers", nargs="+", default=_LAYERS)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--gib", type=float, default=8.0)
+    parser.add_argument("--gib", type=float)
     parser.add_argument("--write", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("--peak-of", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -132,12 +134,10 @@ def main() -> None:
         batch, size = _SIZES[network]
         print(f"{network}, {batch} images of {size}x{size}")
         for layer, row in result[network].items():
-            row["largest_batch"] = largest_batch(network, layer, options.gib)
-            print(
-                f"  {layer:16} {row['milliseconds']:8.0f} ms {row['ratio']:5.2f}x  "
-                f"{row['largest_batch']:6} images in {options.gib:g} GiB",
-                flush=True,
-            )
+            print(f"  {layer:16} {row['milliseconds']:8.0f} ms {row['ratio']:5.2f}x", flush=True)
+            if options.gib:
+                row["largest_batch"] = largest_batch(network, layer, options.gib)
+                print(f"      {row['largest_batch']} images in {options.gib:g} GiB", flush=True)
     if options.write:
         options.write.mkdir(parents=True, exist_ok=True)
         path = options.write / "networks.json"
