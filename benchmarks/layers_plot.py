@@ -9,8 +9,6 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from benchmarks.contenders import RIVAL
-
 _BARS = {
     "": ("evonorm-tf", "#2a6f97"),
     "graph": ("evonorm-tf, from the graph", "#89c2d9"),
@@ -31,13 +29,14 @@ def draw(folder: pathlib.Path) -> None:
     rows = [row for row in rows if row["pass"] == "training"]
     shapes = list(dict.fromkeys(row["shape"] for row in rows))[:_SHAPES]
     ratios = {(row["shape"], row["layer"]): row["ratio"] for row in rows}
-    figure, axes = plt.subplots(1, len(_LAYERS), figsize=(10, 4), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(_LAYERS), figsize=(10, 4.6), sharey=True, squeeze=False)
     for axis, layer in zip(axes[0], _LAYERS, strict=True):
         _bars(axis, layer, shapes, ratios)
-    axes[0][0].set_ylabel("time over Keras BatchNormalization + ReLU")
-    axes[0][0].legend(fontsize=8)
+    axes[0][0].set_ylabel("time over Keras BN + ReLU")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False)
     figure.suptitle("Forward and backward pass of one layer, two CPU cores, float32")
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.12, 1, 1))
     figure.savefig(folder / "layers.png", dpi=120)
     plt.close(figure)
 
@@ -86,7 +85,7 @@ def _bars(axis, layer: str, shapes: list[str], ratios: dict) -> None:
         left = [index - 0.4 + width * (place + 0.5) for index in range(len(shapes))]
         bars = axis.bar(left, heights, width * 0.95, color=color, label=label)
         axis.bar_label(bars, fmt="%.1f", fontsize=7)
-    axis.axhline(1.0, color="black", linewidth=1, label=RIVAL)
+    axis.axhline(1.0, color="black", linewidth=1, label="Keras BN + ReLU")
     axis.set_xticks(range(len(shapes)), shapes)
     axis.set_yscale("log")
     axis.set_yticks(_TICKS, list(map(str, _TICKS)))
