@@ -155,7 +155,9 @@ def spinenet_kinds():
     levels, blocks = [2, 2], ["bottleneck", "bottleneck"]
     nonlinear, linear = 1 + 2 * 2, 0 + 2  # stem; two blocks with two layers and an end each
     linear += 1  # the first block projects 64 to 256 channels; the second does not
-    for level, block, parents, _ in SPINENET_BLOCK_SPECS:
+    for level, block, parents, is_output in SPINENET_BLOCK_SPECS:
+        if is_output and level < 3:  # no output is wanted there, and nothing else uses it
+            continue
         for parent in parents:
             nonlinear += 2 if levels[parent] < level else 1
             linear += 1
