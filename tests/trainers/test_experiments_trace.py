@@ -10,7 +10,6 @@ from trainers.engine.task import ClassificationTask
 from trainers.engine.trainer import Trainer
 from trainers.experiments import EXPERIMENTS
 
-
 # EfficientNet-B5 is B0 at another scale, and takes minutes to trace: two layers stand for all.
 B5_LAYERS = ("bn_relu", "evonorm_b0")
 
