@@ -10,9 +10,6 @@ from trainers.engine.task import ClassificationTask
 from trainers.engine.trainer import Trainer
 from trainers.experiments import EXPERIMENTS
 
-# EfficientNet-B5 is B0 at another scale, and takes minutes to trace: two layers stand for all.
-B5_LAYERS = ("bn_relu", "evonorm_b0")
-
 
 def trace_a_step(params):
     """Traces loss, gradients and update on a batch of two small images."""
@@ -40,8 +37,6 @@ def distinct():
         params = experiment.build()
         if params.kind == "classification":
             model = params.task.model
-            if model.network == "efficientnet_b5" and model.norm_act not in B5_LAYERS:
-                continue
             pairs.setdefault((model.network, model.norm_act), name)
     return list(pairs.values())
 
