@@ -68,7 +68,7 @@ def fused(
       weights: the layer's vectors, in the dtype that is computed in.
       axis: the channel axis.
       dtype: of the result.
-      training: where it is True and `compiled.suits`, XLA compiles what is as large as x.
+      training: where it is True and `programs.suits`, XLA compiles what is as large as x.
     """
     parts = compiled if training is True and programs.suits(x, axis) else plain
 

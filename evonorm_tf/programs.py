@@ -54,7 +54,7 @@ def elementwise(piece: Piece, large: Tensors, small: Tensors, dtype: Any) -> tf.
     def plain(*tensors):
         return tf.cast(piece(_recorded, *_widened(tensors, len(large)))[0], dtype)
 
-    program = _program(_in_rows, piece, len(large), dtype, _signature([*large, *small]))
+    program = _program(_in_rows, (piece, len(large), dtype), _signature([*large, *small]))
     return _computed(plain, program, [*large, *small])
 
 
@@ -67,8 +67,8 @@ def sums(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
         return [tf.reduce_sum(array, axes, keepdims=True) for array in arrays]
 
     def programs(*tensors):
-        added = _program(_added, piece, len(large), None, _signature(tensors))(*tensors)
-        totals = _program(_totals, None, 0, None, _signature([added]))(added)
+        added = _program(_added, (piece, len(large)), _signature(tensors))(*tensors)
+        totals = _program(_totals, (), _signature([added]))(added)
         ones = [1] * (large[0].shape.rank - 2)
         return [tf.reshape(total, [-1, *ones, large[0].shape[-1]]) for total in totals]
 
@@ -111,13 +111,13 @@ def _symbolic(compute: Callable, sources: Tensors, upstream: tf.Tensor) -> list[
 
 
 @functools.cache
-def _program(body: Callable, piece: Any, num_large: int, dtype: Any, signature: tuple) -> Callable:
-    """`body` compiled for tensors of one signature; traced once, outside of any graph."""
+def _program(body: Callable, settings: tuple, signature: tuple) -> Callable:
+    """body(*settings, *tensors) compiled for tensors of one signature.
 
-    def run(*tensors):
-        return body(piece, num_large, dtype, *tensors)
-
+    Traced once, outside of any graph.
+    """
     with tf.init_scope():
+        run = functools.partial(body, *settings)
         function = tf.function(run, jit_compile=True, autograph=False)
         specs = [tf.TensorSpec(shape, kind) for shape, kind in signature]
         return function.get_concrete_function(*specs)
@@ -133,7 +133,7 @@ def _in_rows(piece: Piece, num_large: int, dtype: tf.DType, *tensors: tf.Tensor)
     return tf.reshape(tf.cast(y, dtype), [-1, *sizes])
 
 
-def _added(piece: Piece, num_large: int, _, *tensors: tf.Tensor) -> tf.Tensor:
+def _added(piece: Piece, num_large: int, *tensors: tf.Tensor) -> tf.Tensor:
     """One row of sums for each row of a slice; two kinds of them packed into one array."""
     rows = _rows(tensors, num_large)
     slices = zip(*(_slices(array) for array in rows[:num_large]), strict=True)
@@ -141,7 +141,7 @@ def _added(piece: Piece, num_large: int, _, *tensors: tf.Tensor) -> tf.Tensor:
     return _packed([functools.reduce(tf.add, same) for same in zip(*arrays, strict=True)])
 
 
-def _totals(_piece, _num_large, _dtype, packed: tf.Tensor) -> list[tf.Tensor]:
+def _totals(packed: tf.Tensor) -> list[tf.Tensor]:
     parts = zip(*(_unpacked(part) for part in _slices(packed)), strict=True)
     return [tf.reduce_sum(functools.reduce(tf.add, same), 1) for same in parts]
 

@@ -140,8 +140,9 @@ class ChannelLayer(tf.keras.layers.Layer):
         return tf.cast(x, statistics.statistics_dtype(x.dtype))
 
     def _per_channel(self, weight, x: tf.Tensor) -> tf.Tensor:
-        """A weight of shape (channels,) as a tensor of x's rank and dtype that broadcasts to x."""
-        return tf.reshape(tf.cast(tf.convert_to_tensor(weight), x.dtype), self._channel_shape(x))
+        """A weight (channels,) of x's rank, in the dtype x is computed in; broadcasts to x."""
+        dtype = statistics.statistics_dtype(x.dtype)
+        return tf.reshape(tf.cast(tf.convert_to_tensor(weight), dtype), self._channel_shape(x))
 
     def _aligned(self, vector: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """A vector (channels,) that broadcasts to x; along the last axis it does as it is."""

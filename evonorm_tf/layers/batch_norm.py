@@ -22,7 +22,7 @@ class _BatchNorm(fused_layer.FusedBatchNormAct):
         return coefficients._replace(observed=(found.mean, found.variance))
 
     def _moving_moments(self, x: tf.Tensor) -> statistics.Moments:
-        mean, variance = (self._moved(name, x) for name in self._MOVING)
+        mean, variance = (self._per_channel(weight, x) for weight in self._moving_weights())
         return statistics.Moments(mean, tf.zeros_like(mean), variance)
 
 

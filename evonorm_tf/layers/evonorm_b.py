@@ -15,7 +15,7 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
     def _coefficients(self, moments, x, training, gamma, beta, *v):
         variance = self._by_mode(
             lambda: self._batch_moments(moments, x).variance,
-            lambda: self._moved("moving_variance", x),
+            lambda: self._per_channel(self.moving_variance, x),
             training,
         )
         batch = tf.sqrt(variance + self.epsilon)

@@ -86,17 +86,14 @@ class FusedBatchNormAct(parts.BatchStatistics, FusedNormAct):
     def _batch_moments(self, moments: statistics.Moments, x: tf.Tensor) -> statistics.Moments:
         return statistics.batch_moments(moments, self._element_count(x))
 
-    def _moved(self, name: str, x: tf.Tensor) -> tf.Tensor:
-        """A moving average in the dtype that is computed in, of x's rank."""
-        average = tf.convert_to_tensor(getattr(self, name))
-        average = tf.cast(average, statistics.statistics_dtype(x.dtype))
-        return tf.reshape(average, self._channel_shape(x))
+    def _moving_weights(self) -> Sequence:
+        return [getattr(self, name) for name in self._MOVING]
 
     def _observe(self, observed, x, training):
         if training is False:
             return
-        for name, value in zip(self._MOVING, observed, strict=True):
-            self._move(getattr(self, name), value, x, training)
+        for weight, value in zip(self._moving_weights(), observed, strict=True):
+            self._move(weight, value, x, training)
 
 
 def multiply_add(x, scale, offset):

@@ -10,7 +10,7 @@ from evonorm_tf.layers import base, fused_layer, primitive_layer
 
 
 @base.public_layer
-class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedNormAct):
+class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct):
     """Runs a `LayerGraph` (paper section 3): the graph's output * gamma + beta.
 
     Nodes that the output does not depend on are not computed, and equal ones once. Where
@@ -25,6 +25,7 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedNormAct):
     """
 
     _LINEAR_IS_AFFINE = True
+    _MOVING = ()
     ARGUMENTS = textwrap.dedent("""\
         graph: a `LayerGraph`, or one in its JSON form.""")
 
@@ -80,7 +81,8 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedNormAct):
         observed = []
 
         def aggregate(index, node):
-            moment = self._moment(node, parts, str(index - ops.NUM_INITIAL_NODES), x, training)
+            moving = self._moving.get(str(index - ops.NUM_INITIAL_NODES))
+            moment = self._moment(node, parts, moving, x, training)
             if node.index_set == "BWH":
                 observed.append(moment)
             return primitives.finish_moment(node.op, moment, self.epsilon)
@@ -90,7 +92,7 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedNormAct):
         values = fused_graph.small_values(self._plan, initial, aggregate)
         return fusion.Coefficients((*values, gamma, beta), observed=tuple(observed))
 
-    def _moment(self, node, parts, key: str, x: tf.Tensor, training) -> tf.Tensor:
+    def _moment(self, node, parts, moving, x: tf.Tensor, training) -> tf.Tensor:
         def moment(count=None):
             sets = node.index_set, self.axis, self.effective_groups
             return statistics.moment_of_parts(node.op, parts, *sets, count)
@@ -98,20 +100,11 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedNormAct):
         if node.index_set != "BWH":
             return moment()
         return self._by_mode(
-            lambda: moment(self._element_count(x)), lambda: self._moved(key, x), training
+            lambda: moment(self._element_count(x)), lambda: self._per_channel(moving, x), training
         )
 
-    def _moved(self, key: str, x: tf.Tensor) -> tf.Tensor:
-        average = tf.convert_to_tensor(self._moving[key])
-        average = tf.cast(average, statistics.statistics_dtype(x.dtype))
-        return tf.reshape(average, self._channel_shape(x))
-
-    def _observe(self, observed, x, training):
-        training = self._in_training(training)
-        if training is False:
-            return
-        for moving, value in zip(self._moving.values(), observed, strict=True):
-            self._move(moving, value, x, training)
+    def _moving_weights(self):
+        return list(self._moving.values())
 
     def _add_initial_vector(self, name: str, initializer: str, used: bool):
         if not (used and self.nonlinearity):
