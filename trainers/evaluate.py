@@ -7,18 +7,17 @@ validation data unless flags say otherwise.
 """
 
 import json
-import sys
 
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
 # isort: split
 import tensorflow as tf
 
+from trainers import command
 from trainers.data import inputs
 from trainers.engine import restoring
-from trainers.errors import TrainersError
 
 
 def evaluate(
@@ -49,16 +48,12 @@ def evaluate(
 def main(_) -> None:
     """Prints the metrics as JSON."""
     values = flags.FLAGS
-    try:
-        metrics = evaluate(values.model_dir, values.split, values.data_dir, values.checkpoint)
-    except TrainersError as error:
-        sys.exit(f"trainers.evaluate: {error}")
+    metrics = evaluate(values.model_dir, values.split, values.data_dir, values.checkpoint)
     print(json.dumps(metrics, indent=2))
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
+    command.define_model_flags()
     flags.DEFINE_string("split", "", "Another split than the model's validation data.")
     flags.DEFINE_string("data_dir", "", "Where TFDS keeps its data.")
-    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
-    app.run(main)
+    command.run("trainers.evaluate", main)

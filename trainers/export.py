@@ -13,9 +13,8 @@ Both return `logits` and `probabilities`. The Keras model takes pixels from 0 to
 """
 
 import os
-import sys
 
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
@@ -23,6 +22,7 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 import numpy as np
 import tensorflow as tf
 
+from trainers import command
 from trainers.configs.classification import ExperimentConfig
 from trainers.data import augment
 from trainers.engine import restoring
@@ -128,14 +128,9 @@ def _compare(params: ExperimentConfig, serving: Serving, saved_model: str, keras
 
 def main(_) -> None:
     """Exports what the flags say."""
-    try:
-        export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)
-    except TrainersError as error:
-        sys.exit(f"trainers.export: {error}")
+    export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
-    flags.DEFINE_string("export_dir", None, "Folder to write.", required=True)
-    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
-    app.run(main)
+    command.define_export_flags()
+    command.run("trainers.export", main)

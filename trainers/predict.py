@@ -6,9 +6,7 @@ Files are JPEG, PNG, BMP or GIF. They are preprocessed as validation images are.
 line for each file: its name, then classes with their probabilities, the likeliest first.
 """
 
-import sys
-
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
@@ -16,6 +14,7 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 import numpy as np
 import tensorflow as tf
 
+from trainers import command
 from trainers.data import augment
 from trainers.engine import restoring
 from trainers.errors import TrainersError
@@ -52,20 +51,14 @@ def _decoded(file: str, channels: int) -> tf.Tensor:
 
 def main(arguments: list[str]) -> None:
     """Prints the likeliest classes of each file."""
-    files = arguments[1:]
-    if not files:
-        sys.exit("trainers.predict: name at least one image file")
-    try:
-        probabilities = predict(flags.FLAGS.model_dir, files, flags.FLAGS.checkpoint)
-    except TrainersError as error:
-        sys.exit(f"trainers.predict: {error}")
+    files = command.named(arguments, "image file")
+    probabilities = predict(flags.FLAGS.model_dir, files, flags.FLAGS.checkpoint)
     for file, row in zip(files, probabilities, strict=True):
         likeliest = np.argsort(-row)[: flags.FLAGS.top]
         print(file, *(f"{label}:{row[label]:.4f}" for label in likeliest))
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
-    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
+    command.define_model_flags()
     flags.DEFINE_integer("top", 5, "How many classes to print.")
-    app.run(main)
+    command.run("trainers.predict", main)

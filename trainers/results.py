@@ -10,15 +10,15 @@ loss and accuracy as curves.png.
 import dataclasses
 import os
 import pathlib
-import sys
 
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
 # isort: split
 import tensorflow as tf
 
+from trainers import command
 from trainers.configs.classification import ExperimentConfig
 from trainers.engine import parameters, restoring
 from trainers.errors import TrainersError
@@ -137,12 +137,7 @@ def _same(first: ExperimentConfig, second: ExperimentConfig) -> bool:
 
 def main(arguments: list[str]) -> None:
     """Prints, and writes where --output_dir says."""
-    if len(arguments) < 2:
-        sys.exit("trainers.results: name at least one model folder")
-    try:
-        runs = [read(folder) for folder in arguments[1:]]
-    except TrainersError as error:
-        sys.exit(f"trainers.results: {error}")
+    runs = [read(folder) for folder in command.named(arguments, "model folder")]
     print(table(runs), end="")
     if flags.FLAGS.output_dir:
         output = pathlib.Path(flags.FLAGS.output_dir)
@@ -153,4 +148,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_string("output_dir", "", "Where to write results.md and curves.png.")
-    app.run(main)
+    command.run("trainers.results", main)

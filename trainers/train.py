@@ -7,9 +7,7 @@ Flags are tf-models-official's: --mode is train, eval, train_and_eval or continu
 that was stopped goes on from its last checkpoint when the same command is given again.
 """
 
-import sys
-
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
@@ -20,11 +18,11 @@ from official.core import task_factory, train_utils
 from official.modeling import performance
 from official.vision.utils.summary_manager import maybe_build_eval_summary_manager as _summaries
 
-from trainers import experiments
+from trainers import command, experiments
 from trainers.configs.experiment import ExperimentConfig
 from trainers.engine import distribution, parameters
 from trainers.engine.runner import Runner
-from trainers.errors import TrainersError, TrainingDivergedError
+from trainers.errors import TrainersError
 
 MODES = ("train", "eval", "train_and_eval", "continuous_eval")
 
@@ -78,15 +76,17 @@ class LastEvaluation:
 def main(_) -> None:
     """Runs what the flags say."""
     experiments.register_all()
-    try:
-        metrics = run(parameters.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
-    except (TrainersError, TrainingDivergedError) as error:
-        sys.exit(f"trainers.train: {error}")
+    metrics = run(parameters.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
     for name, value in sorted(metrics.items()):
         print(f"{name:20} {value:.6g}")
 
 
-if __name__ == "__main__":
+def command_line() -> None:
+    """Runs what the command line says."""
     tfm_flags.define_flags()
     flags.mark_flags_as_required(["experiment", "mode", "model_dir"])
-    app.run(main)
+    command.run("trainers.train", main)
+
+
+if __name__ == "__main__":
+    command_line()

@@ -6,10 +6,10 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from official.core import task_factory
 
 import evonorm_tf as en
 from tests.trainers import tiny
+from tests.trainers.short import restored
 from trainers import train
 from trainers.data import digits
 from trainers.engine import parameters, weight_decay
@@ -85,13 +85,6 @@ def trained(tmp_path_factory):
     params = tiny.config("evonorm_b0")
     params.task.validation_data.global_batch_size = 128  # 360 images: 104 in the last batch
     return folder, params, train.run(params, "train_and_eval", folder)
-
-
-def restored(folder, params):
-    task = task_factory.get_task(params.task)
-    model = task.build_model()
-    tf.train.Checkpoint(model=model).read(tf.train.latest_checkpoint(folder)).expect_partial()
-    return task, model
 
 
 def test_evaluation_counts_every_image_once(trained):

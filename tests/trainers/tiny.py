@@ -6,9 +6,7 @@ Run as a program it is `trainers.train` with that network known.
 import trainers  # noqa: F401
 
 # isort: split
-from absl import app
-from official.common import flags as tfm_flags
-
+from tests.trainers.short import four_steps
 from trainers import experiments, models, train
 from trainers.configs.classification import ExperimentConfig
 from trainers.engine import networks
@@ -24,16 +22,9 @@ def config(layer: str = "evonorm_s0", batch_size: int = 8, **trainer) -> Experim
     """Four steps, one at a time, each with a checkpoint; `trainer` overrides its fields."""
     params = digits.config(layer, batch_size)
     params.task.model.network = "tiny"
-    params.trainer.train_steps = params.trainer.validation_interval = 4
-    params.trainer.steps_per_loop = params.trainer.summary_interval = 1
-    params.trainer.checkpoint_interval = 1
-    params.trainer.max_to_keep = 10
     params.trainer.optimizer_config.warmup.linear.warmup_steps = 1
-    for name, value in trainer.items():
-        setattr(params.trainer, name, value)
-    return params
+    return four_steps(params, **trainer)
 
 
 if __name__ == "__main__":
-    tfm_flags.define_flags()
-    app.run(train.main)
+    train.command_line()

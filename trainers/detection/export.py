@@ -10,9 +10,8 @@ in pixels of the model's input), `detection_scores`, `detection_classes`, `detec
 """
 
 import os
-import sys
 
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
@@ -21,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 from official.vision.serving import detection
 
+from trainers import command
 from trainers.engine import restoring
 from trainers.errors import TrainersError
 
@@ -54,14 +54,9 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
 
 def main(_) -> None:
     """Exports what the flags say."""
-    try:
-        export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)
-    except TrainersError as error:
-        sys.exit(f"trainers.detection.export: {error}")
+    export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
-    flags.DEFINE_string("export_dir", None, "Folder to write.", required=True)
-    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
-    app.run(main)
+    command.define_export_flags()
+    command.run("trainers.detection.export", main)

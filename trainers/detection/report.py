@@ -9,10 +9,9 @@ each model finds on the first validation images as detections.png.
 import json
 import os
 import pathlib
-import sys
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
@@ -20,7 +19,7 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 import numpy as np
 from official.vision.ops import mask_ops, preprocess_ops
 
-from trainers import results
+from trainers import command, results
 from trainers.engine import restoring
 from trainers.errors import TrainersError
 
@@ -142,14 +141,10 @@ def _plot(pictures: list[tuple[str, list[np.ndarray]]], path: pathlib.Path) -> N
 
 def main(arguments: list[str]) -> None:
     """Prints the table and writes the files."""
-    if len(arguments) < 2:
-        sys.exit("trainers.detection.report: name at least one model folder")
-    try:
-        print(report(arguments[1:], pathlib.Path(flags.FLAGS.output_dir)), end="")
-    except TrainersError as error:
-        sys.exit(f"trainers.detection.report: {error}")
+    folders = command.named(arguments, "model folder")
+    print(report(folders, pathlib.Path(flags.FLAGS.output_dir)), end="")
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("output_dir", None, "Where to write.", required=True)
-    app.run(main)
+    command.run("trainers.detection.report", main)

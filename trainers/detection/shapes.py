@@ -7,9 +7,8 @@ COCO. The same images every time.
 """
 
 import os
-import sys
 
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
@@ -17,6 +16,7 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 import numpy as np
 import tensorflow as tf
 
+from trainers import command
 from trainers.errors import TrainersError
 
 FOLDER = "runs/shapes"
@@ -136,12 +136,9 @@ def _floats(values) -> tf.train.Feature:
 
 def main(_) -> None:
     """Writes what the flags say."""
-    try:
-        write(flags.FLAGS.output_dir)
-    except TrainersError as error:
-        sys.exit(f"trainers.detection.shapes: {error}")
+    write(flags.FLAGS.output_dir)
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("output_dir", FOLDER, "Folder to write.")
-    app.run(main)
+    command.run("trainers.detection.shapes", main)

@@ -6,15 +6,15 @@ python -m trainers.gan.digits_report DIR... --output_dir=docs/gan
 import json
 import os
 import pathlib
-import sys
 
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
 # isort: split
 import numpy as np
 
+from trainers import command
 from trainers.data import image_data
 from trainers.engine import parameters, restoring
 from trainers.errors import TrainersError
@@ -72,18 +72,14 @@ def table(runs: list[dict], real: dict[str, float]) -> str:
 
 def main(arguments: list[str]) -> None:
     """Writes digits.json, digits.md, and a PNG for each layer."""
-    if len(arguments) < 2:
-        sys.exit("trainers.gan.digits_report: name at least one model folder")
+    folders = command.named(arguments, "model folder")
     output = pathlib.Path(flags.FLAGS.output_dir)
     output.mkdir(parents=True, exist_ok=True)
-    try:
-        runs = [scores(folder) for folder in arguments[1:]]
-        for run, folder in zip(runs, arguments[1:], strict=True):
-            image = sample.draw(folder, _ROWS)
-            sample.save(image, image.shape[0] // _ROWS, str(output / f"{run['layer']}.png"))
-    except TrainersError as error:
-        sys.exit(f"trainers.gan.digits_report: {error}")
-    model = parameters.load(os.path.join(arguments[1], "params.yaml")).task.model
+    runs = [scores(folder) for folder in folders]
+    for run, folder in zip(runs, folders, strict=True):
+        image = sample.draw(folder, _ROWS)
+        sample.save(image, image.shape[0] // _ROWS, str(output / f"{run['layer']}.png"))
+    model = parameters.load(os.path.join(folders[0], "params.yaml")).task.model
     real = real_scores(model)
     text = json.dumps({"runs": runs, "real": real}, indent=1)
     (output / "digits.json").write_text(text + "\n", encoding="utf-8")
@@ -93,4 +89,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_string("output_dir", "docs/gan", "Where to write.")
-    app.run(main)
+    command.run("trainers.gan.digits_report", main)

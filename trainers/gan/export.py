@@ -10,9 +10,8 @@ standing statistics are made for.
 """
 
 import os
-import sys
 
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
@@ -20,6 +19,7 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 import numpy as np
 import tensorflow as tf
 
+from trainers import command
 from trainers.engine import restoring
 from trainers.errors import TrainersError
 from trainers.gan import sampling
@@ -103,15 +103,10 @@ def export(
 def main(_) -> None:
     """Exports what the flags say."""
     values = flags.FLAGS
-    try:
-        export(values.model_dir, values.export_dir, values.checkpoint, values.truncation)
-    except TrainersError as error:
-        sys.exit(f"trainers.gan.export: {error}")
+    export(values.model_dir, values.export_dir, values.checkpoint, values.truncation)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
-    flags.DEFINE_string("export_dir", None, "Folder to write.", required=True)
-    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
+    command.define_export_flags()
     flags.DEFINE_float("truncation", None, "Another truncation than the configuration's.")
-    app.run(main)
+    command.run("trainers.gan.export", main)

@@ -7,9 +7,8 @@ each. Small images are enlarged.
 """
 
 import os
-import sys
 
-from absl import app, flags
+from absl import flags
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
@@ -17,6 +16,7 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 import numpy as np
 import tensorflow as tf
 
+from trainers import command
 from trainers.errors import TrainersError
 from trainers.gan import sampling
 from trainers.gan.export import restore
@@ -57,20 +57,16 @@ def save(image: np.ndarray, side: int, path: str) -> tuple[int, int]:
 def main(_) -> None:
     """Draws what the flags say."""
     values = flags.FLAGS
-    try:
-        if os.path.exists(values.output):
-            raise TrainersError(f"`output` exists already. Received: output={values.output!r}")
-        image = draw(values.model_dir, values.rows, values.checkpoint, values.truncation)
-    except TrainersError as error:
-        sys.exit(f"trainers.gan.sample: {error}")
+    if os.path.exists(values.output):
+        raise TrainersError(f"`output` exists already. Received: output={values.output!r}")
+    image = draw(values.model_dir, values.rows, values.checkpoint, values.truncation)
     height, width = save(image, image.shape[0] // values.rows, values.output)
     print(f"{values.output}: {width}x{height} pixels")
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("model_dir", None, "Folder of the trained model.", required=True)
+    command.define_model_flags()
     flags.DEFINE_string("output", None, "PNG file to write.", required=True)
     flags.DEFINE_integer("rows", 8, "Images of each class.")
-    flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
     flags.DEFINE_float("truncation", None, "Another truncation than the configuration's.")
-    app.run(main)
+    command.run("trainers.gan.sample", main)

@@ -4,16 +4,13 @@ Run as a program it is `trainers.train`, with an experiment of four steps on fil
 the folder of the environment variable SHAPES.
 """
 
+import functools
 import os
 
 import trainers  # noqa: F401
 
 # isort: split
-import functools
-
-from absl import app
-from official.common import flags as tfm_flags
-
+from tests.trainers.short import four_steps
 from trainers import train
 from trainers.detection import shapes
 from trainers.detection.config import ExperimentConfig
@@ -36,16 +33,9 @@ def config(folder: str, layer: str = "evonorm_s0", **trainer) -> ExperimentConfi
     params.task.validation_data.input_path = f"{folder}/validation.tfrecord"
     params.task.validation_data.num_examples = COUNTS["validation"]
     params.task.validation_data.global_batch_size = 2
-    params.trainer.train_steps = params.trainer.validation_interval = 4
-    params.trainer.steps_per_loop = params.trainer.summary_interval = 1
-    params.trainer.checkpoint_interval = 1
-    params.trainer.max_to_keep = 10
-    for name, value in trainer.items():
-        setattr(params.trainer, name, value)
-    return params
+    return four_steps(params, **trainer)
 
 
 if __name__ == "__main__":
     add(Experiment("tiny_maskrcnn", functools.partial(config, os.environ["SHAPES"])))
-    tfm_flags.define_flags()
-    app.run(train.main)
+    train.command_line()

@@ -8,6 +8,7 @@ import tensorflow as tf
 from official.core import task_factory
 
 from tests.trainers.gan import tiny
+from tests.trainers.short import restored
 from trainers import train
 from trainers.data import image_data
 from trainers.engine import parameters
@@ -146,13 +147,6 @@ def trained(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("trained"))
     params = tiny.config("evonorm_b0")
     return folder, params, train.run(params, "train_and_eval", folder)
-
-
-def restored(folder, params):
-    task = task_factory.get_task(params.task)
-    model = task.build_model()
-    tf.train.Checkpoint(model=model).read(tf.train.latest_checkpoint(folder)).expect_partial()
-    return task, model
 
 
 @pytest.mark.slow

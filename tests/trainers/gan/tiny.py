@@ -6,9 +6,7 @@ Run as a program it is `trainers.train`.
 import trainers  # noqa: F401
 
 # isort: split
-from absl import app
-from official.common import flags as tfm_flags
-
+from tests.trainers.short import four_steps
 from trainers import experiments, train
 from trainers.experiments import biggan
 from trainers.gan.configs import GanExperimentConfig
@@ -37,15 +35,8 @@ def config(layer: str = "evonorm_s0", **trainer) -> GanExperimentConfig:
     params.task.average_start = 1
     params.task.samples = 100
     params.task.standing_batches = 2
-    params.trainer.train_steps = params.trainer.validation_interval = 4
-    params.trainer.steps_per_loop = params.trainer.summary_interval = 1
-    params.trainer.checkpoint_interval = 1
-    params.trainer.max_to_keep = 10
-    for name, value in trainer.items():
-        setattr(params.trainer, name, value)
-    return params
+    return four_steps(params, **trainer)
 
 
 if __name__ == "__main__":
-    tfm_flags.define_flags()
-    app.run(train.main)
+    train.command_line()
