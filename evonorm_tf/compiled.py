@@ -1,13 +1,12 @@
 """A fused layer's statistics, output and gradient in XLA programs; see `programs`."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import statistics
-from evonorm_tf.programs import elementwise, number_of_slices, sums
+from evonorm_tf import programs, statistics
 
 
 def reduced(reduction: Any, x: tf.Tensor, axis: int) -> Any:
@@ -21,22 +20,20 @@ def two_pass(x: tf.Tensor) -> statistics.Moments:
     The part is an eighth of x where sizes allow. From the mean of one slice of s the true
     one is at most sqrt(s - 1) standard deviations away, which costs the variance three bits.
     """
-    count = _count(x)
-    part = tf.reshape(x, [-1, 1, count, x.shape[-1]])[:, :, : count // number_of_slices(count)]
-    shift = _divided(sums(_identity, [part], []), _count(part))[0]
-    shift = tf.reshape(shift, _small_shape(x))
-    rest, square = _divided(sums(_deviation, [x], [shift]), count)
-    return statistics.Moments(shift, rest, tf.maximum(square - tf.square(rest), 0.0))
+    return statistics.Moments(*programs.over_space(_two_pass_of_rows, (), x))
 
 
 def mean_of_squares(x: tf.Tensor) -> statistics.SecondMoment:
     """`statistics.mean_of_squares` over the spatial axes."""
-    return statistics.SecondMoment(*_divided(sums(_square, [x], []), _count(x)))
+    square = programs.sums(_square, [x], [])[0]
+    return statistics.SecondMoment(square / tf.cast(_count(x), square.dtype))
 
 
 def output(formula: Callable, x: tf.Tensor, found: Any, dtype: Any) -> tf.Tensor:
     """formula(x - shift, *values) in `dtype`."""
-    return elementwise(_shifted_formula(formula), [x], [_shift(found), *found.values], dtype)
+    return programs.elementwise(
+        _shifted_formula(formula), [x], [_shift(found), *found.values], dtype
+    )
 
 
 def backward(
@@ -44,16 +41,16 @@ def backward(
 ) -> tuple[list[tf.Tensor], Callable]:
     """The gradients for the values, and what makes the one for x of those for its statistics."""
     small = [_shift(found), *found.values]
-    slopes: list[tf.Tensor] = []
-    for first in range(0, len(found.values), 2):
-        indices = tuple(range(first, min(first + 2, len(found.values))))
-        slopes += sums(_slopes(formula, indices), [x, upstream], small)
+    indices = range(len(found.values))
+    pieces = [_slopes(formula, tuple(indices[first : first + 2])) for first in indices[::2]]
+    # A program each: of what two loops share, XLA would make an array for both.
+    slopes = [slope for piece in pieces for slope in programs.sums(piece, [x, upstream], small)]
     slopes = [_summed_like(value, slope) for value, slope in zip(found.values, slopes, strict=True)]
 
     def complete(of_statistics, known, above) -> tf.Tensor:
         kind: Any = type(known)
         piece = _input_gradient(formula, of_statistics, kind, len(small))
-        return elementwise(piece, [x, upstream], [*small, *(known or ()), *above], x.dtype)
+        return programs.elementwise(piece, [x, upstream], [*small, *(known or ()), *above], x.dtype)
 
     return slopes, complete
 
@@ -95,6 +92,15 @@ def _input_gradient(
     return piece
 
 
+def _two_pass_of_rows(x: tf.Tensor) -> list[tf.Tensor]:
+    rows = programs.rows_of([x], 1)
+    count = rows[0].shape[1]
+    part = rows[0][:, : count // programs.number_of_slices(count)]
+    shift = programs.sums_of_rows(_identity, [part], [])[0] / part.shape[1]
+    rest, square = (s / count for s in programs.sums_of_rows(_deviation, rows, [shift]))
+    return [shift, rest, tf.maximum(square - tf.square(rest), 0.0)]
+
+
 def _identity(_, x):
     return [x]
 
@@ -108,16 +114,8 @@ def _deviation(_, x, shift):
     return [deviation, tf.square(deviation)]
 
 
-def _divided(totals: Sequence[tf.Tensor], count: int) -> list[tf.Tensor]:
-    return [total / tf.cast(count, total.dtype) for total in totals]
-
-
 def _count(x: tf.Tensor) -> int:
     return x.shape[1:-1].num_elements()
-
-
-def _small_shape(x: tf.Tensor) -> list[int]:
-    return [-1, *([1] * (x.shape.rank - 2)), x.shape[-1]]
 
 
 def _shift(found: Any) -> tf.Tensor:

@@ -1,10 +1,10 @@
 """Elementwise work and spatial sums as XLA programs, for training on CPUs.
 
 XLA makes one loop of many operations, but on CPUs gives that loop one result, and reduces
-slowly. So what is to be summed is first added over a few slices of the image, element by
-element, and two sums that share most of their work leave their loop as the halves of one
-64-bit number. Each function equals plain operations but for rounding, and has their
-gradients.
+slowly what it has just computed. So what is to be summed is first added over a few slices of
+the image, element by element, and then summed by a matrix product, which keeps to itself; two
+sums that share most of their work leave their loop as the parts of complex numbers. Each
+function equals plain operations but for rounding, and has their gradients.
 """
 
 import functools
@@ -66,13 +66,23 @@ def sums(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
         axes = list(range(1, large[0].shape.rank - 1))
         return [tf.reduce_sum(array, axes, keepdims=True) for array in arrays]
 
-    def programs(*tensors):
-        added = _program(_added, (piece, len(large)), _signature(tensors))(*tensors)
-        totals = _program(_totals, (), _signature([added]))(added)
-        ones = [1] * (large[0].shape.rank - 2)
-        return [tf.reshape(total, [-1, *ones, large[0].shape[-1]]) for total in totals]
+    program = functools.partial(over_space, _summed, (piece, len(large)))
+    return _computed(plain, program, [*large, *small])
 
-    return _computed(plain, programs, [*large, *small])
+
+def over_space(body: Callable, settings: tuple, *tensors: tf.Tensor) -> list[tf.Tensor]:
+    """body(*settings, *tensors) in a program; its arrays with spatial axes of 1.
+
+    Without gradients.
+
+    Args:
+      body: returns arrays whose spatial axes are one, of size 1.
+      settings: hashable.
+      *tensors: the first of them large.
+    """
+    results = _program(body, settings, _signature(tensors))(*tensors)
+    ones = [1] * (tensors[0].shape.rank - 2)
+    return [tf.reshape(part, [-1, *ones, tensors[0].shape[-1]]) for part in results]
 
 
 def _computed(plain: Callable, program: Callable, tensors: Tensors) -> Any:
@@ -128,25 +138,33 @@ def _signature(tensors: Tensors) -> tuple:
 
 
 def _in_rows(piece: Piece, num_large: int, dtype: tf.DType, *tensors: tf.Tensor) -> tf.Tensor:
-    y = piece(_symbolic, *_rows(tensors, num_large))[0]
+    y = piece(_symbolic, *rows_of(tensors, num_large))[0]
     sizes = tensors[0].shape[1:]
     return tf.reshape(tf.cast(y, dtype), [-1, *sizes])
 
 
-def _added(piece: Piece, num_large: int, *tensors: tf.Tensor) -> tf.Tensor:
-    """One row of sums for each row of a slice; two kinds of them packed into one array."""
-    rows = _rows(tensors, num_large)
-    slices = zip(*(_slices(array) for array in rows[:num_large]), strict=True)
-    arrays = [piece(_symbolic, *parts, *rows[num_large:]) for parts in slices]
-    return _packed([functools.reduce(tf.add, same) for same in zip(*arrays, strict=True)])
+def _summed(piece: Piece, num_large: int, *tensors: tf.Tensor) -> list[tf.Tensor]:
+    rows = rows_of(tensors, num_large)
+    return sums_of_rows(piece, rows[:num_large], rows[num_large:])
 
 
-def _totals(packed: tf.Tensor) -> list[tf.Tensor]:
-    parts = zip(*(_unpacked(part) for part in _slices(packed)), strict=True)
-    return [tf.reduce_sum(functools.reduce(tf.add, same), 1) for same in parts]
+def sums_of_rows(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
+    """Inside of a program: the arrays of a piece summed over their one spatial axis."""
+    slices = zip(*(_slices(rows) for rows in large), strict=True)
+    arrays = [piece(_symbolic, *parts, *small) for parts in slices]
+    added = [functools.reduce(tf.add, same) for same in zip(*arrays, strict=True)]
+    if len(added) == 1:
+        return [_total(added[0])]
+    both = _total(tf.complex(*added))
+    return [tf.math.real(both), tf.math.imag(both)]
 
 
-def _rows(tensors: Tensors, num_large: int) -> list[tf.Tensor]:
+def _total(rows: tf.Tensor) -> tf.Tensor:
+    # The ones have the batch's size: XLA is several times slower where it has to repeat them.
+    return tf.matmul(tf.ones([tf.shape(rows)[0], 1, rows.shape[1]], rows.dtype), rows)
+
+
+def rows_of(tensors: Tensors, num_large: int) -> list[tf.Tensor]:
     """Tensors with all spatial axes made one; the large ones in the dtype computed in."""
     return [
         tensor if tensor.shape.rank == 1 else _one_axis(tensor)
@@ -178,22 +196,3 @@ def _slices(rows: tf.Tensor) -> list[tf.Tensor]:
 def number_of_slices(count: int) -> int:
     """Equal parts that `count` rows are added up in."""
     return next(k for k in range(min(_MOST_SLICES, count), 0, -1) if count % k == 0)
-
-
-def _packed(arrays: Tensors) -> tf.Tensor:
-    """One float32 array as it is, or two as the halves of 64-bit numbers."""
-    if len(arrays) == 1:
-        return arrays[0]
-    high, low = (tf.cast(tf.bitcast(array, tf.uint32), tf.uint64) for array in arrays)
-    return tf.bitwise.bitwise_or(tf.bitwise.left_shift(high, _half(high)), low)
-
-
-def _unpacked(packed: tf.Tensor) -> list[tf.Tensor]:
-    if packed.dtype != tf.uint64:
-        return [packed]
-    halves = tf.bitwise.right_shift(packed, _half(packed)), packed
-    return [tf.bitcast(tf.cast(half, tf.uint32), tf.float32) for half in halves]
-
-
-def _half(like: tf.Tensor) -> tf.Tensor:
-    return tf.constant(32, like.dtype)

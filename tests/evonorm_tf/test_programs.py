@@ -97,7 +97,7 @@ def test_training_equals_float64(name, shape, count):
     assert_close(values(first_order(layer, *inputs)), wanted, 3e-6)
     moved = [np.asarray(weight) for weight in layer.non_trainable_weights]
     assert_close(moved, [np.asarray(w) for w in expected.non_trainable_weights], 1e-6)
-    assert count() > 4
+    assert count() >= 4
 
 
 @pytest.mark.usefixtures("_everywhere")
@@ -151,7 +151,7 @@ def test_programs_are_for_large_training_on_cpus(count):
     step.get_concrete_function(*unknown)
     assert count() == 0
     first_order(layer, x, upstream)
-    assert count() > 4
+    assert count() >= 4
 
 
 def test_a_batch_of_unknown_size(count):
@@ -159,7 +159,7 @@ def test_a_batch_of_unknown_size(count):
     layer = layer_of("evonorm_b0", large)
     step = tf.function(lambda x, upstream: first_order(layer, x, upstream), autograph=False)
     traced = step.get_concrete_function(*[tf.TensorSpec(large)] * 2)
-    assert count() > 4
+    assert count() >= 4
     for batch in (2, 5):
         layer = layer_of("evonorm_b0", large)
         x, upstream, _ = arrays((batch, *large[1:]))
@@ -187,20 +187,12 @@ def test_a_first_slice_unlike_the_others_costs_the_variance_three_bits():
     np.testing.assert_allclose(found, exact, rtol=2 * 8 * np.finfo("float32").eps)
 
 
-def test_two_sums_leave_a_program_as_they_are():
-    rng = np.random.default_rng(0)
-    bits = rng.integers(2**32, size=(2, 5, 3, 2), dtype=np.uint32)
-    high, low = (tf.constant(part.view("float32")) for part in bits)
-
-    @tf.function(jit_compile=True)
-    def through(high, low):
-        return [
-            tf.bitcast(part, tf.uint32)
-            for part in programs._unpacked(programs._packed([high, low]))
-        ]
-
-    for found, expected in zip(through(high, low), bits, strict=True):
-        np.testing.assert_array_equal(found, expected)
+def test_two_sums_of_unlike_size_do_not_mix():
+    x = np.random.default_rng(0).normal(size=(2, 8, 6, 3)).astype("float32")
+    found = programs.sums(lambda _, x: [1e12 * x, 1e-12 * x], [tf.constant(x)], [])
+    for total, scale in zip(found, (1e12, 1e-12), strict=True):
+        exact = x.astype("float64").sum((1, 2), keepdims=True) * scale
+        np.testing.assert_allclose(total, exact, rtol=0, atol=1e-5 * scale)
 
 
 @pytest.mark.usefixtures("_everywhere")
@@ -218,7 +210,7 @@ def test_two_replicas(count):
     expected = first_order(layer_of("evonorm_s0", shape, "float64"), *map(_double, (x, upstream)))
     for replica in strategy.experimental_local_results(step()):
         assert_close(values([replica]), values(expected[1:2]), 3e-6)
-    assert count() > 4
+    assert count() >= 4
 
 
 def _double(tensor):
