@@ -62,7 +62,7 @@ def _kecam(registered: str, policy: str):
 
 
 def training_pass(layers: list, how: str) -> Callable:
-    """The gradients of a chain of layers for its input and weights.
+    """The gradients of a chain of layers for its input and weights, of (x, upstream).
 
     Args:
       layers: Keras layers.
@@ -70,14 +70,14 @@ def training_pass(layers: list, how: str) -> Callable:
     """
     import tensorflow as tf
 
-    def run(x):
+    def run(x, upstream):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = x
             for layer in layers:
                 y = layer(y, training=True)
         sources = [x, *(weight for layer in layers for weight in layer.trainable_weights)]
-        return tape.gradient(y, sources, unconnected_gradients="zero")[0]
+        return tape.gradient(y, sources, upstream, unconnected_gradients="zero")
 
     return _prepared(run, how)
 
@@ -91,14 +91,15 @@ def passes(name: str, shape: list[int], dtype: str, how: str) -> dict[str, Calla
     x = tf.cast(tf.random.stateless_normal(shape, [1, 2]), dtype)
     layer = layer_of(name, dtype)
     layer.build(x.shape)
-    forward = _prepared(lambda x: layer(x, training=True), how)
+    upstream = tf.cast(tf.random.stateless_normal(shape, [3, 4]), dtype)
+    forward = _prepared(lambda x, upstream: [layer(x, training=True)], how)
     training = training_pass([layer], how)
 
     def timed(run):
         def once() -> float:
             start = time.perf_counter()
             # One element waits for all of the tensor, and copies none of it.
-            run(x)[(0,) * len(shape)].numpy()
+            run(x, upstream)[0][(0,) * len(shape)].numpy()
             return time.perf_counter() - start
 
         return once

@@ -89,7 +89,7 @@ def _peak(name: str, size: str, dtype: str, depth: str) -> float:
     for layer in layers:
         layer.build(x.shape)
     run = contenders.training_pass(layers, "function")
-    return peaks.peak_during(lambda: run(x)) / (x.dtype.size * x.shape.num_elements())
+    return peaks.peak_during(lambda: run(x, x)) / (x.dtype.size * x.shape.num_elements())
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ def main() -> None:
     batch, height, width, channels = map(int, size.split("x"))
     x = torch.randn(batch, channels, height, width, dtype=getattr(torch, dtype))
     x = x.to(memory_format=torch.channels_last).requires_grad_()
+    upstream = torch.randn_like(x)
     layer = _CLASSES[name](channels).to(memory_format=torch.channels_last).train()
     layer = layer.to(getattr(torch, dtype))
     run = torch.compile(layer) if compiled else layer
@@ -27,7 +28,7 @@ def main() -> None:
         start = time.perf_counter()
         y = run(x)
         if kind.strip() == "training":
-            torch.autograd.grad(y.sum(), [x, *layer.parameters()])
+            torch.autograd.grad(y, [x, *layer.parameters()], upstream)
         print(time.perf_counter() - start, flush=True)
 
 

@@ -3,22 +3,17 @@
 import contextlib
 import glob
 import json
-import os
-import pathlib
-import signal
 import socket
-import subprocess
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.trainers import test_resume, tiny
+from tests.trainers import processes, test_resume, tiny
 from trainers import train
 from trainers.engine import distribution
 from trainers.errors import TrainersError
 
-ROOT = pathlib.Path(__file__).parents[2]
 STEPS = 6
 
 
@@ -119,31 +114,22 @@ def workers(folder, steps, mode="train", **overrides):
         "trainer.checkpoint_interval": 2,
         **overrides,
     }
-    processes = []
+    started = []
     for index in range(2):
         cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
-        environment = {**os.environ, "TF_CONFIG": json.dumps(cluster)}
-        processes.append(
-            subprocess.Popen(
-                test_resume.command(folder, steps, mode, **overrides),
-                cwd=ROOT,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
+        arguments = test_resume.command(folder, steps, mode, **overrides)
+        started.append(processes.start(arguments, TF_CONFIG=json.dumps(cluster)))
     try:
-        yield processes
+        yield started
     finally:
-        for process in processes:
+        for process in started:
             if process.poll() is None:
                 process.kill()
             process.communicate()
 
 
-def finish(processes):
-    for process in processes:
+def finish(started):
+    for process in started:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors[-3000:]
 
@@ -151,31 +137,21 @@ def finish(processes):
 @pytest.mark.slow
 def test_two_workers_equal_one_device_and_survive_a_kill(tmp_path):
     whole, killed, alone = (str(tmp_path / name) for name in ("whole", "killed", "alone"))
-    with workers(whole, 8) as processes:
-        finish(processes)
-    done = subprocess.run(
-        test_resume.command(
-            alone,
-            8,
-            **{"trainer.steps_per_loop": 1, "trainer.summary_interval": 1},
-            **{"task.model.synchronized": "true"},
-        ),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    with workers(whole, 8) as both:
+        finish(both)
+    one_by_one = {"trainer.steps_per_loop": 1, "trainer.summary_interval": 1}
+    one_by_one["task.model.synchronized"] = "true"
+    processes.finished(test_resume.command(alone, 8, **one_by_one))
     np.testing.assert_allclose(losses(whole), losses(alone), rtol=1e-5)
 
-    with workers(killed, 4000) as processes:
-        test_resume.wait_for_checkpoint(processes[0], killed, 4)
-        os.kill(processes[1].pid, signal.SIGKILL)
-        assert processes[1].wait() == -signal.SIGKILL
-        processes[0].communicate(timeout=240)  # it notices that it is alone, and stops
-        assert processes[0].returncode not in (0, None)
-    reached = int(tf.train.latest_checkpoint(killed).rpartition("-")[2])
-    with workers(killed, reached + 4) as processes:
-        finish(processes)
+    with workers(killed, 4000) as (chief, other):
+        processes.wait_for_checkpoint(chief, killed, 4)
+        processes.kill(other)
+        chief.communicate(timeout=240)  # it notices that it is alone, and stops
+        assert chief.returncode not in (0, None)
+    reached = processes.step_of(tf.train.latest_checkpoint(killed))
+    with workers(killed, reached + 4) as both:
+        finish(both)
     assert tf.train.latest_checkpoint(killed).endswith(f"ckpt-{reached + 4}")
     assert np.isfinite(losses(killed)).all()
 
@@ -189,8 +165,8 @@ def test_two_workers_keep_one_best_checkpoint(tmp_path):
         "trainer.validation_interval": 2,
     }
     for steps in (4, 8):
-        with workers(str(tmp_path), steps, "train_and_eval", **best) as processes:
-            finish(processes)
+        with workers(str(tmp_path), steps, "train_and_eval", **best) as both:
+            finish(both)
     logs = json.loads((tmp_path / "best" / "info.json").read_text())
     # Checkpoints there are numbered by how many have been the best so far.
     path = tf.train.latest_checkpoint(str(tmp_path / "best"))

@@ -16,6 +16,9 @@ from trainers.detection.shapes import draw, example
 from trainers.detection.task import MaskRCNNTask
 from trainers.experiments import coco, shapes
 
+# Those of table 5 beside the rival that they are compared with, and another.
+OTHERS = ("bn_silu", "evonorm_b0", "gn_relu", "frn")
+LAYERS = ["evonorm_s0", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
 PARTS = ("backbone", "decoder", "rpn_head", "detection_head", "mask_head")
 
 
@@ -75,9 +78,7 @@ def test_every_pair_of_norm_and_activation_is_the_layer(small):
     }
 
 
-@pytest.mark.parametrize(
-    "layer", ["evonorm_s0", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gn_relu", "frn"))]
-)
+@pytest.mark.parametrize("layer", LAYERS)
 def test_the_layer_changes_nothing_else(small, layer):
     first, second = others(small("bn_relu")), others(small(layer))
     assert [v.name for v in first] == [v.name for v in second]
@@ -112,9 +113,10 @@ def batch(task, count=2):
     return next(iter(task.build_inputs(data.replace(input_path=path, global_batch_size=count))))
 
 
-def test_the_gradient_reaches_every_variable(small):
-    task = MaskRCNNTask(shapes.config("evonorm_s0").task)
-    model = small("evonorm_s0")
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_gradient_reaches_every_variable(small, layer):
+    task = MaskRCNNTask(shapes.config(layer).task)
+    model = small(layer)
     rng = np.random.default_rng(0)
     kept = model.get_weights()
     # Gammas at 0 hide the branches, and logits of almost 0 hide the rest.

@@ -1,15 +1,12 @@
 """The task: evaluation of hand-made cases, steps, resuming, export."""
 
 import os
-import pathlib
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.trainers import processes
 from tests.trainers.detection import small
 from trainers import train
 from trainers.detection import export, shapes
@@ -17,8 +14,6 @@ from trainers.detection.task import MaskRCNNTask
 from trainers.engine import parameters, restoring
 from trainers.errors import TrainersError, TrainingDivergedError
 from trainers.experiments import EXPERIMENTS, coco
-
-ROOT = pathlib.Path(__file__).parents[3]
 
 # ymin, xmin, ymax, xmax of a rectangle in each of two images.
 BOXES = np.array([[10, 10, 30, 40], [20, 8, 50, 28]], np.float32)
@@ -208,39 +203,15 @@ def two_images(params, folder):
 
 
 def command(folder, steps):
-    settings = f"trainer.train_steps={steps},trainer.validation_interval=1000"
-    return [
-        sys.executable,
-        "-m",
-        "tests.trainers.detection.small",
-        "--experiment=tiny_maskrcnn",
-        "--mode=train",
-        f"--model_dir={folder}",
-        f"--params_override={settings}",
-    ]
+    settings = {"trainer.train_steps": steps, "trainer.validation_interval": 1000}
+    return processes.command("tests.trainers.detection.small", "tiny_maskrcnn", folder, **settings)
 
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on(tmp_path):
     data, folder, steps = small.write(tmp_path / "data"), str(tmp_path / "model"), 40
-    environment = {**os.environ, "SHAPES": data}
-    process = subprocess.Popen(
-        command(folder, steps), cwd=ROOT, env=environment, stderr=subprocess.PIPE
-    )
-    while process.poll() is None and not tf.train.latest_checkpoint(folder):
-        try:
-            process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, process.stderr.read()[-3000:]
-    process.stderr.close()
-    stopped_at = tf.train.latest_checkpoint(folder)
-    assert 1 <= int(stopped_at.rpartition("-")[2]) < steps
-
-    done = subprocess.run(
-        command(folder, steps), cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert f"restored from checkpoint: {stopped_at}" in done.stdout + done.stderr
+    stopped_at = processes.killed_at(command(folder, steps), folder, 1, SHAPES=data)
+    assert processes.step_of(stopped_at) < steps
+    printed = processes.finished(command(folder, steps), SHAPES=data)
+    assert f"restored from checkpoint: {stopped_at}" in printed
     assert tf.train.latest_checkpoint(folder).endswith(f"ckpt-{steps}")

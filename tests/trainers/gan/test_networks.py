@@ -10,6 +10,7 @@ import trainers  # noqa: F401
 
 # isort: split
 from trainers.errors import TrainersError
+from trainers.experiments.biggan import TABLE_6
 from trainers.gan.discriminator import discriminator
 from trainers.gan.generator import generator
 from trainers.gan.parts import WIDTHS, SelfAttention
@@ -116,7 +117,7 @@ def test_swapping_the_layer_changes_nothing_else():
 
     reference = small_generator("bn_relu", 8)
     assert len(others(reference)) > 20 and len(conditional(reference)) == 2 * 4 * 2
-    for layer in ("evonorm_b0", "gn_silu"):
+    for layer in (*TABLE_6, "gn_silu", "frn"):
         swapped = small_generator(layer, 8)
         assert others(swapped) == others(reference), layer
         assert conditional(swapped) == conditional(reference), layer

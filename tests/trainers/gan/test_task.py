@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from official.core import task_factory
 
+from tests.trainers import processes
 from tests.trainers.gan import tiny
 from tests.trainers.short import restored
 from trainers import train
@@ -195,6 +196,21 @@ def test_a_training_that_goes_on_equals_one_that_never_stopped(trained, tmp_path
     _, stopped = restored(str(tmp_path), params)
     for a, b in zip(straight.get_weights(), stopped.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):
+    killed, whole, steps = str(tmp_path / "killed"), str(tmp_path / "whole"), 200
+
+    def command(folder):
+        settings = {"trainer.train_steps": steps, "trainer.validation_interval": 1000}
+        return processes.command("tests.trainers.gan.tiny", "tiny_gan", folder, **settings)
+
+    stopped_at = processes.killed_at(command(killed), killed, 3)
+    assert processes.step_of(stopped_at) < steps
+    assert f"restored from checkpoint: {stopped_at}" in processes.finished(command(killed))
+    processes.finished(command(whole))
+    processes.assert_same_model(killed, whole)
 
 
 @pytest.mark.slow

@@ -1,7 +1,9 @@
 """A GAN of the smallest networks, and short trainings of it on the digits.
 
-Run as a program it is `trainers.train`.
+Run as a program it is `trainers.train`, with an experiment of four steps.
 """
+
+import functools
 
 import trainers  # noqa: F401
 
@@ -9,6 +11,7 @@ import trainers  # noqa: F401
 from tests.trainers.short import four_steps
 from trainers import experiments, train
 from trainers.experiments import biggan
+from trainers.experiments.registry import Experiment, add
 from trainers.gan.configs import GanExperimentConfig
 
 experiments.register_all()
@@ -39,4 +42,5 @@ def config(layer: str = "evonorm_s0", **trainer) -> GanExperimentConfig:
 
 
 if __name__ == "__main__":
+    add(Experiment("tiny_gan", functools.partial(config, "evonorm_b0")))
     train.command_line()
