@@ -10,7 +10,7 @@ from official.modeling import hyperparams
 from tests.trainers.gan import tiny
 from trainers.engine import parameters
 from trainers.engine.trainer import Trainer
-from trainers.experiments import EXPERIMENTS, biggan
+from trainers.experiments import EXPERIMENTS, biggan, register_all
 from trainers.gan.configs import GanExperimentConfig
 
 NAMES = [name for name in EXPERIMENTS if "_biggan_" in name]
@@ -30,6 +30,7 @@ def test_every_experiment_is_valid(name):
     params = EXPERIMENTS[name].build()
     parameters.check(params)
     assert name.endswith(f"_{params.task.model.norm_act}")
+    register_all()
     assert isinstance(exp_factory.get_exp_config(name), GanExperimentConfig)
 
 

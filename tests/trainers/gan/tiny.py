@@ -9,12 +9,10 @@ import trainers  # noqa: F401
 
 # isort: split
 from tests.trainers.short import four_steps
-from trainers import experiments, train
+from trainers import train
 from trainers.experiments import biggan
 from trainers.experiments.registry import Experiment, add
 from trainers.gan.configs import GanExperimentConfig
-
-experiments.register_all()
 
 # What makes an experiment on the digits small.
 SIZES = {
