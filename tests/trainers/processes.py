@@ -54,7 +54,6 @@ def kill(process):
     """kill -9."""
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    process.stderr.close()
 
 
 def killed_at(arguments, folder, at_least, **environment) -> str:
@@ -62,6 +61,7 @@ def killed_at(arguments, folder, at_least, **environment) -> str:
     process = start(arguments, **environment)
     wait_for_checkpoint(process, folder, at_least)
     kill(process)
+    process.stderr.close()
     return tf.train.latest_checkpoint(folder)
 
 
