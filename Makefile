@@ -64,7 +64,7 @@ SLOW_REST := tests $(addprefix --ignore=,$(SLOW_PARTS))
 
 test-slow: .venv/ready
 	failed=0; for part in $(SLOW_PARTS) '$(SLOW_REST)'; do \
-		$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 --dist load -m slow $$part $(PYTEST_ARGS) \
+		$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 --dist worksteal -m slow $$part $(PYTEST_ARGS) \
 			|| failed=1; \
 	done; exit $$failed
 
