@@ -25,8 +25,7 @@ def two_pass(x: tf.Tensor) -> statistics.Moments:
 
 def mean_of_squares(x: tf.Tensor) -> statistics.SecondMoment:
     """`statistics.mean_of_squares` over the spatial axes."""
-    square = programs.sums(_square, [x], [])[0]
-    return statistics.SecondMoment(square / tf.cast(_count(x), square.dtype))
+    return statistics.SecondMoment(*programs.over_space(_mean_square_of_rows, (), x))
 
 
 def output(formula: Callable, x: tf.Tensor, found: Any, dtype: Any) -> tf.Tensor:
@@ -101,6 +100,11 @@ def _two_pass_of_rows(x: tf.Tensor) -> list[tf.Tensor]:
     return [shift, rest, tf.maximum(square - tf.square(rest), 0.0)]
 
 
+def _mean_square_of_rows(x: tf.Tensor) -> list[tf.Tensor]:
+    rows = programs.rows_of([x], 1)
+    return [programs.sums_of_rows(_square, rows, [])[0] / rows[0].shape[1]]
+
+
 def _identity(_, x):
     return [x]
 
@@ -112,10 +116,6 @@ def _square(_, x):
 def _deviation(_, x, shift):
     deviation = x - shift
     return [deviation, tf.square(deviation)]
-
-
-def _count(x: tf.Tensor) -> int:
-    return x.shape[1:-1].num_elements()
 
 
 def _shift(found: Any) -> tf.Tensor:

@@ -90,9 +90,6 @@ def _computed(plain: Callable, program: Callable, tensors: Tensors) -> Any:
 
     @tf.custom_gradient
     def run(*tensors):
-        # No tape looks into it: a program's own gradient would make it keep what it computes.
-        result = program(*(tf.stop_gradient(tensor) for tensor in tensors))
-
         def gradient(*upstream):
             # One tensor may be here twice; each place has its own gradient.
             sources = [tf.identity(tensor) for tensor in tensors]
@@ -102,7 +99,7 @@ def _computed(plain: Callable, program: Callable, tensors: Tensors) -> Any:
             zero = tf.UnconnectedGradients.ZERO
             return tape.gradient(found, sources, upstream, unconnected_gradients=zero)
 
-        return result, gradient
+        return program(*tensors), gradient
 
     return run(*tensors)
 
@@ -122,7 +119,7 @@ def _symbolic(compute: Callable, sources: Tensors, upstream: tf.Tensor) -> list[
 
 @functools.cache
 def _program(body: Callable, settings: tuple, signature: tuple) -> Callable:
-    """body(*settings, *tensors) compiled for tensors of one signature.
+    """body(*settings, *tensors) compiled for tensors of one signature, without gradients.
 
     Traced once, outside of any graph.
     """
@@ -130,7 +127,9 @@ def _program(body: Callable, settings: tuple, signature: tuple) -> Callable:
         run = functools.partial(body, *settings)
         function = tf.function(run, jit_compile=True, autograph=False)
         specs = [tf.TensorSpec(shape, kind) for shape, kind in signature]
-        return function.get_concrete_function(*specs)
+        program = function.get_concrete_function(*specs)
+    # No tape looks into it: a program's own gradient would make it keep what it computes.
+    return lambda *tensors: program(*(tf.stop_gradient(tensor) for tensor in tensors))
 
 
 def _signature(tensors: Tensors) -> tuple:
