@@ -44,11 +44,6 @@ ALL_BATCH_MOMENTS = en.LayerGraph(
 )
 
 
-@pytest.fixture(scope="module")
-def strategy():
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
 def data(seed=0, shape=SHAPE):
     values = np.random.default_rng(seed).normal(size=shape) * 1.5 + 0.4
     return values.astype(np.float32)

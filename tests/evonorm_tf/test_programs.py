@@ -196,8 +196,7 @@ def test_two_sums_of_unlike_size_do_not_mix():
 
 
 @pytest.mark.usefixtures("_everywhere")
-def test_two_replicas(count):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+def test_two_replicas(count, strategy):
     shape = SHAPES[0]
     x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(shape))
     with strategy.scope():
