@@ -68,9 +68,18 @@ def with_gradient(x: tf.Tensor, compute: Callable, gradient: Callable) -> Any:
 
 def known(x: tf.Tensor, values: Any, gradient: Callable) -> Any:
     """`with_gradient` of what has been computed from x before."""
-    return with_gradient(
-        x, lambda _: type(values)(*(tf.identity(value) for value in values)), gradient
-    )
+    kind = type(values)
+
+    # The values are arguments, not captured: TensorFlow looks for variables between a custom
+    # gradient's results and arguments, and would walk through all that is before the layer.
+    @tf.custom_gradient
+    def run(x, *values):
+        def of_x(*upstream):
+            return gradient(x, kind(*values), upstream), *(None for _ in values)
+
+        return [tf.identity(value) for value in values], of_x
+
+    return kind(*run(x, *values))
 
 
 def two_pass(x: tf.Tensor, axes: list[int]) -> Moments:

@@ -1,6 +1,9 @@
 """What the fused layers keep from the forward for the backward pass: their input."""
 
+import cProfile
+import functools
 import gc
+import types
 import weakref
 
 import numpy as np
@@ -79,3 +82,34 @@ def test_an_eager_tape_keeps_the_input_alone():
     assert [product() for product in on_the_way] == [None]
     assert np.abs(tape.gradient(y, x)).max() > 0
     assert len(on_the_way) == 2
+
+
+def steps_back(name, depth):
+    """Operations that TensorFlow visits, to look for variables, in tracing a chain of layers."""
+    layers = [en.get(name) for _ in range(depth)]
+    for layer in layers:
+        layer.build(SHAPE)
+
+    @tf.function(autograph=False)
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = functools.reduce(lambda y, layer: layer(y, training=True), layers, x)
+        return tape.gradient(y, x)
+
+    profile = cProfile.Profile()
+    profile.runcall(step.get_concrete_function, tf.TensorSpec(SHAPE))
+    return sum(entry.callcount for entry in profile.getstats() if walks(entry.code))
+
+
+def walks(code):
+    return isinstance(code, types.CodeType) and (
+        code.co_filename.endswith("op_selector.py") and code.co_name == "is_differentiable"
+    )
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_what_lies_before_a_layer_does_not_slow_its_tracing(name):
+    one, two, four = (steps_back(name, depth) for depth in (1, 2, 4))
+    assert one > 0
+    assert four - two == 2 * (two - one)

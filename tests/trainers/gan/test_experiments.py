@@ -1,15 +1,13 @@
 """Table 6 and the digits' experiments: settings of the paper, validity, and a traced step each."""
 
-import multiprocessing
-
 import pytest
 import tensorflow as tf
 from official.core import exp_factory, task_factory
 from official.modeling import hyperparams
 
+from tests.trainers import tracing
 from tests.trainers.gan import tiny
 from trainers.engine import parameters
-from trainers.engine.trainer import Trainer
 from trainers.experiments import EXPERIMENTS, biggan, register_all
 from trainers.gan.configs import GanExperimentConfig
 
@@ -55,39 +53,23 @@ def test_the_settings_are_those_of_the_papers():
 
 
 def trace_a_step(name):
-    """Traces a step of both networks, for the smallest images, on two of them."""
+    """Of both networks, for the smallest images, on two of them."""
     params = EXPERIMENTS[name].build()
     channels = params.task.model.input_size[2]
     for field, value in {**tiny.SIZES, "input_size": [8, 8, channels]}.items():
         setattr(params.task.model, field, value)
-    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
-        task = task_factory.get_task(params.task)
-        trainer = Trainer(params, task, train=True, evaluate=False)
-    rounds = params.task.discriminator_steps
-
-    def step(images, labels, noise, drawn):
-        inputs = (images, labels, noise, drawn)
-        arguments = (inputs, trainer.model, trainer.optimizer, trainer.train_metrics)
-        return trainer.strategy.run(task.train_step, args=arguments)[task.loss]
-
-    traced = tf.function(step, autograph=False).get_concrete_function(
-        tf.TensorSpec((2 * rounds, 8, 8, channels)),
-        tf.TensorSpec((2 * rounds,), tf.int32),
-        tf.TensorSpec((2 * rounds + 2, tiny.SIZES["noise_size"])),
-        tf.TensorSpec((2 * rounds + 2,), tf.int32),
+    count = 2 * params.task.discriminator_steps
+    batch = (
+        tf.TensorSpec((count, 8, 8, channels)),
+        tf.TensorSpec((count,), tf.int32),
+        tf.TensorSpec((count + 2, tiny.SIZES["noise_size"])),
+        tf.TensorSpec((count + 2,), tf.int32),
     )
-    assert traced.output_shapes == tf.TensorShape([])
+    logs = tracing.of_a_step(params, task_factory.get_task(params.task), lambda _: batch)
+    assert logs["loss"].shape == tf.TensorShape([])
 
 
-@pytest.fixture(scope="module")
-def processes():
-    """A process that is replaced after some traces: TensorFlow never frees a traced graph."""
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=4) as pool:
-        yield pool
-
-
-# Those on the digits are the same but for one step of the discriminator in place of two.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("imagenet")])
-def test_a_step_is_traced(name, processes):
-    processes.apply_async(trace_a_step, (name,)).get(timeout=900)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_is_traced(name, tracing_process):
+    tracing_process(trace_a_step, name)
