@@ -62,7 +62,9 @@ def _kecam(registered: str, policy: str):
 
 
 def training_pass(layers: list, how: str) -> Callable:
-    """The gradients of a chain of layers for its input and weights, of (x, upstream).
+    """Of (x, upstream), a chain of layers' gradients for its input and weights, and its output.
+
+    As in a network, the pass backward begins when the output is there.
 
     Args:
       layers: Keras layers.
@@ -77,7 +79,9 @@ def training_pass(layers: list, how: str) -> Callable:
             for layer in layers:
                 y = layer(y, training=True)
         sources = [x, *(weight for layer in layers for weight in layer.trainable_weights)]
-        return tape.gradient(y, sources, upstream, unconnected_gradients="zero")
+        with tf.control_dependencies([y]):
+            upstream = tf.identity(upstream)
+        return [*tape.gradient(y, sources, upstream, unconnected_gradients="zero"), y]
 
     return _prepared(run, how)
 

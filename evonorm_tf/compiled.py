@@ -1,7 +1,7 @@
 """A fused layer's statistics, output and gradient in XLA programs; see `programs`."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -9,30 +9,54 @@ import tensorflow as tf
 from evonorm_tf import programs, statistics
 
 
-def reduced(reduction: Any, x: tf.Tensor, axis: int) -> Any:
-    """The statistics of x over its spatial axes."""
-    return reduction.compiled(x)
+def forward(
+    recipe: Any, x: tf.Tensor, weights: Sequence[tf.Tensor], dtype: Any
+) -> tuple[tf.Tensor, Any, Sequence[tf.Tensor]]:
+    """formula(x - shift, *values) in `dtype`, the statistics of x, and what was observed."""
+    formula, coefficients, reduction, _, rule = recipe
+
+    def whole(x, *weights):
+        reduced = None if reduction is None else reduction.compiled(x)
+        found = coefficients(reduced, *weights)
+        rows, *small = programs.rows_of([x, _shift(found), *found.values], 1)
+        shift, *values = (
+            row if row.shape.rank == 1 else programs.computed_once(row) for row in small
+        )
+        y = programs.in_shape(x, formula(rows - shift, *values), dtype)
+        return y, reduced, tuple(found.observed)
+
+    if rule is not None:
+        return programs.run((forward, formula, reduction, rule, dtype), whole, [x, *weights])
+    reduced = None
+    if reduction is not None:
+        reduced = programs.run(reduction.compiled, reduction.compiled, [x])
+    found = coefficients(reduced, *weights)
+    small = [_shift(found), *found.values]
+    y = programs.elementwise(_shifted_formula(formula), [x], small, dtype)
+    return y, reduced, found.observed
 
 
 def two_pass(x: tf.Tensor) -> statistics.Moments:
-    """`statistics.two_pass` over the spatial axes, with the mean of a part of x as its shift.
+    """Inside of a program, `statistics.two_pass` over the spatial axes.
 
-    The part is an eighth of x where sizes allow. From the mean of one slice of s the true
-    one is at most sqrt(s - 1) standard deviations away, which costs the variance three bits.
+    The shift is the mean of a part of x, an eighth where sizes allow. From the mean of one
+    slice of s the true one is at most sqrt(s - 1) standard deviations away, which costs the
+    variance three bits.
     """
-    return statistics.Moments(*programs.over_space(_two_pass_of_rows, (), x))
+    rows = programs.rows_of([x], 1)
+    count = rows[0].shape[1]
+    part = rows[0][:, : count // programs.number_of_slices(count)]
+    shift = programs.sums_of_rows(_identity, [part], [])[0] / part.shape[1]
+    rest, square = (s / count for s in programs.sums_of_rows(_deviation, rows, [shift]))
+    moments = shift, rest, tf.maximum(square - tf.square(rest), 0.0)
+    return statistics.Moments(*(programs.over_space(x, part) for part in moments))
 
 
 def mean_of_squares(x: tf.Tensor) -> statistics.SecondMoment:
-    """`statistics.mean_of_squares` over the spatial axes."""
-    return statistics.SecondMoment(*programs.over_space(_mean_square_of_rows, (), x))
-
-
-def output(formula: Callable, x: tf.Tensor, found: Any, dtype: Any) -> tf.Tensor:
-    """formula(x - shift, *values) in `dtype`."""
-    return programs.elementwise(
-        _shifted_formula(formula), [x], [_shift(found), *found.values], dtype
-    )
+    """Inside of a program, `statistics.mean_of_squares` over the spatial axes."""
+    rows = programs.rows_of([x], 1)
+    square = programs.sums_of_rows(_square, rows, [])[0] / rows[0].shape[1]
+    return statistics.SecondMoment(programs.over_space(x, square))
 
 
 def backward(
@@ -89,20 +113,6 @@ def _input_gradient(
         return [gradient]
 
     return piece
-
-
-def _two_pass_of_rows(x: tf.Tensor) -> list[tf.Tensor]:
-    rows = programs.rows_of([x], 1)
-    count = rows[0].shape[1]
-    part = rows[0][:, : count // programs.number_of_slices(count)]
-    shift = programs.sums_of_rows(_identity, [part], [])[0] / part.shape[1]
-    rest, square = (s / count for s in programs.sums_of_rows(_deviation, rows, [shift]))
-    return [shift, rest, tf.maximum(square - tf.square(rest), 0.0)]
-
-
-def _mean_square_of_rows(x: tf.Tensor) -> list[tf.Tensor]:
-    rows = programs.rows_of([x], 1)
-    return [programs.sums_of_rows(_square, rows, [])[0] / rows[0].shape[1]]
 
 
 def _identity(_, x):

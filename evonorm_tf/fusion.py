@@ -5,7 +5,7 @@ example and channel. The formula's value and slopes are computed anew there, so 
 other array of the input's size waits for the gradient.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -19,7 +19,7 @@ class Reduction(NamedTuple):
     Attributes:
       compute: a named tuple of tensors from (x, axes).
       gradient: for x, from (x, that tuple, what comes from above for each of its tensors).
-      compiled: the same as `compute`, as XLA programs, from x.
+      compiled: the same as `compute` inside of an XLA program, from x.
     """
 
     compute: Callable[..., Any]
@@ -48,63 +48,69 @@ class Coefficients(NamedTuple):
     observed: Sequence[tf.Tensor] = ()
 
 
+class Recipe(NamedTuple):
+    """How a layer computes.
+
+    Attributes:
+      formula: each element of its result from the same element of (x - shift, *values).
+      coefficients: of (reduced x, *weights).
+      reduction: reduces x over its spatial axes; None if the coefficients need no x.
+      axis: the channel axis.
+      rule: equal where `coefficients` compute the same, which then share programs; None
+        where they depend on more than their arguments and it.
+    """
+
+    formula: Callable[..., tf.Tensor]
+    coefficients: Callable[..., Coefficients]
+    reduction: Reduction | None
+    axis: int
+    rule: Hashable | None = None
+
+
 def fused(
-    formula: Callable[..., tf.Tensor],
-    coefficients: Callable[..., Coefficients],
-    reduction: Reduction | None,
-    x: tf.Tensor,
-    weights: Sequence[tf.Tensor],
-    axis: int,
-    dtype: Any,
-    training: Any = None,
+    recipe: Recipe, x: tf.Tensor, weights: Sequence[tf.Tensor], dtype: Any, training: Any = None
 ) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:
     """formula(x - shift, *values) in `dtype`, and what was observed.
 
     Args:
-      formula: computes each element of its result from the same element of its arguments.
-      coefficients: of (reduced x, *weights); is called once forward and once backward.
-      reduction: reduces x over its spatial axes; None if the coefficients need no x.
+      recipe: what to compute.
       x: the layer's input, of any floating-point dtype; computed in `statistics_dtype`.
       weights: the layer's vectors, in the dtype that is computed in.
-      axis: the channel axis.
       dtype: of the result.
       training: where it is True and `programs.suits`, XLA compiles what is as large as x.
     """
-    parts = compiled if training is True and programs.suits(x, axis) else plain
+    parts = compiled if training is True and programs.suits(x, recipe.axis) else plain
 
     @tf.custom_gradient
     def run(x, *weights):
         known, *vectors = (statistics.frozen(tensor) for tensor in (x, *weights))
-        reduced = None if reduction is None else parts.reduced(reduction, known, axis)
-        found = coefficients(reduced, *vectors)
-        y = parts.output(formula, known, found, dtype)
+        y, reduced, observed = parts.forward(recipe, known, vectors, tf.as_dtype(dtype))
 
         def gradient(upstream, *_):
             # Without the dependency TensorFlow would find that both passes compute the same
             # values, and keep them from one to the other.
             with tf.control_dependencies([upstream]):
                 again = tf.identity(x)
-            what = formula, coefficients, reduction
-            return _gradient(parts, *what, again, reduced, weights, upstream)
+            return _gradient(parts, recipe, again, reduced, weights, upstream)
 
-        return (y, *found.observed), gradient
+        return (y, *observed), gradient
 
     y, *observed = run(x, *weights)
     return y, observed
 
 
-def _gradient(parts, formula, coefficients, reduction, x, reduced, weights, upstream) -> list:
+def _gradient(parts, recipe, x, reduced, weights, upstream) -> list:
     """The gradients for the input and the weights; differentiable once more."""
     sources, of_statistics = [*weights], None
-    if reduction is not None:
-        of_statistics = reduction.gradient
+    if recipe.reduction is not None:
+        of_statistics = recipe.reduction.gradient
         wide = tf.cast(x, statistics.statistics_dtype(x.dtype))
         reduced = statistics.known(wide, reduced, of_statistics)
         sources += reduced
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        found = coefficients(reduced, *weights)
-    slopes, complete = parts.backward(formula, x, found, upstream)
+        found = recipe.coefficients(reduced, *weights)
+    slopes, complete = parts.backward(recipe.formula, x, found, upstream)
     zero = tf.UnconnectedGradients.ZERO
     small = tape.gradient(list(found.values), sources, slopes, unconnected_gradients=zero)
     count = len(weights)

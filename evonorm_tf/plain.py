@@ -1,6 +1,6 @@
 """A fused layer's statistics, output and gradient in plain operations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -8,14 +8,17 @@ import tensorflow as tf
 from evonorm_tf import statistics
 
 
-def reduced(reduction: Any, x: tf.Tensor, axis: int) -> Any:
-    """The statistics of x over its spatial axes."""
-    return reduction.compute(_widened(x), statistics.spatial_axes(x.shape.rank, axis))
-
-
-def output(formula: Callable, x: tf.Tensor, found: Any, dtype: Any) -> tf.Tensor:
-    """formula(x - shift, *values) in `dtype`."""
-    return tf.cast(formula(_shifted(_widened(x), found.shift), *found.values), dtype)
+def forward(
+    recipe: Any, x: tf.Tensor, weights: Sequence[tf.Tensor], dtype: Any
+) -> tuple[tf.Tensor, Any, Sequence[tf.Tensor]]:
+    """formula(x - shift, *values) in `dtype`, the statistics of x, and what was observed."""
+    wide, reduced = _widened(x), None
+    if recipe.reduction is not None:
+        axes = statistics.spatial_axes(x.shape.rank, recipe.axis)
+        reduced = recipe.reduction.compute(wide, axes)
+    found = recipe.coefficients(reduced, *weights)
+    y = recipe.formula(_shifted(wide, found.shift), *found.values)
+    return tf.cast(y, dtype), reduced, found.observed
 
 
 def backward(

@@ -8,7 +8,7 @@ function equals plain operations but for rounding, and has their gradients.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -25,6 +25,9 @@ _MOST_SLICES = 8
 # With `gradients` it differentiates: of (compute, sources, upstream).
 Piece = Callable[..., Sequence[tf.Tensor]]
 Tensors = Sequence[tf.Tensor]
+
+# By what is computed and the signature of its arguments.
+_PROGRAMS: dict[tuple[Hashable, tuple], Callable] = {}
 
 
 def suits(x: tf.Tensor, axis: int) -> bool:
@@ -49,47 +52,63 @@ def elementwise(piece: Piece, large: Tensors, small: Tensors, dtype: Any) -> tf.
       small: vectors of the channels, and arrays whose spatial sizes are 1.
       dtype: of the result.
     """
-    dtype = tf.as_dtype(dtype)
+    dtype, count = tf.as_dtype(dtype), len(large)
 
     def plain(*tensors):
-        return tf.cast(piece(_recorded, *_widened(tensors, len(large)))[0], dtype)
+        return tf.cast(piece(_recorded, *_widened(tensors, count))[0], dtype)
 
-    program = _program(_in_rows, (piece, len(large), dtype), _signature([*large, *small]))
-    return _computed(plain, program, [*large, *small])
+    def body(*tensors):
+        return in_shape(tensors[0], piece(_symbolic, *rows_of(tensors, count))[0], dtype)
+
+    return _computed(plain, (elementwise, piece, count, dtype), body, [*large, *small])
 
 
 def sums(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
     """The arrays of a piece, summed over the spatial axes, which become 1."""
+    count = len(large)
 
     def plain(*tensors):
-        arrays = piece(_recorded, *_widened(tensors, len(large)))
+        arrays = piece(_recorded, *_widened(tensors, count))
         axes = list(range(1, large[0].shape.rank - 1))
         return [tf.reduce_sum(array, axes, keepdims=True) for array in arrays]
 
-    program = functools.partial(over_space, _summed, (piece, len(large)))
-    return _computed(plain, program, [*large, *small])
+    def body(*tensors):
+        rows = rows_of(tensors, count)
+        totals = sums_of_rows(piece, rows[:count], rows[count:])
+        return [over_space(tensors[0], total) for total in totals]
+
+    return _computed(plain, (sums, piece, count), body, [*large, *small])
 
 
-def over_space(body: Callable, settings: tuple, *tensors: tf.Tensor) -> list[tf.Tensor]:
-    """body(*settings, *tensors) in a program; its arrays with spatial axes of 1.
-
-    Without gradients.
+def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
+    """body(*tensors) in a program, without gradients.
 
     Args:
-      body: returns arrays whose spatial axes are one, of size 1.
-      settings: hashable.
-      *tensors: the first of them large.
+      key: equal where bodies compute the same, which then share a program for each
+        signature of their arguments.
+      body: returns tensors, in any structure.
+      tensors: its arguments.
     """
-    results = _program(body, settings, _signature(tensors))(*tensors)
-    ones = [1] * (tensors[0].shape.rank - 2)
-    return [tf.reshape(part, [-1, *ones, tensors[0].shape[-1]]) for part in results]
+    place = key, tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
+    if place not in _PROGRAMS:
+        _PROGRAMS[place] = _program(body, place[1])
+    # No tape looks into it: a program's own gradient would make it keep what it computes.
+    return _PROGRAMS[place](*(tf.stop_gradient(tensor) for tensor in tensors))
 
 
-def _computed(plain: Callable, program: Callable, tensors: Tensors) -> Any:
-    """program(*tensors), whose gradients are those of `plain`."""
+def _program(body: Callable, signature: tuple) -> Callable:
+    """Traced once, outside of any graph."""
+    with tf.init_scope():
+        function = tf.function(body, jit_compile=True, autograph=False)
+        specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
+        return function.get_concrete_function(*specs)
+
+
+def _computed(plain: Callable, key: Hashable, body: Callable, tensors: Tensors) -> Any:
+    """`run`, with the gradients of `plain`."""
 
     @tf.custom_gradient
-    def run(*tensors):
+    def computed(*tensors):
         def gradient(*upstream):
             # One tensor may be here twice; each place has its own gradient.
             sources = [tf.identity(tensor) for tensor in tensors]
@@ -99,9 +118,9 @@ def _computed(plain: Callable, program: Callable, tensors: Tensors) -> Any:
             zero = tf.UnconnectedGradients.ZERO
             return tape.gradient(found, sources, upstream, unconnected_gradients=zero)
 
-        return program(*tensors), gradient
+        return run(key, body, tensors), gradient
 
-    return run(*tensors)
+    return computed(*tensors)
 
 
 def _recorded(compute: Callable, sources: Tensors, upstream: tf.Tensor) -> list[tf.Tensor]:
@@ -117,34 +136,14 @@ def _symbolic(compute: Callable, sources: Tensors, upstream: tf.Tensor) -> list[
     return tf.gradients(compute(), sources, upstream)
 
 
-@functools.cache
-def _program(body: Callable, settings: tuple, signature: tuple) -> Callable:
-    """body(*settings, *tensors) compiled for tensors of one signature, without gradients.
-
-    Traced once, outside of any graph.
-    """
-    with tf.init_scope():
-        run = functools.partial(body, *settings)
-        function = tf.function(run, jit_compile=True, autograph=False)
-        specs = [tf.TensorSpec(shape, kind) for shape, kind in signature]
-        program = function.get_concrete_function(*specs)
-    # No tape looks into it: a program's own gradient would make it keep what it computes.
-    return lambda *tensors: program(*(tf.stop_gradient(tensor) for tensor in tensors))
+def in_shape(x: tf.Tensor, rows: tf.Tensor, dtype: Any) -> tf.Tensor:
+    """Inside of a program: rows in the shape of x, in `dtype`."""
+    return tf.reshape(tf.cast(rows, dtype), [-1, *x.shape[1:]])
 
 
-def _signature(tensors: Tensors) -> tuple:
-    return tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
-
-
-def _in_rows(piece: Piece, num_large: int, dtype: tf.DType, *tensors: tf.Tensor) -> tf.Tensor:
-    y = piece(_symbolic, *rows_of(tensors, num_large))[0]
-    sizes = tensors[0].shape[1:]
-    return tf.reshape(tf.cast(y, dtype), [-1, *sizes])
-
-
-def _summed(piece: Piece, num_large: int, *tensors: tf.Tensor) -> list[tf.Tensor]:
-    rows = rows_of(tensors, num_large)
-    return sums_of_rows(piece, rows[:num_large], rows[num_large:])
+def over_space(x: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+    """Inside of a program: one row as x's spatial axes of size 1."""
+    return tf.reshape(row, [-1, *[1] * (x.shape.rank - 2), row.shape[-1]])
 
 
 def sums_of_rows(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
@@ -156,6 +155,16 @@ def sums_of_rows(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor
         return [_total(added[0])]
     both = _total(tf.complex(*added))
     return [tf.math.real(both), tf.math.imag(both)]
+
+
+def computed_once(array: tf.Tensor) -> tf.Tensor:
+    """Inside of a program: a row, which loops shall not compute anew for each element.
+
+    A vector is an argument and computed already.
+    """
+    if array.shape.rank == 1:
+        return array
+    return _total(tf.concat([array / 2.0, array / 2.0], 1))
 
 
 def _total(rows: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """`FusedNormAct`: a layer that is one formula of its input and small coefficients."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import tensorflow as tf
 
@@ -31,16 +31,15 @@ class FusedNormAct(base.NormAct):
             return self._coefficients(reduced, x, training, *vectors)
 
         dtype = statistics.statistics_dtype(x.dtype)
-        y, observed = fusion.fused(
+        recipe = fusion.Recipe(
             multiply_add if affine else self._formula(),
             coefficients,
             None if affine else self._reduction(training),
-            x,
-            [tf.cast(tf.convert_to_tensor(vector), dtype) for vector in self._vectors()],
             self.axis,
-            self.compute_dtype,
-            given,
+            self._rule(training),
         )
+        vectors = [tf.cast(tf.convert_to_tensor(vector), dtype) for vector in self._vectors()]
+        y, observed = fusion.fused(recipe, x, vectors, self.compute_dtype, given)
         if observed:
             self._observe(observed, x, training)
         return y
@@ -56,6 +55,11 @@ class FusedNormAct(base.NormAct):
     def _coefficients(self, reduced, x, training, gamma, beta, v=None) -> fusion.Coefficients:
         """The formula's coefficients; x serves for its rank and number of elements alone."""
         raise NotImplementedError
+
+    def _rule(self, training) -> Hashable | None:
+        """All that `_coefficients` takes from the layer itself; see `fusion.Recipe`."""
+        groups = getattr(self, "effective_groups", None)
+        return type(self), self.axis, self.epsilon, self.nonlinearity, groups
 
     def _vectors(self) -> Sequence:
         v = getattr(self, "v", None)
@@ -82,6 +86,10 @@ class FusedBatchNormAct(parts.BatchStatistics, FusedNormAct):
 
     def _mode(self, training):
         return self._in_training(training)
+
+    def _rule(self, training):
+        # Replicas communicate outside of programs, where sums over a batch are faster too.
+        return None
 
     def _batch_moments(self, moments: statistics.Moments, x: tf.Tensor) -> statistics.Moments:
         return statistics.batch_moments(moments, self._element_count(x))

@@ -73,6 +73,11 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
             return None
         return fusion.SECOND_MOMENT if self._plan.squares_alone else fusion.MOMENTS
 
+    def _rule(self, training):
+        if self._moving:
+            return super()._rule(training)
+        return *fused_layer.FusedNormAct._rule(self, training), self._nodes
+
     def _vectors(self):
         present = [v for v in (self.v0, self.v1) if v is not None]
         return [self.gamma, self.beta, *present]

@@ -73,11 +73,12 @@ def test_an_eager_tape_keeps_the_input_alone():
     def coefficients(reduced, gamma, beta):
         return fusion.Coefficients((gamma / reduced.variance, beta))
 
+    recipe = fusion.Recipe(formula, coefficients, fusion.MOMENTS, axis=-1)
     x = tf.random.stateless_normal(SHAPE, [1, 2])
     weights = [tf.ones(SHAPE[-1]), tf.zeros(SHAPE[-1])]
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y, _ = fusion.fused(formula, coefficients, fusion.MOMENTS, x, weights, -1, "float32")
+        y, _ = fusion.fused(recipe, x, weights, "float32")
     gc.collect()
     assert [product() for product in on_the_way] == [None]
     assert np.abs(tape.gradient(y, x)).max() > 0
