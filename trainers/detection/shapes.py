@@ -2,8 +2,8 @@
 
     python -m trainers.detection.shapes [--output_dir=runs/shapes]
 
-Writes train.tfrecord and validation.tfrecord, examples in the format of tf-models-official's
-COCO. The same images every time.
+Writes train.tfrecord, validation.tfrecord and test.tfrecord, examples in the format of
+tf-models-official's COCO. The same images every time.
 """
 
 import os
@@ -22,23 +22,27 @@ from trainers.errors import TrainersError
 FOLDER = "runs/shapes"
 CLASSES = ("circle", "rectangle", "triangle")  # labels 1, 2, 3
 SIDE, MOST_OBJECTS = 64, 4
-TRAIN_IMAGES, VALIDATION_IMAGES = 1000, 100
-_SEEDS = {"train": 0, "validation": 1}
+TRAIN_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 1000, 100, 500
+_SEEDS = {"train": 0, "validation": 1, "test": 2}
 _SMALLEST, _LARGEST = 7, 15  # half the height or width, in pixels
 _LEAST_VISIBLE = 60  # pixels; what is covered more than that is no object
 
 
 def write(output_dir: str, counts: dict[str, int] | None = None) -> None:
-    """Writes the files of both splits.
+    """Writes a file for each split.
 
     Args:
       output_dir: the folder, made if it is not there.
-      counts: images of "train" and of "validation"; None for those of the experiments.
+      counts: images of "train", "validation" and "test"; None for those of the experiments.
 
     Raises:
       TrainersError: when one of the files exists.
     """
-    counts = counts or {"train": TRAIN_IMAGES, "validation": VALIDATION_IMAGES}
+    counts = counts or {
+        "train": TRAIN_IMAGES,
+        "validation": VALIDATION_IMAGES,
+        "test": TEST_IMAGES,
+    }
     paths = {split: os.path.join(output_dir, f"{split}.tfrecord") for split in counts}
     there = [path for path in paths.values() if tf.io.gfile.exists(path)]
     if there:
