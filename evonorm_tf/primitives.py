@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from evonorm_tf import statistics
+from evonorm_tf import logistic, statistics
 
 EPSILON = 1e-5
 
@@ -72,7 +72,7 @@ def neg(x):
 @_in_statistics_dtype
 def sigmoid(x):
     """1 / (1 + exp(-x))."""
-    return tf.sigmoid(x)
+    return logistic.sigmoid(x)
 
 
 @_in_statistics_dtype

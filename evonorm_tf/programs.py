@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import compat, statistics
+from evonorm_tf import compat, logistic, statistics
 
 # On fewer a program's start takes longer than it saves; unknown batches count as 32.
 _LEAST_ELEMENTS = 2**17
@@ -98,7 +98,7 @@ def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
 
 def _program(body: Callable, signature: tuple) -> Callable:
     """Traced once, outside of any graph."""
-    with tf.init_scope():
+    with tf.init_scope(), logistic.shortened():
         function = tf.function(body, jit_compile=True, autograph=False)
         specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
         return function.get_concrete_function(*specs)

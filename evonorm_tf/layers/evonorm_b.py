@@ -7,10 +7,13 @@ from evonorm_tf.layers import base, fused_layer, parts
 
 
 class _EvoNormB(fused_layer.FusedBatchNormAct):
-    """x / max(batch standard deviation, a local term) * gamma + beta."""
+    """x / max(b, slope * x + local) * gamma + beta, b the batch's standard deviation."""
 
     _LINEAR_IS_AFFINE = True
     _MOVING = ("moving_variance",)
+
+    def _formula(self):
+        return _rational
 
     def _coefficients(self, moments, x, training, gamma, beta, *v):
         variance = self._by_mode(
@@ -19,11 +22,21 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
             training,
         )
         batch = tf.sqrt(variance + self.epsilon)
-        local = tf.sqrt(self._local_moment(moments) + self.epsilon)
-        return fusion.Coefficients((batch, local, gamma, *v, beta), observed=(variance,))
+        slope, local = self._local_term(moments, *v)
+        # All over b, which needs no sum of its own for its gradient then.
+        values = slope / batch, local / batch, gamma / batch, beta
+        return fusion.Coefficients(values, observed=(variance,))
 
-    def _local_moment(self, instance: statistics.Moments) -> tf.Tensor:
-        return statistics.second_moment(instance)
+    def _local_term(self, instance: statistics.Moments, *v) -> tuple:
+        """Slope and value at x = 0 of what the batch's standard deviation is compared with."""
+        raise NotImplementedError
+
+    def _root(self, moment: tf.Tensor) -> tf.Tensor:
+        return tf.sqrt(moment + self.epsilon)
+
+
+def _rational(x, slope, local, scale, offset):
+    return x / tf.maximum(1.0, slope * x + local) * scale + offset
 
 
 @base.public_layer
@@ -39,11 +52,8 @@ class EvoNormB0(parts.TrainableV, _EvoNormB):
     Weights: gamma, beta, v, moving_variance, each (channels,) and float32.
     """
 
-    def _local_moment(self, instance):
-        return instance.variance
-
-    def _formula(self):
-        return _b0
+    def _local_term(self, instance, v):
+        return v, self._root(instance.variance)
 
 
 @base.public_layer
@@ -58,8 +68,9 @@ class EvoNormB1(_EvoNormB):
     Weights: gamma, beta, moving_variance, each (channels,) and float32.
     """
 
-    def _formula(self):
-        return _b1
+    def _local_term(self, instance):
+        root = self._root(statistics.second_moment(instance))
+        return root, root
 
 
 @base.public_layer
@@ -74,17 +85,6 @@ class EvoNormB2(_EvoNormB):
     Weights: gamma, beta, moving_variance, each (channels,) and float32.
     """
 
-    def _formula(self):
-        return _b2
-
-
-def _b0(x, batch, local, gamma, v, beta):
-    return x / tf.maximum(batch, v * x + local) * gamma + beta
-
-
-def _b1(x, batch, local, gamma, beta):
-    return x / tf.maximum(batch, (x + 1.0) * local) * gamma + beta
-
-
-def _b2(x, batch, local, gamma, beta):
-    return x / tf.maximum(batch, local - x) * gamma + beta
+    def _local_term(self, instance):
+        root = self._root(statistics.second_moment(instance))
+        return -tf.ones_like(root), root

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, statistics
+from evonorm_tf import fusion, logistic, statistics
 from evonorm_tf.layers import base, fused_layer, parts
 
 
@@ -23,11 +23,11 @@ class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
 
 
 def _swish(x, scale, offset):
-    return x * tf.sigmoid(x) * scale + offset
+    return x * logistic.sigmoid(x) * scale + offset
 
 
 def _swish_with_slope(x, scale, v, offset):
-    return x * tf.sigmoid(v * x) * scale + offset
+    return x * logistic.sigmoid(v * x) * scale + offset
 
 
 @base.public_layer

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, statistics
+from evonorm_tf import fusion, logistic, statistics
 from evonorm_tf.layers import base, parts
 
 
@@ -117,7 +117,7 @@ def rectified(x, scale, offset):
 def gated(x, scale, offset, v):
     """n * sigmoid(v * n), n = x * scale + offset."""
     n = x * scale + offset
-    return n * tf.sigmoid(v * n)
+    return n * logistic.sigmoid(v * n)
 
 
 def normalized(
