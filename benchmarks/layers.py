@@ -24,9 +24,9 @@ import sys
 from benchmarks import contenders, peaks
 
 _SHAPES = ["32x56x56x128", "32x28x28x128", "32x14x14x256", "32x7x7x512", "32x14x14x96", "8x7x7x512"]
-_LAYERS = ["bn_relu", "gn_relu", "gn_silu", "frn"]
+_LAYERS = ["bn_relu", "bn_silu", "gn_relu", "gn_silu", "ln_relu", "frn", "pixelnorm_relu"]
 _EVONORMS = ["evonorm_b0", "evonorm_b1", "evonorm_b2", "evonorm_s0", "evonorm_s1", "evonorm_s2"]
-_KINDS = ["plain", "graph", "kecam", "timm", "timm compiled"]
+_RIVALS = ["plain", "kecam", "timm", "timm compiled"]
 _PACKAGES = {"kecam": "keras_cv_attention_models", "timm": "timm"}
 _THREADS = 2
 _DEPTHS = (8, 24)
@@ -96,7 +96,8 @@ def main() -> None:
     """Prints a table for each shape, and writes and draws them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = [*_LAYERS, *_EVONORMS]
-    default += [f"{name} {kind}" for name in ("evonorm_b0", "evonorm_s0") for kind in _KINDS]
+    default += [f"{name} graph" for name in _EVONORMS]
+    default += [f"{name} {kind}" for name in ("evonorm_b0", "evonorm_s0") for kind in _RIVALS]
     parser.add_argument("--layers", nargs="+", default=default)
     parser.add_argument("--shapes", nargs="+", default=_SHAPES)
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])

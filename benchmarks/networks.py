@@ -3,7 +3,8 @@
     python -m benchmarks.networks [--networks resnet50 ...] [--layers evonorm_s0 ...]
         [--rounds 5] [--gib 8] [--write FOLDER]
 
-Two minutes for times; some more for each network and layer with `--gib`.
+Five minutes for times; one more for each network and layer with `--gib`. `--write` puts all
+into FOLDER/networks.json, beside what is there, and a table and a figure next to it.
 
 A step is loss, gradients and an update by SGD with momentum, as a tf.function. Time: median
 over the rounds of the ratio to the rival's in the same round. Memory, with `--gib`: the largest
@@ -28,7 +29,6 @@ _SIZES = {
     "mobilenet_v2_cifar": (128, 24),
     "efficientnet_b0_cifar": (128, 24),
 }
-_NETWORKS = ["resnet50", "mobilenet_v2", "resnet50_cifar"]
 _LAYERS = ["bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0"]
 _THREADS = 2
 _CLASSES = 10
@@ -111,7 +111,7 @@ def _seconds(step: Callable) -> float:
 def main() -> None:
     """Prints a table for each network, and writes it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", default=_NETWORKS, choices=list(_SIZES))
+    parser.add_argument("--networks", nargs="+", default=list(_SIZES), choices=list(_SIZES))
     parser.add_argument("--layers", nargs="+", default=_LAYERS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--gib", type=float)
@@ -128,20 +128,34 @@ def main() -> None:
         network, layer, batch = options.peak_of
         print(peaks.peak_during(make_step(network, layer, int(batch))))
         return
-    result = {}
     for network in options.networks:
-        result[network] = times(network, options.layers, options.rounds)
         batch, size = _SIZES[network]
+        rows = times(network, options.layers, options.rounds)
         print(f"{network}, {batch} images of {size}x{size}")
-        for layer, row in result[network].items():
+        for layer, row in rows.items():
             print(f"  {layer:16} {row['milliseconds']:8.0f} ms {row['ratio']:5.2f}x", flush=True)
             if options.gib:
-                row["largest_batch"] = largest_batch(network, layer, options.gib)
-                print(f"      {row['largest_batch']} images in {options.gib:g} GiB", flush=True)
+                number = largest_batch(network, layer, options.gib)
+                row["largest_batch"] = {"gib": options.gib, "images": number}
+                print(f"      {number} images in {options.gib:g} GiB", flush=True)
+        if options.write:
+            _write(options.write, network, {"batch": batch, "size": size, "layers": rows})
     if options.write:
-        options.write.mkdir(parents=True, exist_ok=True)
-        path = options.write / "networks.json"
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        from benchmarks import networks_plot
+
+        networks_plot.draw(options.write)
+        networks_plot.tabulate(options.write)
+
+
+def _write(folder: pathlib.Path, network: str, result: dict) -> None:
+    """Figures of one network, of which what was not measured now stays."""
+    path = folder / "networks.json"
+    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    old = results.get(network, {}).get("layers", {})
+    new = result["layers"]
+    result["layers"] = {**old, **{layer: {**old.get(layer, {}), **new[layer]} for layer in new}}
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**results, network: result}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
