@@ -36,7 +36,7 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
 
 
 def _rational(x, slope, local, scale, offset):
-    return x / tf.maximum(1.0, slope * x + local) * scale + offset
+    return x / tf.maximum(tf.ones([], x.dtype), slope * x + local) * scale + offset
 
 
 @base.public_layer

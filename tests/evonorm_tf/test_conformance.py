@@ -312,12 +312,18 @@ def test_float32_input_beyond_float16_under_a_float16_policy(name):
     np.testing.assert_allclose(y[inside], expected[inside], rtol=6e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_float64_input_is_computed_in_float64(name):
+def test_float64_input_is_computed_in_float64(name, graph):
     shape = (2, 3, 3, 6)
     layer, values = built(name, shape, dtype="float64")
     x = data(shape).astype(np.float64)
-    y = layer(tf.constant(x), training=True)
+
+    def call(x):
+        return layer(x, training=True)
+
+    # Graphs do not give a constant another dtype, as eager operations do.
+    y = (tf.function(call) if graph else call)(tf.constant(x))
     assert y.dtype == tf.float64
     assert relative_error(y, oracle.LAYERS[name](case(x, values, training=True))) < 1e-12
 
