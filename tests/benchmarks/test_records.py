@@ -1,0 +1,82 @@
+"""What the benchmarks write: figures that were not measured again stay."""
+
+import json
+
+import pytest
+
+from benchmarks import layers, layers_plot, networks, networks_plot
+
+KERAS = {"milliseconds": 100.0, "ratio": 1.0}
+TITLE = {"shape": "8x7x7x512", "dtype": "float32", "how": "function"}
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def row(layer, kind, ratio):
+    return {"layer": layer, "pass": kind, "ratio": ratio, "milliseconds": ratio}
+
+
+@pytest.fixture
+def of_networks(tmp_path):
+    largest = {"gib": 8.0, "images": 300}
+    first = {
+        "keras bn_relu": KERAS,
+        "bn_relu": {"milliseconds": 101.0, "ratio": 1.01},
+        "evonorm_s0": {"milliseconds": 120.0, "ratio": 1.2, "largest_batch": largest},
+    }
+    networks._write(tmp_path, "resnet50", {"batch": 32, "size": 64, "layers": first})
+    second = {"keras bn_relu": KERAS, "evonorm_s0": {"milliseconds": 110.0, "ratio": 1.1}}
+    networks._write(tmp_path, "resnet50", {"batch": 32, "size": 64, "layers": second})
+    networks._write(tmp_path, "mobilenet_v2", {"batch": 32, "size": 64, "layers": second})
+    return tmp_path
+
+
+def test_networks_keep_what_was_not_measured(of_networks):
+    found = read(of_networks / "networks.json")["resnet50"]["layers"]
+    assert list(found) == ["keras bn_relu", "bn_relu", "evonorm_s0"]
+    assert found["bn_relu"]["ratio"] == 1.01
+    assert found["evonorm_s0"]["ratio"] == 1.1
+    assert found["evonorm_s0"]["largest_batch"]["images"] == 300
+
+
+def test_table_and_figure_of_networks(of_networks):
+    networks_plot.tabulate(of_networks)
+    networks_plot.draw(of_networks)
+    lines = (of_networks / "networks.md").read_text(encoding="utf-8").splitlines()
+    assert lines[-2:] == [
+        "| resnet50, 32 images of 64x64 | 1.00 | 1.01 | 1.10 (300 in 8 GiB) |",
+        "| mobilenet_v2, 32 images of 64x64 | 1.00 |  | 1.10 |",
+    ]
+    assert (of_networks / "networks.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_layers_keep_what_was_not_measured(tmp_path):
+    rows = [row(layer, kind, 1.5) for layer in ("a", "b") for kind in ("forward", "training")]
+    layers._write(tmp_path, TITLE, rows)
+    layers._write(tmp_path, TITLE, [row("b", "training", 1.25)])
+    layers._write(tmp_path, {**TITLE, "dtype": "bfloat16"}, [row("b", "training", 2.0)])
+    found = {
+        (r["layer"], r["pass"], r["dtype"]): r["ratio"] for r in read(tmp_path / "layers.json")
+    }
+    assert found == {
+        ("a", "forward", "float32"): 1.5,
+        ("a", "training", "float32"): 1.5,
+        ("b", "forward", "float32"): 1.5,
+        ("b", "training", "float32"): 1.25,
+        ("b", "training", "bfloat16"): 2.0,
+    }
+
+
+def test_table_and_figure_of_layers(tmp_path):
+    names = ["keras bn_relu", "evonorm_s0", "evonorm_s0 plain"]
+    rows = [row(layer, kind, 1.5) for layer in names for kind in ("forward", "training")]
+    kept = {"layer": "evonorm_s0", "pass": "memory", "keeps": 1.04}
+    layers._write(tmp_path, TITLE, [*rows, kept])
+    layers_plot.tabulate(tmp_path)
+    layers_plot.draw(tmp_path)
+    text = (tmp_path / "layers.md").read_text(encoding="utf-8")
+    assert "| evonorm_s0 | 1.50 (1.50) | 1.0 |" in text
+    assert "| evonorm_s0 plain | 1.50 (1.50) |  |" in text
+    assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
