@@ -10,13 +10,14 @@ export UV_SYSTEM_CERTS := 1
 LEGACY := TF_USE_LEGACY_KERAS=1
 QUIET := TF_CPP_MIN_LOG_LEVEL=2
 
-.PHONY: help install install-tpu test test-slow test-tf215 test-keras3 test-tpu lint search clean
+.PHONY: help install install-tpu test test-slow test-ray test-tf215 test-keras3 test-tpu lint search clean
 
 help:
 	@echo 'make install      the everyday environment in .venv'
 	@echo 'make search       a search for layers on the embedded data, ending in a report'
 	@echo 'make test         the everyday tests'
 	@echo 'make test-slow    the slow tests'
+	@echo 'make test-ray     the search on clusters of Ray that the tests start'
 	@echo 'make test-tf215   all layer tests with TensorFlow 2.15 and tensorflow-addons, in .venv-tf215'
 	@echo 'make test-keras3  all layer tests with the newest TensorFlow and Keras 3, in .venv-keras3'
 	@echo 'make test-tpu     all layers compiled for all TPU generations, and tpu_scripts, in .venv-tpu'
@@ -42,7 +43,7 @@ define environment
 endef
 
 .venv/ready: pyproject.toml constraints/everyday.txt | $(UV)
-	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search$(COMMA)dev)
+	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search$(COMMA)ray$(COMMA)dev)
 
 .venv-tf215/ready: pyproject.toml constraints/tf215.txt | $(UV)
 	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search$(COMMA)addons$(COMMA)test,cloud-tpu-client)
@@ -61,12 +62,18 @@ test: .venv/ready
 # In parts, each in processes of its own: TensorFlow frees neither traced graphs nor programs.
 SLOW_PARTS := $(addprefix tests/,evonorm_tf search trainers/detection trainers/gan trainers/models)
 SLOW_REST := tests $(addprefix --ignore=,$(SLOW_PARTS))
+# A cluster does not start in time where other tests take all cores.
+RAY_TESTS := tests/search/test_ray_pool.py tests/search/test_ray_run.py
 
 test-slow: .venv/ready
 	failed=0; for part in $(SLOW_PARTS) '$(SLOW_REST)'; do \
-		$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 --dist worksteal -m slow $$part $(PYTEST_ARGS) \
+		$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 --dist worksteal -m slow $$part \
+			$(addprefix --ignore=,$(RAY_TESTS)) $(PYTEST_ARGS) \
 			|| failed=1; \
 	done; exit $$failed
+
+test-ray: .venv/ready
+	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 0 -m slow $(RAY_TESTS) $(PYTEST_ARGS)
 
 test-tf215: .venv-tf215/ready
 	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 tests/evonorm_tf $(PYTEST_ARGS)
