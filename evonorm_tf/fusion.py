@@ -27,7 +27,7 @@ class Reduction(NamedTuple):
     compiled: Callable[..., Any]
 
 
-MOMENTS = Reduction(statistics.two_pass, statistics.two_pass_gradient, compiled.two_pass)
+MOMENTS = Reduction(statistics.moments, statistics.two_pass_gradient, compiled.two_pass)
 SECOND_MOMENT = Reduction(
     statistics.mean_of_squares, statistics.mean_of_squares_gradient, compiled.mean_of_squares
 )
@@ -104,7 +104,7 @@ def _gradient(parts, recipe, x, reduced, weights, upstream) -> list:
     sources, of_statistics = [*weights], None
     if recipe.reduction is not None:
         of_statistics = recipe.reduction.gradient
-        wide = tf.cast(x, statistics.statistics_dtype(x.dtype))
+        wide = statistics.widened(x)
         reduced = statistics.known(wide, reduced, of_statistics)
         sources += reduced
     with tf.GradientTape() as tape:

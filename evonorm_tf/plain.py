@@ -12,10 +12,10 @@ def forward(
     recipe: Any, x: tf.Tensor, weights: Sequence[tf.Tensor], dtype: Any
 ) -> tuple[tf.Tensor, Any, Sequence[tf.Tensor]]:
     """formula(x - shift, *values) in `dtype`, the statistics of x, and what was observed."""
-    wide, reduced = _widened(x), None
+    wide, reduced = statistics.widened(x), None
     if recipe.reduction is not None:
         axes = statistics.spatial_axes(x.shape.rank, recipe.axis)
-        reduced = recipe.reduction.compute(wide, axes)
+        reduced = recipe.reduction.compute(x, axes)
     found = recipe.coefficients(reduced, *weights)
     y = recipe.formula(_shifted(wide, found.shift), *found.values)
     return tf.cast(y, dtype), reduced, found.observed
@@ -25,7 +25,7 @@ def backward(
     formula: Callable, x: tf.Tensor, found: Any, upstream: tf.Tensor
 ) -> tuple[list[tf.Tensor], Callable]:
     """The gradients for the values, and what makes the one for x of those for its statistics."""
-    wide, values = _widened(x), list(found.values)
+    wide, values = statistics.widened(x), list(found.values)
     with tf.GradientTape() as tape:
         tape.watch([wide, *values])
         y = formula(_shifted(wide, found.shift), *values)
@@ -36,10 +36,6 @@ def backward(
         return tf.cast(direct + indirect, x.dtype)
 
     return slopes, complete
-
-
-def _widened(x: tf.Tensor) -> tf.Tensor:
-    return tf.cast(x, statistics.statistics_dtype(x.dtype))
 
 
 def _shifted(x: tf.Tensor, shift: tf.Tensor | None) -> tf.Tensor:

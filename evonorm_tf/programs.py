@@ -187,10 +187,7 @@ def _one_axis(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def _widened(tensors: Tensors, num_large: int) -> list[tf.Tensor]:
-    large = [
-        tf.cast(tensor, statistics.statistics_dtype(tensor.dtype)) for tensor in tensors[:num_large]
-    ]
-    return [*large, *tensors[num_large:]]
+    return [*map(statistics.widened, tensors[:num_large]), *tensors[num_large:]]
 
 
 def _slices(rows: tf.Tensor) -> list[tf.Tensor]:

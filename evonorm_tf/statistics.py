@@ -39,6 +39,11 @@ def statistics_dtype(dtype: tf.DType) -> tf.DType:
     return tf.float64 if tf.as_dtype(dtype) == tf.float64 else tf.float32
 
 
+def widened(x: tf.Tensor) -> tf.Tensor:
+    """x in its `statistics_dtype`."""
+    return tf.cast(x, statistics_dtype(x.dtype))
+
+
 def spatial_axes(rank: int, axis: int) -> list[int]:
     """All axes but the batch's and the channels'; `axis` may be negative."""
     return [i for i in range(1, rank) if i != axis % rank]
@@ -82,6 +87,25 @@ def known(x: tf.Tensor, values: Any, gradient: Callable) -> Any:
     return kind(*run(x, *values))
 
 
+def moments(x: tf.Tensor, axes: list[int]) -> Moments:
+    """Mean and biased variance over `axes`, in as many passes as the dtype of x asks for.
+
+    A bfloat16 of a mean m has been rounded by up to m / 512, which adds m^2 2^-19.6 to a
+    variance; m^2 2^-24 is what E[x^2] - E[x]^2 costs in float32. One pass serves there, and
+    compilers join it to the operation that makes x.
+    """
+    wide = widened(x)
+    return one_pass(wide, axes) if x.dtype == tf.bfloat16 else two_pass(wide, axes)
+
+
+def one_pass(x: tf.Tensor, axes: list[int]) -> Moments:
+    """Mean and biased variance over `axes`, as E[x^2] - E[x]^2."""
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    square = tf.reduce_mean(tf.square(x), axes, keepdims=True)
+    variance = tf.maximum(square - tf.square(mean), 0.0)
+    return Moments(mean, tf.zeros_like(mean), variance)
+
+
 def two_pass(x: tf.Tensor, axes: list[int]) -> Moments:
     """Mean and biased variance over `axes`, with corrected two-pass accumulation.
 
@@ -113,7 +137,7 @@ class SecondMoment(NamedTuple):
 
 def mean_of_squares(x: tf.Tensor, axes: list[int]) -> SecondMoment:
     """The second moment over `axes`."""
-    return SecondMoment(tf.reduce_mean(tf.square(x), axes, keepdims=True))
+    return SecondMoment(tf.reduce_mean(tf.square(widened(x)), axes, keepdims=True))
 
 
 def mean_of_squares_gradient(
