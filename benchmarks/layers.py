@@ -21,14 +21,13 @@ import random
 import statistics
 import sys
 
-from benchmarks import contenders, peaks
+from benchmarks import contenders, machine, peaks
 
 _SHAPES = ["32x56x56x128", "32x28x28x128", "32x14x14x256", "32x7x7x512", "32x14x14x96", "8x7x7x512"]
 _LAYERS = ["bn_relu", "bn_silu", "gn_relu", "gn_silu", "ln_relu", "frn", "pixelnorm_relu"]
 _EVONORMS = ["evonorm_b0", "evonorm_b1", "evonorm_b2", "evonorm_s0", "evonorm_s1", "evonorm_s2"]
 _RIVALS = ["plain", "kecam", "timm", "timm compiled"]
 _PACKAGES = {"kecam": "keras_cv_attention_models", "timm": "timm"}
-_THREADS = 2
 _DEPTHS = (8, 24)
 
 
@@ -112,10 +111,11 @@ def main() -> None:
     if options.peak_of:
         print(_peak(*options.peak_of))
         return
-    _set_threads()
+    machine.limit_threads()
     names = installed(options.layers)
     for size in options.shapes:
         title = {"shape": size, "dtype": options.dtype, "how": options.how}
+        title["machine"] = machine.describe()
         if options.memory:
             rows = memory(names, size, options.dtype)
         else:
@@ -128,13 +128,6 @@ def main() -> None:
 
         layers_plot.draw(options.write)
         layers_plot.tabulate(options.write)
-
-
-def _set_threads() -> None:
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
-    tf.config.threading.set_inter_op_parallelism_threads(_THREADS)
 
 
 def _show(title: dict, rows: list[dict]) -> None:

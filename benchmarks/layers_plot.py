@@ -9,6 +9,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from benchmarks import grouped_bars
+
 _BARS = {
     "": ("evonorm-tf", "#2a6f97"),
     "graph": ("evonorm-tf, from the graph", "#89c2d9"),
@@ -19,24 +21,32 @@ _BARS = {
 }
 _LAYERS = ("evonorm_b0", "evonorm_s0")
 _SHAPES = 3
-_TICKS = (1, 2, 5, 10, 20)
+_TICKS = (0.5, 1, 2, 5, 10, 20)
+_RIVAL = "Keras BN + ReLU"
+# What has a table of its own.
+_CASE = ("machine", "dtype", "how")
 
 
 def draw(folder: pathlib.Path) -> None:
-    """Draws FOLDER/layers.png from FOLDER/layers.json."""
+    """Draws FOLDER/layers.png from FOLDER/layers.json: a row for each machine."""
     rows = json.loads((folder / "layers.json").read_text(encoding="utf-8"))
     rows = [row for row in rows if (row["dtype"], row["how"]) == ("float32", "function")]
     rows = [row for row in rows if row["pass"] == "training"]
-    shapes = list(dict.fromkeys(row["shape"] for row in rows))[:_SHAPES]
-    ratios = {(row["shape"], row["layer"]): row["ratio"] for row in rows}
-    figure, axes = plt.subplots(1, len(_LAYERS), figsize=(10, 4.6), sharey=True, squeeze=False)
-    for axis, layer in zip(axes[0], _LAYERS, strict=True):
-        _bars(axis, layer, shapes, ratios)
-    axes[0][0].set_ylabel("time over Keras BN + ReLU")
+    machines = list(dict.fromkeys(row["machine"] for row in rows))
+    size = len(machines), len(_LAYERS)
+    figure, axes = plt.subplots(
+        *size, figsize=(10, 1 + 3.4 * size[0]), sharex=True, sharey=True, squeeze=False
+    )
+    for line, machine in zip(axes, machines, strict=True):
+        chosen = [row for row in rows if row["machine"] == machine]
+        for axis, layer in zip(line, _LAYERS, strict=True):
+            _bars(axis, layer, chosen)
+            axis.set_title(f"{layer}\n{machine}", fontsize=9)
+        line[0].set_ylabel(f"time over {_RIVAL}")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False)
     figure.suptitle("Forward and backward pass of one layer, two CPU cores, float32")
-    figure.tight_layout(rect=(0, 0.12, 1, 1))
+    figure.tight_layout(rect=(0, 0.5 / (1 + 3.4 * size[0]), 1, 1))
     figure.savefig(folder / "layers.png", dpi=120)
     plt.close(figure)
 
@@ -44,10 +54,10 @@ def draw(folder: pathlib.Path) -> None:
 def tabulate(folder: pathlib.Path) -> None:
     """Writes FOLDER/layers.md from FOLDER/layers.json."""
     rows = json.loads((folder / "layers.json").read_text(encoding="utf-8"))
-    cases = list(dict.fromkeys((row["dtype"], row["how"]) for row in rows))
+    cases = list(dict.fromkeys(tuple(row[key] for key in _CASE) for row in rows))
     lines = []
     for case in cases:
-        chosen = [row for row in rows if (row["dtype"], row["how"]) == case]
+        chosen = [row for row in rows if tuple(row[key] for key in _CASE) == case]
         lines += [f"## {', '.join(case)}", "", *_table(chosen), ""]
     text = (
         "Training pass (forward pass alone) over that of Keras's BatchNormalization + ReLU; what "
@@ -74,21 +84,15 @@ def _cell(training: float | None, forward: float | None) -> str:
     return "" if training is None or forward is None else f"{training:.2f} ({forward:.2f})"
 
 
-def _bars(axis, layer: str, shapes: list[str], ratios: dict) -> None:
-    kinds = [
-        kind for kind in _BARS if any((s, f"{layer} {kind}".strip()) in ratios for s in shapes)
-    ]
-    width = 0.8 / max(len(kinds), 1)
-    for place, kind in enumerate(kinds):
-        label, color = _BARS[kind]
-        heights = [ratios.get((shape, f"{layer} {kind}".strip()), 1.0) for shape in shapes]
-        left = [index - 0.4 + width * (place + 0.5) for index in range(len(shapes))]
-        bars = axis.bar(left, heights, width * 0.95, color=color, label=label)
-        axis.bar_label(bars, fmt="%.1f", fontsize=7)
-    axis.axhline(1.0, color="black", linewidth=1, label="Keras BN + ReLU")
-    axis.set_xticks(range(len(shapes)), shapes)
+def _bars(axis, layer: str, rows: list[dict]) -> None:
+    shapes = list(dict.fromkeys(row["shape"] for row in rows))[:_SHAPES]
+    ratios = {(row["shape"], row["layer"]): row["ratio"] for row in rows}
+    kinds = []
+    for kind, (label, color) in _BARS.items():
+        found = [ratios.get((shape, f"{layer} {kind}".strip())) for shape in shapes]
+        if any(found):
+            kinds.append((label, color, found))
+    grouped_bars.draw(axis, shapes, kinds, _RIVAL)
     axis.set_yscale("log")
-    axis.set_yticks(_TICKS, list(map(str, _TICKS)))
+    axis.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axis.minorticks_off()
-    axis.set_title(layer)
-    axis.spines[["top", "right"]].set_visible(False)

@@ -19,7 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from benchmarks import peaks
+from benchmarks import machine, peaks
 from benchmarks.contenders import RIVAL
 
 _SIZES = {
@@ -30,7 +30,6 @@ _SIZES = {
     "efficientnet_b0_cifar": (128, 24),
 }
 _LAYERS = ["bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0"]
-_THREADS = 2
 _CLASSES = 10
 
 
@@ -120,10 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
-    tf.config.threading.set_inter_op_parallelism_threads(_THREADS)
+    machine.limit_threads()
     if options.peak_of:
         network, layer, batch = options.peak_of
         print(peaks.peak_during(make_step(network, layer, int(batch))))
@@ -148,14 +144,16 @@ def main() -> None:
 
 
 def _write(folder: pathlib.Path, network: str, result: dict) -> None:
-    """Figures of one network, of which what was not measured now stays."""
+    """Figures of one network here, of which what was not measured now stays."""
     path = folder / "networks.json"
-    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    results = record.setdefault(machine.describe(), {})
     old = results.get(network, {}).get("layers", {})
     new = result["layers"]
     result["layers"] = {**old, **{layer: {**old.get(layer, {}), **new[layer]} for layer in new}}
+    results[network] = result
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**results, network: result}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from benchmarks import grouped_bars
 from benchmarks.contenders import RIVAL
 
 _COLORS = {
@@ -20,47 +21,58 @@ _COLORS = {
 
 
 def draw(folder: pathlib.Path) -> None:
-    """Draws FOLDER/networks.png, the times in FOLDER/networks.json."""
-    results = _results(folder)
-    layers = [layer for layer in _layers(results) if layer != RIVAL]
-    figure, axis = plt.subplots(figsize=(10, 4))
-    width = 0.8 / len(layers)
-    for place, layer in enumerate(layers):
-        rows = [result["layers"].get(layer, {}) for result in results.values()]
-        left = [index - 0.4 + width * (place + 0.5) for index in range(len(rows))]
-        heights = [row.get("ratio", 0.0) for row in rows]
-        bars = axis.bar(left, heights, width * 0.95, color=_COLORS.get(layer), label=layer)
-        axis.bar_label(bars, fmt="%.2f", fontsize=7)
-    axis.axhline(1.0, color="black", linewidth=1, label=f"Keras {RIVAL.partition(' ')[2]}")
-    titles = [_title(name, result).replace(", ", "\n") for name, result in results.items()]
-    axis.set_xticks(range(len(titles)), titles, fontsize=8)
-    axis.set_ylabel("time over Keras BN + ReLU")
-    axis.spines[["top", "right"]].set_visible(False)
+    """Draws FOLDER/networks.png, the times in FOLDER/networks.json: a row for each machine."""
+    machines = _machines(folder)
+    height = 1 + 3 * len(machines)
+    figure, axes = plt.subplots(len(machines), figsize=(10, height), squeeze=False)
+    for axis, (machine, results) in zip(axes[:, 0], machines.items(), strict=True):
+        _bars(axis, results)
+        axis.set_title(machine, fontsize=9)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=len(labels), frameon=False)
     figure.suptitle("A whole training step, two CPU cores, float32")
-    figure.legend(loc="lower center", ncols=len(layers) + 1, frameon=False)
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.tight_layout(rect=(0, 0.3 / height, 1, 1))
     figure.savefig(folder / "networks.png", dpi=120)
     plt.close(figure)
 
 
+def _bars(axis, results: dict[str, dict]) -> None:
+    kinds = [
+        (
+            layer,
+            _COLORS.get(layer),
+            [result["layers"].get(layer, {}).get("ratio") for result in results.values()],
+        )
+        for layer in _layers(results)
+        if layer != RIVAL
+    ]
+    titles = [_title(name, result).replace(", ", "\n") for name, result in results.items()]
+    grouped_bars.draw(axis, titles, kinds, f"Keras {RIVAL.partition(' ')[2]}")
+    axis.set_ylabel("time over Keras BN + ReLU")
+
+
 def tabulate(folder: pathlib.Path) -> None:
     """Writes FOLDER/networks.md from FOLDER/networks.json."""
-    results = _results(folder)
-    layers = _layers(results)
     lines = [
         "Time of a training step over that with Keras's BatchNormalization + ReLU; in brackets the "
         "images of the largest batch whose step fits in the memory given, where that was measured.",
         "",
-        f"| network | {' | '.join(layers)} |",
-        f"| --- |{' ---: |' * len(layers)}",
     ]
+    for machine, results in _machines(folder).items():
+        lines += [f"## {machine}", "", *_table(results), ""]
+    (folder / "networks.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _table(results: dict[str, dict]) -> list[str]:
+    layers = _layers(results)
+    lines = [f"| network | {' | '.join(layers)} |", f"| --- |{' ---: |' * len(layers)}"]
     for name, result in results.items():
         cells = [_cell(result["layers"].get(layer)) for layer in layers]
         lines.append(f"| {_title(name, result)} | {' | '.join(cells)} |")
-    (folder / "networks.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return lines
 
 
-def _results(folder: pathlib.Path) -> dict[str, dict]:
+def _machines(folder: pathlib.Path) -> dict[str, dict]:
     return json.loads((folder / "networks.json").read_text(encoding="utf-8"))
 
 

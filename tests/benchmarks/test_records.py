@@ -1,13 +1,14 @@
 """What the benchmarks write: figures that were not measured again stay."""
 
 import json
+import platform
 
 import pytest
 
-from benchmarks import layers, layers_plot, networks, networks_plot
+from benchmarks import layers, layers_plot, machine, networks, networks_plot
 
 KERAS = {"milliseconds": 100.0, "ratio": 1.0}
-TITLE = {"shape": "8x7x7x512", "dtype": "float32", "how": "function"}
+TITLE = {"shape": "8x7x7x512", "dtype": "float32", "how": "function", "machine": "this one"}
 
 
 def read(path):
@@ -34,11 +35,22 @@ def of_networks(tmp_path):
 
 
 def test_networks_keep_what_was_not_measured(of_networks):
-    found = read(of_networks / "networks.json")["resnet50"]["layers"]
+    found = read(of_networks / "networks.json")[machine.describe()]["resnet50"]["layers"]
     assert list(found) == ["keras bn_relu", "bn_relu", "evonorm_s0"]
     assert found["bn_relu"]["ratio"] == 1.01
     assert found["evonorm_s0"]["ratio"] == 1.1
     assert found["evonorm_s0"]["largest_batch"]["images"] == 300
+
+
+def test_networks_of_another_machine_stay(of_networks, monkeypatch):
+    monkeypatch.setattr(machine, "describe", lambda: "another")
+    rows = {"keras bn_relu": KERAS, "evonorm_s0": {"milliseconds": 50.0, "ratio": 0.5}}
+    networks._write(of_networks, "resnet50", {"batch": 32, "size": 64, "layers": rows})
+    networks_plot.tabulate(of_networks)
+    networks_plot.draw(of_networks)
+    text = (of_networks / "networks.md").read_text(encoding="utf-8")
+    assert text.index("| 1.00 | 1.01 | 1.10 (300 in 8 GiB) |") < text.index("## another")
+    assert text.endswith("| resnet50, 32 images of 64x64 | 1.00 | 0.50 |\n")
 
 
 def test_table_and_figure_of_networks(of_networks):
@@ -80,3 +92,23 @@ def test_table_and_figure_of_layers(tmp_path):
     assert "| evonorm_s0 | 1.50 (1.50) | 1.0 |" in text
     assert "| evonorm_s0 plain | 1.50 (1.50) |  |" in text
     assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
+
+
+CPUINFO = """processor	: 0
+model name	: Some CPU @ 2.00GHz
+flags		: fpu sse2 {flags}
+"""
+
+
+@pytest.mark.parametrize(
+    "flags, vectors",
+    [("avx avx2 avx512f", " with AVX-512"), ("avx avx2", " with AVX2"), ("avx", "")],
+)
+def test_a_processor_is_told_by_its_model_and_vectors(tmp_path, flags, vectors):
+    path = tmp_path / "cpuinfo"
+    path.write_text(CPUINFO.format(flags=flags))
+    assert machine.processor(path) == f"Some CPU @ 2.00GHz{vectors}"
+
+
+def test_a_processor_that_the_system_does_not_tell(tmp_path):
+    assert machine.processor(tmp_path / "none") == platform.machine()
