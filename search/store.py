@@ -109,8 +109,11 @@ class Store:
             )
         part = run_dir / f"{DATABASE}.part"
         with as_search_error(path):
-            part.unlink(missing_ok=True)
+            for suffix in ("", "-wal", "-shm"):  # of a creation that was killed
+                part.with_name(part.name + suffix).unlink(missing_ok=True)
             connection = sqlite3.connect(part)
+            # Before others see it: no two may be connected where one changes the mode.
+            connection.execute("PRAGMA journal_mode = WAL")
             for schema in (SCHEMA, KNOWN, REFUSALS):
                 connection.executescript(schema)
             values = {"schema_version": SCHEMA_VERSION, "created": time.time(), **meta}
@@ -120,7 +123,7 @@ class Store:
             connection.close()
             # A database appears under its name whole or not at all.
             os.replace(part, path)
-        return cls(run_dir, connect(path), lock)
+            return cls(run_dir, connect(path), lock)
 
     @classmethod
     def open(cls, run_dir: str | os.PathLike, controller: bool = False) -> "Store":

@@ -188,7 +188,16 @@ def test_a_full_disk_while_the_store_is_written(tmp_path):
         assert [row.id for row in store.candidates()] == list(range(1, int(number)))
 
 
+@pytest.fixture
+def _interruptible():
+    """A shell starts what runs in its background, such as these tests, with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path):
     run_dir = tmp_path / "run"
     command = [sys.executable, "-m", "search", "run", "--run-dir", str(run_dir), *SMOKE]

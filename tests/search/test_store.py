@@ -1,5 +1,6 @@
 """The run's database: what is written is read back, and what is wrong is refused."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -69,6 +70,23 @@ def test_a_folder_with_a_run_is_not_overwritten(store):
         Store.create(store.run_dir, {})
     with Store.open(store.run_dir) as reader:
         assert [row.id for row in reader.candidates()] == [1]
+
+
+def test_a_database_is_as_readers_need_it_when_it_appears(tmp_path, monkeypatch):
+    # A change of the journal's mode is refused at once where another process is connected.
+    heads = []
+
+    def replace(source, target):
+        heads.append(source.read_bytes()[18:20])
+        assert [path.name for path in tmp_path.glob("*.part*")] == [source.name]
+        return rename(source, target)
+
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", replace)
+    for leftover in ("", "-wal", "-shm"):
+        (tmp_path / f"{DATABASE}.part{leftover}").write_bytes(b"of a creation that was killed")
+    Store.create(tmp_path, {}).close()
+    assert heads == [b"\x02\x02"]  # the file format's versions for reading and writing: WAL
 
 
 def test_another_schema_version_is_refused(store):
