@@ -6,7 +6,11 @@ from matplotlib.axes import Axes
 
 
 def draw(
-    axis: Axes, groups: Sequence[str], kinds: Sequence[tuple[str, str, Sequence]], rival: str
+    axis: Axes,
+    groups: Sequence[str],
+    kinds: Sequence[tuple[str, str | None, Sequence]],
+    rival: str,
+    number: str,
 ) -> None:
     """Draws ratios.
 
@@ -15,13 +19,14 @@ def draw(
       groups: titles below.
       kinds: label, color, and a ratio for each group, or None where there is none.
       rival: label of the line.
+      number: how a ratio is written, such as "%.1f".
     """
     width = 0.8 / max(len(kinds), 1)
     for place, (label, color, ratios) in enumerate(kinds):
         there = {index: ratio for index, ratio in enumerate(ratios) if ratio is not None}
         left = [index - 0.4 + width * (place + 0.5) for index in there]
         bars = axis.bar(left, there.values(), width * 0.95, color=color, label=label)
-        axis.bar_label(bars, fmt="%.2g", fontsize=7)
+        axis.bar_label(bars, fmt=number, fontsize=7)
     axis.axhline(1.0, color="black", linewidth=1, label=rival)
     axis.set_xticks(range(len(groups)), groups, fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)

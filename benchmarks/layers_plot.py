@@ -92,7 +92,7 @@ def _bars(axis, layer: str, rows: list[dict]) -> None:
         found = [ratios.get((shape, f"{layer} {kind}".strip())) for shape in shapes]
         if any(found):
             kinds.append((label, color, found))
-    grouped_bars.draw(axis, shapes, kinds, _RIVAL)
+    grouped_bars.draw(axis, shapes, kinds, _RIVAL, "%.1f")
     axis.set_yscale("log")
     axis.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axis.minorticks_off()

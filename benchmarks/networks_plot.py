@@ -24,7 +24,7 @@ def draw(folder: pathlib.Path) -> None:
     """Draws FOLDER/networks.png, the times in FOLDER/networks.json: a row for each machine."""
     machines = _machines(folder)
     height = 1 + 3 * len(machines)
-    figure, axes = plt.subplots(len(machines), figsize=(10, height), squeeze=False)
+    figure, axes = plt.subplots(len(machines), figsize=(10, height), sharey=True, squeeze=False)
     for axis, (machine, results) in zip(axes[:, 0], machines.items(), strict=True):
         _bars(axis, results)
         axis.set_title(machine, fontsize=9)
@@ -47,7 +47,7 @@ def _bars(axis, results: dict[str, dict]) -> None:
         if layer != RIVAL
     ]
     titles = [_title(name, result).replace(", ", "\n") for name, result in results.items()]
-    grouped_bars.draw(axis, titles, kinds, f"Keras {RIVAL.partition(' ')[2]}")
+    grouped_bars.draw(axis, titles, kinds, f"Keras {RIVAL.partition(' ')[2]}", "%.2f")
     axis.set_ylabel("time over Keras BN + ReLU")
 
 
