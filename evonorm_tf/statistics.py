@@ -3,8 +3,8 @@
 A moment over any index set of table 2 is put together from the moments of each example
 and channel over the spatial axes: these are reduced first, and what is left is small. Sets
 are merged through their means and variances, never as E[x^2] - E[x]^2, so that a large
-mean does not cancel a small variance. All functions keep reduced axes with size 1 and
-work in the dtype of their input, which callers have raised to `statistics_dtype`.
+mean does not cancel a small variance. All functions keep reduced axes with size 1. `moments`
+and `mean_of_squares` raise their input to `statistics_dtype`; for all others callers have.
 """
 
 from collections.abc import Callable, Sequence
