@@ -113,9 +113,9 @@ def main() -> None:
         return
     machine.limit_threads()
     names = installed(options.layers)
+    case = {"dtype": options.dtype, "how": options.how, "machine": machine.describe()}
     for size in options.shapes:
-        title = {"shape": size, "dtype": options.dtype, "how": options.how}
-        title["machine"] = machine.describe()
+        title = {"shape": size, **case}
         if options.memory:
             rows = memory(names, size, options.dtype)
         else:

@@ -33,9 +33,9 @@ def draw(folder: pathlib.Path) -> None:
     rows = [row for row in rows if (row["dtype"], row["how"]) == ("float32", "function")]
     rows = [row for row in rows if row["pass"] == "training"]
     machines = list(dict.fromkeys(row["machine"] for row in rows))
-    size = len(machines), len(_LAYERS)
+    size, height = (len(machines), len(_LAYERS)), 1 + 3.4 * len(machines)
     figure, axes = plt.subplots(
-        *size, figsize=(10, 1 + 3.4 * size[0]), sharex=True, sharey=True, squeeze=False
+        *size, figsize=(10, height), sharex=True, sharey=True, squeeze=False
     )
     for line, machine in zip(axes, machines, strict=True):
         chosen = [row for row in rows if row["machine"] == machine]
@@ -46,7 +46,7 @@ def draw(folder: pathlib.Path) -> None:
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False)
     figure.suptitle("Forward and backward pass of one layer, two CPU cores, float32")
-    figure.tight_layout(rect=(0, 0.5 / (1 + 3.4 * size[0]), 1, 1))
+    figure.tight_layout(rect=(0, 0.5 / height, 1, 1))
     figure.savefig(folder / "layers.png", dpi=120)
     plt.close(figure)
 

@@ -136,8 +136,7 @@ class ChannelLayer(tf.keras.layers.Layer):
         return x
 
     def _to_statistics_dtype(self, inputs) -> tf.Tensor:
-        x = self._checked(inputs)
-        return tf.cast(x, statistics.statistics_dtype(x.dtype))
+        return statistics.widened(self._checked(inputs))
 
     def _per_channel(self, weight, x: tf.Tensor) -> tf.Tensor:
         """A weight (channels,) of x's rank, in the dtype x is computed in; broadcasts to x."""
