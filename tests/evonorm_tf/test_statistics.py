@@ -6,13 +6,12 @@ import tensorflow as tf
 
 from evonorm_tf import statistics
 
-SHAPE = (4, 32, 32, 64)
 AXES = (1, 2)
 
 
-def rounded(dtype, mean):
+def rounded(dtype, mean, side=32):
     """Numbers of standard deviation 1, and what `dtype` makes of them."""
-    exact = np.random.default_rng(0).normal(mean, 1.0, SHAPE)
+    exact = np.random.default_rng(0).normal(mean, 1.0, (4, side, side, 64))
     return exact, tf.cast(tf.constant(exact), dtype)
 
 
@@ -27,8 +26,9 @@ def root_mean_square(x):
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("mean", [0.0, 8.0, -64.0, 256.0])
-def test_one_pass_costs_a_bfloat16_less_than_its_rounding_did(mean, jit_compile):
-    exact, x = rounded("bfloat16", mean)
+@pytest.mark.parametrize("side", [32, 112])
+def test_one_pass_costs_a_bfloat16_less_than_its_rounding_did(side, mean, jit_compile):
+    exact, x = rounded("bfloat16", mean, side)
     wanted = tf.cast(x, tf.float64).numpy().var(AXES, keepdims=True)
     by_rounding = root_mean_square(wanted - exact.var(AXES, keepdims=True))
     assert root_mean_square(variance(x, jit_compile) - wanted) < by_rounding / 4
