@@ -3,6 +3,8 @@
 `tf.keras` is Keras 2 (TensorFlow 2.15), `tf_keras` (TF_USE_LEGACY_KERAS=1) or Keras 3.
 """
 
+import contextlib
+import threading
 from typing import Any
 
 import tensorflow as tf
@@ -11,6 +13,8 @@ import tensorflow as tf
 IS_KERAS_3 = hasattr(tf.keras, "version")
 
 PACKAGE = "evonorm_tf"
+
+_state = threading.local()
 
 
 def serializable(cls):
@@ -43,8 +47,20 @@ def add_moving_statistic(layer: Any, name: str, shape: tuple[int, ...], initiali
 
 
 def only_cpus() -> bool:
-    """Whether there is neither a GPU nor a TPU."""
+    """Whether there is neither a GPU nor a TPU, nor one traced for."""
+    if getattr(_state, "for_accelerator", False):
+        return False
     return not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+
+
+@contextlib.contextmanager
+def for_accelerator():
+    """Within it layers are traced as on an accelerator, for compiling without one."""
+    _state.for_accelerator = True
+    try:
+        yield
+    finally:
+        _state.for_accelerator = False
 
 
 def in_xla() -> bool:

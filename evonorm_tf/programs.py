@@ -149,8 +149,10 @@ def over_space(x: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
 def sums_of_rows(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
     """Inside of a program: the arrays of a piece summed over their one spatial axis."""
     slices = zip(*(_slices(rows) for rows in large), strict=True)
-    arrays = [piece(_symbolic, *parts, *small) for parts in slices]
-    added = [functools.reduce(tf.add, same) for same in zip(*arrays, strict=True)]
+    # Traced once, since TensorFlow keeps some 10 KB for each operation of a program.
+    once = tf.function(functools.partial(piece, _symbolic), autograph=False)
+    arrays = [once(*parts, *small) for parts in slices]
+    added = [tf.add_n(same) for same in zip(*arrays, strict=True)]
     if len(added) == 1:
         return [_total(added[0])]
     both = _total(tf.complex(*added))
@@ -195,7 +197,7 @@ def _slices(rows: tf.Tensor) -> list[tf.Tensor]:
     _, count, channels = rows.shape
     number = number_of_slices(count)
     parts = tf.reshape(rows, [-1, number, count // number, channels])
-    return [parts[:, k] for k in range(number)]
+    return tf.unstack(parts, axis=1)
 
 
 def number_of_slices(count: int) -> int:
