@@ -5,6 +5,7 @@
 
 import contextlib
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -74,3 +75,10 @@ def in_xla() -> bool:
             context = context.outer_context
         graph = getattr(graph, "outer_graph", None)
     return False
+
+
+def optimization_barrier(tensors: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
+    """The tensors, of which XLA does not see what they are made of."""
+    from tensorflow.compiler.tf2xla.python import xla
+
+    return xla.optimization_barrier(*tensors)

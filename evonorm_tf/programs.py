@@ -26,19 +26,19 @@ _MOST_SLICES = 8
 Piece = Callable[..., Sequence[tf.Tensor]]
 Tensors = Sequence[tf.Tensor]
 
-# By what is computed and the signature of its arguments.
-_PROGRAMS: dict[tuple[Hashable, tuple], Callable] = {}
+# By what is computed, the signature of its arguments, and whether XLA compiles what is around.
+_PROGRAMS: dict[tuple[Hashable, tuple, bool], Callable] = {}
 
 
 def suits(x: tf.Tensor, axis: int) -> bool:
     """Whether work of x's size should be programs of its own here.
 
-    Where XLA compiles the whole model, or a GPU or TPU is there, plain operations serve.
+    Where a GPU or TPU is there, plain operations serve.
     """
     sizes = x.shape[1:]
     if axis % x.shape.rank != x.shape.rank - 1 or not sizes.is_fully_defined():
         return False
-    if x.dtype == tf.float64 or not compat.only_cpus() or compat.in_xla():
+    if x.dtype == tf.float64 or not compat.only_cpus():
         return False
     return (x.shape[0] or _USUAL_BATCH) * sizes.num_elements() >= _LEAST_ELEMENTS
 
@@ -89,17 +89,24 @@ def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
       body: returns tensors, in any structure.
       tensors: its arguments.
     """
-    place = key, tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
+    signature = tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
+    place = key, signature, compat.in_xla()
     if place not in _PROGRAMS:
-        _PROGRAMS[place] = _program(body, place[1])
+        _PROGRAMS[place] = _program(body, signature, place[2])
     # No tape looks into it: a program's own gradient would make it keep what it computes.
     return _PROGRAMS[place](*(tf.stop_gradient(tensor) for tensor in tensors))
 
 
-def _program(body: Callable, signature: tuple) -> Callable:
-    """Traced once, outside of any graph."""
+def _program(body: Callable, signature: tuple, in_xla: bool) -> Callable:
+    """Traced once, outside of any graph; part of a larger program if `in_xla`."""
+
+    def apart(*tensors):
+        # What two parts share is computed in both; else XLA would make an array of it.
+        return body(*compat.optimization_barrier(tensors))
+
     with tf.init_scope(), logistic.shortened():
-        function = tf.function(body, jit_compile=True, autograph=False)
+        compiled = {"jit_compile": not in_xla, "autograph": False}
+        function = tf.function(apart if in_xla else body, **compiled)
         specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
         return function.get_concrete_function(*specs)
 

@@ -1,6 +1,8 @@
 """Fused layers whose pieces are XLA programs: the plain layers' numbers, gradients, memory."""
 
 import gc
+import math
+import re
 import weakref
 
 import numpy as np
@@ -60,6 +62,11 @@ def first_order(layer, x, upstream, training=True):
         tape.watch(x)
         y = layer(x, training=training)
     return [y, *tape.gradient(y, [x, *_vectors(layer)], upstream)]
+
+
+def step_of(layer, jit_compile=False):
+    run = lambda x, upstream: first_order(layer, x, upstream)  # noqa: E731
+    return tf.function(run, autograph=False, jit_compile=jit_compile)
 
 
 def second_order(layer, x, upstream, other):
@@ -148,19 +155,18 @@ def test_programs_are_for_large_training_on_cpus(count):
     x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(large))
     for training in (False, None):
         first_order(layer, x, upstream, training)
-    tf.function(first_order, autograph=False, jit_compile=True)(layer, x, upstream)
     unknown = [tf.TensorSpec((None, None, None, 32))] * 2
-    step = tf.function(lambda x, upstream: first_order(layer, x, upstream), autograph=False)
-    step.get_concrete_function(*unknown)
+    step_of(layer).get_concrete_function(*unknown)
     assert count() == 0
     first_order(layer, x, upstream)
     assert count() == 4
 
 
-def test_a_batch_of_unknown_size(count):
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_batch_of_unknown_size(jit_compile, count):
     large = (None, 16, 16, 32)
     layer = layer_of("evonorm_b0", large)
-    step = tf.function(lambda x, upstream: first_order(layer, x, upstream), autograph=False)
+    step = step_of(layer, jit_compile)
     traced = step.get_concrete_function(*[tf.TensorSpec(large)] * 2)
     assert count() == 5
     for batch in (2, 5):
@@ -170,6 +176,41 @@ def test_a_batch_of_unknown_size(count):
         wanted = first_order(expected, tf.constant(x), tf.constant(upstream))
         found = traced(tf.constant(x, tf.float32), tf.constant(upstream, tf.float32))
         assert_close(values(found), values(wanted), 3e-6)
+
+
+@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.parametrize("name", FUSED)
+def test_as_part_of_a_larger_program(name, count):
+    shape = SHAPES[0]
+    x, upstream, _ = arrays(shape)
+    wanted = first_order(layer_of(name, shape, "float64"), tf.constant(x), tf.constant(upstream))
+    inputs = [tf.constant(array, tf.float32) for array in (x, upstream)]
+    found = step_of(layer_of(name, shape), jit_compile=True)(*inputs)
+    assert_close(values(found), values(wanted), 3e-6)
+    assert 3 <= count() <= 6
+
+
+@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.parametrize("name", ["evonorm_b0", "evonorm_s0"])
+def test_second_order_gradients_as_part_of_a_larger_program(name):
+    shape = SHAPES[0]
+    exact = layer_of(name, shape, "float64")
+    wanted = second_order(exact, *(tf.constant(array) for array in arrays(shape)))
+    run = tf.function(second_order, autograph=False, jit_compile=True)
+    found = run(layer_of(name, shape), *(tf.constant(a, tf.float32) for a in arrays(shape)))
+    assert_close(values(found), values(wanted), 1e-5)
+
+
+@pytest.mark.parametrize("name", ["bn_relu", "evonorm_b0", "evonorm_s0"])
+def test_a_larger_program_makes_no_array_of_what_parts_share(name):
+    shape = (8, 32, 32, 64)
+    x, upstream = (tf.constant(array, tf.float32) for array in arrays(shape)[:2])
+    step = step_of(layer_of(name, shape), jit_compile=True)
+    hlo = step.experimental_get_compiler_ir(x, upstream)("optimized_hlo")
+    made = re.findall(r"= \w+\[([\d,]+)\]\S* (?!parameter|bitcast)", hlo.split("\nENTRY ")[1])
+    sizes = [math.prod(map(int, sizes.split(","))) for sizes in made]
+    # The output and the gradient for the input; sums leave an eighth, in pairs.
+    assert len([size for size in sizes if size > math.prod(shape) / 8]) == 2
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e4, -1e6])
