@@ -1,12 +1,13 @@
 """A fused layer's statistics, output and gradient in XLA programs; see `programs`."""
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import programs, statistics
+from evonorm_tf import differentiation, plain, programs, statistics
 
 
 def forward(
@@ -78,6 +79,35 @@ def backward(
     return slopes, complete
 
 
+def gradient(
+    compute: Callable,
+    recipe: Any,
+    x: tf.Tensor,
+    reduced: Any,
+    weights: Sequence[tf.Tensor],
+    upstream: tf.Tensor,
+) -> list[tf.Tensor]:
+    """`fusion`'s gradients, which `compute` makes; one program where the recipe has a rule."""
+    this = sys.modules[__name__]
+    if recipe.rule is None:
+        return compute(this, differentiation.recorded, recipe, x, reduced, weights, upstream)
+    kind, count = type(reduced), len(weights)
+
+    def by(parts, differentiated):
+        def whole(x, upstream, *small):
+            known = None if reduced is None else kind(*small[count:])
+            return compute(parts, differentiated, recipe, x, known, small[:count], upstream)
+
+        return whole
+
+    return programs.computed(
+        by(plain, differentiation.recorded),
+        (gradient, recipe.formula, recipe.reduction, recipe.rule),
+        by(this, differentiation.symbolic),
+        [x, upstream, *weights, *(reduced or ())],
+    )
+
+
 @functools.cache
 def _shifted_formula(formula: Callable) -> Callable:
     return lambda _, x, shift, *values: [formula(x - shift, *values)]
@@ -87,12 +117,13 @@ def _shifted_formula(formula: Callable) -> Callable:
 def _slopes(formula: Callable, indices: tuple[int, ...]) -> Callable:
     """Of (x, upstream, shift, *values): the gradient for some values, element by element."""
 
-    def piece(gradients, x, upstream, shift, *values):
+    def piece(differentiated, x, upstream, shift, *values):
         values = list(values)
         for index in indices:
             values[index] += tf.zeros_like(x)
         chosen = [values[index] for index in indices]
-        return gradients(lambda: formula(x - shift, *values), chosen, upstream)
+        y, gradients = differentiated(lambda: formula(x - shift, *values), chosen)
+        return gradients(y, upstream)
 
     return piece
 
@@ -103,9 +134,10 @@ def _input_gradient(
 ) -> Callable:
     """Of (x, upstream, shift, *values, *reduced, *above): the gradient for x."""
 
-    def piece(gradients, x, upstream, *small):
+    def piece(differentiated, x, upstream, *small):
         shift, *values = small[:num_small]
-        gradient = gradients(lambda: formula(x - shift, *values), [x], upstream)[0]
+        y, gradients = differentiated(lambda: formula(x - shift, *values), [x])
+        (gradient,) = gradients(y, upstream)
         if of_statistics is not None:
             half = (len(small) - num_small) // 2
             reduced, above = small[num_small:][:half], small[num_small:][half:]

@@ -91,7 +91,7 @@ def fused(
             # values, and keep them from one to the other.
             with tf.control_dependencies([upstream]):
                 again = tf.identity(x)
-            return _gradient(parts, recipe, again, reduced, weights, upstream)
+            return parts.gradient(_gradient, recipe, again, reduced, weights, upstream)
 
         return (y, *observed), gradient
 
@@ -99,7 +99,7 @@ def fused(
     return y, observed
 
 
-def _gradient(parts, recipe, x, reduced, weights, upstream) -> list:
+def _gradient(parts, differentiated, recipe, x, reduced, weights, upstream) -> list:
     """The gradients for the input and the weights; differentiable once more."""
     sources, of_statistics = [*weights], None
     if recipe.reduction is not None:
@@ -107,11 +107,8 @@ def _gradient(parts, recipe, x, reduced, weights, upstream) -> list:
         wide = statistics.widened(x)
         reduced = statistics.known(wide, reduced, of_statistics)
         sources += reduced
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        found = recipe.coefficients(reduced, *weights)
+    found, gradients = differentiated(lambda: recipe.coefficients(reduced, *weights), sources)
     slopes, complete = parts.backward(recipe.formula, x, found, upstream)
-    zero = tf.UnconnectedGradients.ZERO
-    small = tape.gradient(list(found.values), sources, slopes, unconnected_gradients=zero)
+    small = gradients(list(found.values), slopes)
     count = len(weights)
     return [complete(of_statistics, reduced, small[count:]), *small[:count]]

@@ -1,11 +1,12 @@
 """A fused layer's statistics, output and gradient in plain operations."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import statistics
+from evonorm_tf import differentiation, statistics
 
 
 def forward(
@@ -26,16 +27,21 @@ def backward(
 ) -> tuple[list[tf.Tensor], Callable]:
     """The gradients for the values, and what makes the one for x of those for its statistics."""
     wide, values = statistics.widened(x), list(found.values)
-    with tf.GradientTape() as tape:
-        tape.watch([wide, *values])
-        y = formula(_shifted(wide, found.shift), *values)
-    direct, *slopes = tape.gradient(y, [wide, *values], tf.cast(upstream, wide.dtype))
+    y, gradients = differentiation.recorded(
+        lambda: formula(_shifted(wide, found.shift), *values), [wide, *values]
+    )
+    direct, *slopes = gradients(y, tf.cast(upstream, wide.dtype))
 
     def complete(of_statistics, known, above) -> tf.Tensor:
         indirect = 0.0 if of_statistics is None else of_statistics(wide, known, above)
         return tf.cast(direct + indirect, x.dtype)
 
     return slopes, complete
+
+
+def gradient(compute: Callable, *arguments: Any) -> list[tf.Tensor]:
+    """`fusion`'s gradients, which `compute` makes."""
+    return compute(sys.modules[__name__], differentiation.recorded, *arguments)
 
 
 def _shifted(x: tf.Tensor, shift: tf.Tensor | None) -> tf.Tensor:

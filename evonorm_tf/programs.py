@@ -7,13 +7,15 @@ sums that share most of their work leave their loop as the parts of complex numb
 function equals plain operations but for rounding, and has their gradients.
 """
 
+import contextlib
 import functools
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import compat, logistic, statistics
+from evonorm_tf import compat, differentiation, logistic, statistics
 
 # On fewer a program's start takes longer than it saves; unknown batches count as 32.
 _LEAST_ELEMENTS = 2**17
@@ -21,13 +23,14 @@ _USUAL_BATCH = 32
 # XLA's loops over more of them are not vectorized.
 _MOST_SLICES = 8
 
-# Of (gradients, *large, *small), one or two arrays: each element from the same elements.
-# With `gradients` it differentiates: of (compute, sources, upstream).
+# Of (differentiated, *large, *small), one or two arrays: each element from the same elements.
+# With its first argument it differentiates; see `differentiation`.
 Piece = Callable[..., Sequence[tf.Tensor]]
 Tensors = Sequence[tf.Tensor]
 
 # By what is computed, the signature of its arguments, and whether XLA compiles what is around.
 _PROGRAMS: dict[tuple[Hashable, tuple, bool], Callable] = {}
+_state = threading.local()
 
 
 def suits(x: tf.Tensor, axis: int) -> bool:
@@ -55,12 +58,14 @@ def elementwise(piece: Piece, large: Tensors, small: Tensors, dtype: Any) -> tf.
     dtype, count = tf.as_dtype(dtype), len(large)
 
     def plain(*tensors):
-        return tf.cast(piece(_recorded, *_widened(tensors, count))[0], dtype)
+        return tf.cast(piece(differentiation.recorded, *_widened(tensors, count))[0], dtype)
 
     def body(*tensors):
-        return in_shape(tensors[0], piece(_symbolic, *rows_of(tensors, count))[0], dtype)
+        return in_shape(
+            tensors[0], piece(differentiation.symbolic, *rows_of(tensors, count))[0], dtype
+        )
 
-    return _computed(plain, (elementwise, piece, count, dtype), body, [*large, *small])
+    return computed(plain, (elementwise, piece, count, dtype), body, [*large, *small])
 
 
 def sums(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
@@ -68,7 +73,7 @@ def sums(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
     count = len(large)
 
     def plain(*tensors):
-        arrays = piece(_recorded, *_widened(tensors, count))
+        arrays = piece(differentiation.recorded, *_widened(tensors, count))
         axes = list(range(1, large[0].shape.rank - 1))
         return [tf.reduce_sum(array, axes, keepdims=True) for array in arrays]
 
@@ -77,11 +82,11 @@ def sums(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
         totals = sums_of_rows(piece, rows[:count], rows[count:])
         return [over_space(tensors[0], total) for total in totals]
 
-    return _computed(plain, (sums, piece, count), body, [*large, *small])
+    return computed(plain, (sums, piece, count), body, [*large, *small])
 
 
 def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
-    """body(*tensors) in a program, without gradients.
+    """body(*tensors) in a program, or as a part of the one being traced, without gradients.
 
     Args:
       key: equal where bodies compute the same, which then share a program for each
@@ -89,6 +94,8 @@ def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
       body: returns tensors, in any structure.
       tensors: its arguments.
     """
+    if getattr(_state, "in_program", False):
+        return _apart(body, *tensors)
     signature = tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
     place = key, signature, compat.in_xla()
     if place not in _PROGRAMS:
@@ -98,49 +105,45 @@ def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
 
 
 def _program(body: Callable, signature: tuple, in_xla: bool) -> Callable:
-    """Traced once, outside of any graph; part of a larger program if `in_xla`."""
+    """Traced once, outside of any graph, where no tape records.
 
-    def apart(*tensors):
-        # What two parts share is computed in both; else XLA would make an array of it.
-        return body(*compat.optimization_barrier(tensors))
-
-    with tf.init_scope(), logistic.shortened():
-        compiled = {"jit_compile": not in_xla, "autograph": False}
-        function = tf.function(apart if in_xla else body, **compiled)
-        specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
+    Part of a larger program if `in_xla`.
+    """
+    whole = functools.partial(_apart, body) if in_xla else body
+    function = tf.function(whole, jit_compile=not in_xla, autograph=False)
+    specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
+    with tf.init_scope(), logistic.shortened(), _in_program():
         return function.get_concrete_function(*specs)
 
 
-def _computed(plain: Callable, key: Hashable, body: Callable, tensors: Tensors) -> Any:
+def _apart(body: Callable, *tensors: tf.Tensor) -> Any:
+    """What body and others share is computed in each; else XLA would make an array of it."""
+    return body(*compat.optimization_barrier(tensors))
+
+
+@contextlib.contextmanager
+def _in_program():
+    _state.in_program = True
+    try:
+        yield
+    finally:
+        _state.in_program = False
+
+
+def computed(plain: Callable, key: Hashable, body: Callable, tensors: Tensors) -> Any:
     """`run`, with the gradients of `plain`."""
 
     @tf.custom_gradient
-    def computed(*tensors):
+    def run_once(*tensors):
         def gradient(*upstream):
             # One tensor may be here twice; each place has its own gradient.
             sources = [tf.identity(tensor) for tensor in tensors]
-            with tf.GradientTape() as tape:
-                tape.watch(sources)
-                found = tf.nest.flatten(plain(*sources))
-            zero = tf.UnconnectedGradients.ZERO
-            return tape.gradient(found, sources, upstream, unconnected_gradients=zero)
+            found, gradients = differentiation.recorded(lambda: plain(*sources), sources)
+            return gradients(tf.nest.flatten(found), upstream)
 
         return run(key, body, tensors), gradient
 
-    return computed(*tensors)
-
-
-def _recorded(compute: Callable, sources: Tensors, upstream: tf.Tensor) -> list[tf.Tensor]:
-    """Gradients that a tape around sees, and can differentiate."""
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        y = compute()
-    return tape.gradient(y, sources, upstream)
-
-
-def _symbolic(compute: Callable, sources: Tensors, upstream: tf.Tensor) -> list[tf.Tensor]:
-    """Gradients inside of a program, which is traced where no tape records."""
-    return tf.gradients(compute(), sources, upstream)
+    return run_once(*tensors)
 
 
 def in_shape(x: tf.Tensor, rows: tf.Tensor, dtype: Any) -> tf.Tensor:
@@ -157,7 +160,7 @@ def sums_of_rows(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor
     """Inside of a program: the arrays of a piece summed over their one spatial axis."""
     slices = zip(*(_slices(rows) for rows in large), strict=True)
     # Traced once, since TensorFlow keeps some 10 KB for each operation of a program.
-    once = tf.function(functools.partial(piece, _symbolic), autograph=False)
+    once = tf.function(functools.partial(piece, differentiation.symbolic), autograph=False)
     arrays = [once(*parts, *small) for parts in slices]
     added = [tf.add_n(same) for same in zip(*arrays, strict=True)]
     if len(added) == 1:

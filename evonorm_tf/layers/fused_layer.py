@@ -88,8 +88,8 @@ class FusedBatchNormAct(parts.BatchStatistics, FusedNormAct):
         return self._in_training(training)
 
     def _rule(self, training):
-        # Replicas communicate outside of programs, where sums over a batch are faster too.
-        return None
+        # Replicas communicate outside of programs.
+        return None if self.synchronized or training is not True else super()._rule(training)
 
     def _batch_moments(self, moments: statistics.Moments, x: tf.Tensor) -> statistics.Moments:
         return statistics.batch_moments(moments, self._element_count(x))

@@ -74,9 +74,12 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
         return fusion.SECOND_MOMENT if self._plan.squares_alone else fusion.MOMENTS
 
     def _rule(self, training):
-        if self._moving:
-            return super()._rule(training)
-        return *fused_layer.FusedNormAct._rule(self, training), self._nodes
+        rule = (
+            super()._rule(training)
+            if self._moving
+            else fused_layer.FusedNormAct._rule(self, training)
+        )
+        return None if rule is None else (*rule, self._nodes)
 
     def _vectors(self):
         present = [v for v in (self.v0, self.v1) if v is not None]
