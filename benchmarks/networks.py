@@ -93,12 +93,13 @@ def times(network: str, layers: list[str], rounds: int) -> dict[str, dict]:
 
 def largest_batch(network: str, layer: str, gib: float) -> int:
     """Images whose step fits in so much memory, if its growth is linear."""
-    batch = _SIZES[network][0]
+    # Of arrays below 32 MB the C library keeps some that were freed: small batches mislead.
+    few, many = (factor * _SIZES[network][0] for factor in (4, 8))
     small, large = (
-        peaks.in_a_process(__spec__.name, network, layer, number) for number in (batch, 2 * batch)
+        peaks.in_a_process(__spec__.name, network, layer, number) for number in (few, many)
     )
-    each = (large - small) / batch
-    return int((gib * 2**30 - (small - each * batch)) / each)
+    each = (large - small) / (many - few)
+    return int((gib * 2**30 - (small - each * few)) / each)
 
 
 def _seconds(step: Callable) -> float:
