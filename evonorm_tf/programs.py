@@ -9,6 +9,7 @@ function equals plain operations but for rounding, and has their gradients.
 
 import contextlib
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -94,8 +95,9 @@ def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
       body: returns tensors, in any structure.
       tensors: its arguments.
     """
-    if getattr(_state, "in_program", False):
-        return _apart(body, *tensors)
+    parts = getattr(_state, "parts", None)
+    if parts is not None:
+        return _apart(body, tensors, next(parts))
     signature = tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
     place = key, signature, compat.in_xla()
     if place not in _PROGRAMS:
@@ -109,25 +111,33 @@ def _program(body: Callable, signature: tuple, in_xla: bool) -> Callable:
 
     Part of a larger program if `in_xla`.
     """
-    whole = functools.partial(_apart, body) if in_xla else body
+
+    def whole(*tensors):
+        return _apart(body, tensors, 1) if in_xla else body(*tensors)
+
     function = tf.function(whole, jit_compile=not in_xla, autograph=False)
     specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
-    with tf.init_scope(), logistic.shortened(), _in_program():
+    with tf.init_scope(), logistic.shortened(), _counted_parts():
         return function.get_concrete_function(*specs)
 
 
-def _apart(body: Callable, *tensors: tf.Tensor) -> Any:
-    """What body and others share is computed in each; else XLA would make an array of it."""
-    return body(*compat.optimization_barrier(tensors))
+def _apart(body: Callable, tensors: Tensors, number: int) -> Any:
+    """What parts of a program share is computed in each; else XLA would make an array of it.
+
+    XLA makes one of equal barriers, so each part has another `number` of them.
+    """
+    for _ in range(number):
+        tensors = compat.optimization_barrier(tensors)
+    return body(*tensors)
 
 
 @contextlib.contextmanager
-def _in_program():
-    _state.in_program = True
+def _counted_parts():
+    _state.parts = itertools.count(1)
     try:
         yield
     finally:
-        _state.in_program = False
+        _state.parts = None
 
 
 def computed(plain: Callable, key: Hashable, body: Callable, tensors: Tensors) -> Any:
