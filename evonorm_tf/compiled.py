@@ -1,13 +1,12 @@
 """A fused layer's statistics, output and gradient in XLA programs; see `programs`."""
 
 import functools
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import differentiation, plain, programs, statistics
+from evonorm_tf import programs, statistics
 
 
 def forward(
@@ -77,35 +76,6 @@ def backward(
         return programs.elementwise(piece, [x, upstream], [*small, *(known or ()), *above], x.dtype)
 
     return slopes, complete
-
-
-def gradient(
-    compute: Callable,
-    recipe: Any,
-    x: tf.Tensor,
-    reduced: Any,
-    weights: Sequence[tf.Tensor],
-    upstream: tf.Tensor,
-) -> list[tf.Tensor]:
-    """`fusion`'s gradients, which `compute` makes; one program where the recipe has a rule."""
-    this = sys.modules[__name__]
-    if recipe.rule is None:
-        return compute(this, differentiation.recorded, recipe, x, reduced, weights, upstream)
-    kind, count = type(reduced), len(weights)
-
-    def by(parts, differentiated):
-        def whole(x, upstream, *small):
-            known = None if reduced is None else kind(*small[count:])
-            return compute(parts, differentiated, recipe, x, known, small[:count], upstream)
-
-        return whole
-
-    return programs.computed(
-        by(plain, differentiation.recorded),
-        (gradient, recipe.formula, recipe.reduction, recipe.rule),
-        by(this, differentiation.symbolic),
-        [x, upstream, *weights, *(reduced or ())],
-    )
 
 
 @functools.cache

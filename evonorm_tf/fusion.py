@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf import compiled, plain, programs, statistics
+from evonorm_tf import compiled, differentiation, plain, programs, statistics
 
 
 class Reduction(NamedTuple):
@@ -91,7 +91,10 @@ def fused(
             # values, and keep them from one to the other.
             with tf.control_dependencies([upstream]):
                 again = tf.identity(x)
-            return parts.gradient(_gradient, recipe, again, reduced, weights, upstream)
+            if parts is compiled and recipe.rule is not None:
+                return _gradient_program(recipe, again, reduced, weights, upstream)
+            recorded = differentiation.recorded
+            return _gradient(parts, recorded, recipe, again, reduced, weights, upstream)
 
         return (y, *observed), gradient
 
@@ -112,3 +115,22 @@ def _gradient(parts, differentiated, recipe, x, reduced, weights, upstream) -> l
     small = gradients(list(found.values), slopes)
     count = len(weights)
     return [complete(of_statistics, reduced, small[count:]), *small[:count]]
+
+
+def _gradient_program(recipe, x, reduced, weights, upstream) -> list:
+    """`_gradient` as one program, for recipes with a rule."""
+    kind, count = type(reduced), len(weights)
+
+    def by(parts, differentiated):
+        def whole(x, upstream, *small):
+            known = None if reduced is None else kind(*small[count:])
+            return _gradient(parts, differentiated, recipe, x, known, small[:count], upstream)
+
+        return whole
+
+    return programs.computed(
+        by(plain, differentiation.recorded),
+        (_gradient, recipe.formula, recipe.reduction, recipe.rule),
+        by(compiled, differentiation.symbolic),
+        [x, upstream, *weights, *(reduced or ())],
+    )

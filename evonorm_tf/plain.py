@@ -1,6 +1,5 @@
 """A fused layer's statistics, output and gradient in plain operations."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,11 +36,6 @@ def backward(
         return tf.cast(direct + indirect, x.dtype)
 
     return slopes, complete
-
-
-def gradient(compute: Callable, *arguments: Any) -> list[tf.Tensor]:
-    """`fusion`'s gradients, which `compute` makes."""
-    return compute(sys.modules[__name__], differentiation.recorded, *arguments)
 
 
 def _shifted(x: tf.Tensor, shift: tf.Tensor | None) -> tf.Tensor:

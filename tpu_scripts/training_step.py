@@ -102,10 +102,10 @@ def lower(
     # As the input pipeline gives them: pixels from 0 to 255, and labels.
     images = tf.TensorSpec([batch, *params.task.model.input_size], tf.float32)
     labels = tf.TensorSpec([batch], tf.int32)
+    with compat.for_accelerator():
+        generate = step.experimental_get_compiler_ir(images, labels)
     try:
-        with compat.for_accelerator():
-            generate = step.experimental_get_compiler_ir(images, labels)
-            module = generate(stage="stablehlo_serialized", platform_name="CPU")
+        module = generate(stage="stablehlo_serialized", platform_name="CPU")
     except (tf.errors.OpError, ValueError) as error:
         reason = str(error).partition("\nThe op is created at")[0]
         raise ValueError(f"XLA cannot compile this step: {reason}") from error
