@@ -79,7 +79,7 @@ test-tf215: .venv-tf215/ready
 	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 tests/evonorm_tf $(PYTEST_ARGS)
 
 test-keras3: .venv-keras3/ready
-	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 tests/evonorm_tf $(PYTEST_ARGS)
+	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 --dist worksteal tests/evonorm_tf $(PYTEST_ARGS)
 
 test-tpu: .venv-tpu/ready
 	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest tests/tpu_scripts $(PYTEST_ARGS)

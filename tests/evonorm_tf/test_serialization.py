@@ -175,7 +175,7 @@ needs_tflite = pytest.mark.skipif(
 
 @needs_tflite
 @pytest.mark.filterwarnings("ignore")  # the interpreter announces its move to another package
-@mostly_slow
+@pytest.mark.parametrize(("name", "nonlinearity"), EVERYDAY)  # the next test has all
 def test_tflite_of_a_fixed_shape(name, nonlinearity):
     model, x = model_of(name, nonlinearity, sizes=(5, 4), batch=2), data()
     actual = run_tflite(converted(tf.lite.TFLiteConverter.from_keras_model(model)), x)

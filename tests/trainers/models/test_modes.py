@@ -1,5 +1,7 @@
 """Networks under mixed precision, unknown sizes, channels first and XLA."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -33,12 +35,14 @@ def small_efficientnet(norm_act, **kwargs):
     return efficientnet("b0", norm_act, width=0.25, **kwargs)
 
 
-BUILDERS = [
-    resnet_v1,
-    resnet_v2,
+DEEP = [small_mobilenet_v2, small_mnasnet, small_efficientnet]
+BUILDERS = [resnet_v1, resnet_v2, *(pytest.param(builder, marks=SLOW) for builder in DEEP)]
+# Of the deep ones, half a minute of compilation each, one layer.
+COMPILED = [
+    *itertools.product([resnet_v1, resnet_v2], ["evonorm_b0", "evonorm_s0"]),
     *(
-        pytest.param(builder, marks=SLOW)
-        for builder in (small_mobilenet_v2, small_mnasnet, small_efficientnet)
+        pytest.param(builder, norm_act, marks=SLOW)
+        for builder, norm_act in zip(DEEP, ["evonorm_s0", "evonorm_b0", "evonorm_s0"], strict=True)
     ),
 ]
 
@@ -84,8 +88,7 @@ def _float64():
     tf.keras.mixed_precision.set_global_policy("float32")
 
 
-@pytest.mark.parametrize("build", BUILDERS)
-@pytest.mark.parametrize("norm_act", ["evonorm_b0", "evonorm_s0"])
+@pytest.mark.parametrize(("build", "norm_act"), COMPILED)
 @pytest.mark.usefixtures("_float64")
 def test_xla_computes_the_same(build, norm_act):
     """In float64, without the head; the layers' own weights are float32, so rounded to it."""
