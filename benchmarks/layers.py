@@ -111,7 +111,7 @@ def main() -> None:
     if options.peak_of:
         print(_peak(*options.peak_of))
         return
-    machine.limit_threads()
+    machine.prepare()
     names = installed(options.layers)
     case = {"dtype": options.dtype, "how": options.how, "machine": machine.describe()}
     for size in options.shapes:

@@ -120,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    machine.limit_threads()
+    machine.prepare()
     if options.peak_of:
         network, layer, batch = options.peak_of
         print(peaks.peak_during(make_step(network, layer, int(batch))))

@@ -3,9 +3,6 @@
 `tf.keras` is Keras 2 (TensorFlow 2.15), `tf_keras` (TF_USE_LEGACY_KERAS=1) or Keras 3.
 """
 
-import contextlib
-import threading
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -14,8 +11,6 @@ import tensorflow as tf
 IS_KERAS_3 = hasattr(tf.keras, "version")
 
 PACKAGE = "evonorm_tf"
-
-_state = threading.local()
 
 
 def serializable(cls):
@@ -45,40 +40,3 @@ def add_moving_statistic(layer: Any, name: str, shape: tuple[int, ...], initiali
     return add_float32_weight(
         layer, name, shape, initializer=initializer, trainable=False, **merging
     )
-
-
-def only_cpus() -> bool:
-    """Whether there is neither a GPU nor a TPU, nor one traced for."""
-    if getattr(_state, "for_accelerator", False):
-        return False
-    return not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
-
-
-@contextlib.contextmanager
-def for_accelerator():
-    """Within it layers are traced as on an accelerator, for compiling without one."""
-    _state.for_accelerator = True
-    try:
-        yield
-    finally:
-        _state.for_accelerator = False
-
-
-def in_xla() -> bool:
-    """Whether XLA compiles what is being traced, as a whole."""
-    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-    while graph is not None:
-        context = graph._get_control_flow_context()
-        while context is not None:
-            if context.IsXLAContext():
-                return True
-            context = context.outer_context
-        graph = getattr(graph, "outer_graph", None)
-    return False
-
-
-def optimization_barrier(tensors: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
-    """The tensors, of which XLA does not see what they are made of."""
-    from tensorflow.compiler.tf2xla.python import xla
-
-    return xla.optimization_barrier(*tensors)

@@ -16,7 +16,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import compat, differentiation, logistic, statistics
+from evonorm_tf import differentiation, logistic, statistics, xla
 
 # On fewer a program's start takes longer than it saves; unknown batches count as 32.
 _LEAST_ELEMENTS = 2**17
@@ -42,7 +42,7 @@ def suits(x: tf.Tensor, axis: int) -> bool:
     sizes = x.shape[1:]
     if axis % x.shape.rank != x.shape.rank - 1 or not sizes.is_fully_defined():
         return False
-    if x.dtype == tf.float64 or not compat.only_cpus():
+    if x.dtype == tf.float64 or not xla.only_cpus():
         return False
     return (x.shape[0] or _USUAL_BATCH) * sizes.num_elements() >= _LEAST_ELEMENTS
 
@@ -99,7 +99,7 @@ def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
     if parts is not None:
         return _apart(body, tensors, next(parts))
     signature = tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
-    place = key, signature, compat.in_xla()
+    place = key, signature, xla.in_xla()
     if place not in _PROGRAMS:
         _PROGRAMS[place] = _program(body, signature, place[2])
     # No tape looks into it: a program's own gradient would make it keep what it computes.
@@ -127,7 +127,7 @@ def _apart(body: Callable, tensors: Tensors, number: int) -> Any:
     XLA makes one of equal barriers, so each part has another `number` of them.
     """
     for _ in range(number):
-        tensors = compat.optimization_barrier(tensors)
+        tensors = xla.optimization_barrier(tensors)
     return body(*tensors)
 
 

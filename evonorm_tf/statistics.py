@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf import compat
+from evonorm_tf import xla
 
 
 class Moments(NamedTuple):
@@ -98,7 +98,7 @@ def moments(x: tf.Tensor, axes: list[int]) -> Moments:
     add up in order, which costs up to m^2 2^-16 on large maps.
     """
     wide = widened(x)
-    once = x.dtype == tf.bfloat16 and not compat.only_cpus()
+    once = x.dtype == tf.bfloat16 and not xla.only_cpus()
     return one_pass(wide, axes) if once else two_pass(wide, axes)
 
 

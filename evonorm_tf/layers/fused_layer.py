@@ -89,13 +89,14 @@ class FusedBatchNormAct(parts.BatchStatistics, FusedNormAct):
 
     def _rule(self, training):
         # Replicas communicate outside of programs.
-        return None if self.synchronized or training is not True else super()._rule(training)
+        apart = self.synchronized or training is not True
+        return None if apart and self._moving_weights() else super()._rule(training)
 
     def _batch_moments(self, moments: statistics.Moments, x: tf.Tensor) -> statistics.Moments:
         return statistics.batch_moments(moments, self._element_count(x))
 
     def _moving_weights(self) -> Sequence:
-        return [getattr(self, name) for name in self._MOVING]
+        return [getattr(self, name) for name in self._MOVING if hasattr(self, name)]
 
     def _observe(self, observed, x, training):
         if training is False:

@@ -74,11 +74,7 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
         return fusion.SECOND_MOMENT if self._plan.squares_alone else fusion.MOMENTS
 
     def _rule(self, training):
-        rule = (
-            super()._rule(training)
-            if self._moving
-            else fused_layer.FusedNormAct._rule(self, training)
-        )
+        rule = super()._rule(training)
         return None if rule is None else (*rule, self._nodes)
 
     def _vectors(self):

@@ -1,9 +1,13 @@
 """What the benchmarks write: figures that were not measured again stay."""
 
 import json
+import os
 import platform
+import subprocess
+import sys
 
 import pytest
+import tensorflow as tf
 
 from benchmarks import layers, layers_plot, machine, networks, networks_plot
 
@@ -112,3 +116,11 @@ def test_a_processor_is_told_by_its_model_and_vectors(tmp_path, flags, vectors):
 
 def test_a_processor_that_the_system_does_not_tell(tmp_path):
     assert machine.processor(tmp_path / "none") == platform.machine()
+
+
+@pytest.mark.parametrize("flag, ending", [("1", " with oneDNN"), ("0", "")])
+def test_the_kernels_of_tensorflow_are_told(flag, ending):
+    command = [sys.executable, "-c", "from benchmarks import machine; print(machine.describe())"]
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": flag}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.endswith(f"TensorFlow {tf.__version__}{ending}\n")
