@@ -17,11 +17,16 @@ class Plan(NamedTuple):
       nodes: the graph's.
       large: indices of what varies over the image.
       values: indices of what does not, but goes into what does.
+      core: index of what is left of the output without the factors.
+      factors: of the output, (MUL or DIV, index) each, which do not vary over the image: they
+        become part of gamma, and neither they nor their slopes cost a pass.
     """
 
     nodes: tuple[Node, ...]
     large: frozenset[int]
     values: tuple[int, ...]
+    core: int
+    factors: tuple[tuple[str, int], ...]
 
     @property
     def squares_alone(self) -> bool:
@@ -47,42 +52,71 @@ def plan(nodes: tuple[Node, ...]) -> Plan | None:
             return None
     if ops.NUM_INITIAL_NODES + len(nodes) - 1 not in large:
         return None
+    core, factors = _factors(nodes, large)
     taken = {
         source
         for index, node in enumerate(nodes, ops.NUM_INITIAL_NODES)
-        if index in large
+        if index in large and index <= core
         for source in node.inputs
     }
-    return Plan(nodes, frozenset(large), tuple(sorted(taken - large - {ops.ZERO})))
+    values = tuple(sorted(taken - large - {ops.ZERO}))
+    return Plan(nodes, frozenset(large), values, core, factors)
+
+
+def _factors(nodes: tuple[Node, ...], large: set[int]) -> tuple[int, tuple[tuple[str, int], ...]]:
+    """`Plan.core` and `Plan.factors`.
+
+    Every node leads to the output, and so those that vary over the image lead to the core.
+    """
+    core, factors = ops.NUM_INITIAL_NODES + len(nodes) - 1, []
+    while core >= ops.NUM_INITIAL_NODES:
+        node = nodes[core - ops.NUM_INITIAL_NODES]
+        if node.op == "MUL":
+            factor, rest = sorted(node.inputs, key=lambda source: source in large)
+        elif node.op == "DIV":
+            rest, factor = node.inputs
+        else:
+            break
+        if factor in large:
+            break
+        factors.append((node.op, factor))
+        core = rest
+    return core, tuple(factors)
 
 
 @functools.cache
 def formula(plan: Plan) -> Callable[..., tf.Tensor]:
-    """Of (x, *values, gamma, beta): the graph's output * gamma + beta, element by element."""
+    """Of (x, *values, scale, beta): the graph's core * scale + beta, element by element."""
 
     def run(x, *values):
-        *small, gamma, beta = values
+        *small, scale, beta = values
         known = {ops.INPUT: x, ops.ZERO: tf.zeros([], x.dtype)}
         known |= dict(zip(plan.values, small, strict=True))
         for index, node in enumerate(plan.nodes, ops.NUM_INITIAL_NODES):
-            if index in plan.large:
+            if index in plan.large and index <= plan.core:
                 known[index] = _elementwise(node, known)
-        return known[len(plan.nodes) + ops.NUM_INITIAL_NODES - 1] * gamma + beta
+        return known[plan.core] * scale + beta
 
     return run
 
 
 def small_values(
-    plan: Plan, vectors: Mapping[int, tf.Tensor], aggregate: Callable[[int, Node], tf.Tensor]
+    plan: Plan,
+    vectors: Mapping[int, tf.Tensor],
+    gamma: tf.Tensor,
+    aggregate: Callable[[int, Node], tf.Tensor],
 ) -> list[tf.Tensor]:
-    """The values that the formula takes, from the initial vectors and each aggregation."""
+    """The formula's values and scale, from the initial vectors, gamma and each aggregation."""
     known = dict(vectors)
     for index, node in enumerate(plan.nodes, ops.NUM_INITIAL_NODES):
         if node.index_set is not None:
             known[index] = aggregate(index, node)
         elif index not in plan.large:
             known[index] = _elementwise(node, known)
-    return [known[index] for index in plan.values]
+    scale = gamma
+    for op, index in plan.factors:
+        scale = primitives.ELEMENTWISE[op](scale, known[index])
+    return [*(known[index] for index in plan.values), scale]
 
 
 def _elementwise(node: Node, known: Mapping[int, tf.Tensor]) -> tf.Tensor:

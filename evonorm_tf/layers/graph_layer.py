@@ -93,8 +93,8 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
 
         indices = [i for i, v in ((ops.V0, self.v0), (ops.V1, self.v1)) if v is not None]
         initial = {ops.ZERO: tf.zeros_like(gamma), **dict(zip(indices, vectors, strict=True))}
-        values = fused_graph.small_values(self._plan, initial, aggregate)
-        return fusion.Coefficients((*values, gamma, beta), observed=tuple(observed))
+        values = fused_graph.small_values(self._plan, initial, gamma, aggregate)
+        return fusion.Coefficients((*values, beta), observed=tuple(observed))
 
     def _moment(self, node, parts, moving, x: tf.Tensor, training) -> tf.Tensor:
         def moment(count=None):

@@ -1,0 +1,54 @@
+"""What of a graph is computed for each element, and what for each example and channel."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import evonorm_tf as en
+from evonorm_tf import fused_graph, ops, registry
+from evonorm_tf.layer_graph import LayerGraph, Node
+
+FIRST = ops.NUM_INITIAL_NODES
+
+
+@pytest.mark.parametrize(
+    ("name", "factors", "values"),
+    [
+        ("evonorm_s0", ["DIV"], 1),  # by the deviation; v goes into the sigmoid
+        ("evonorm_s1", ["DIV"], 0),
+        ("evonorm_s2", ["DIV"], 0),
+        ("evonorm_b1", [], 3),  # a maximum with x divides; 1 is exp(0)
+    ],
+)
+def test_what_divides_the_output_becomes_part_of_gamma(name, factors, values):
+    plan = fused_graph.plan(registry.graph(name).canonical().nodes)
+    assert [op for op, _ in plan.factors] == factors
+    assert len(plan.values) == values
+
+
+def test_factors_in_a_row_and_their_gradients():
+    """tanh(x) * v1 / rms(x), once as it stands and once behind what keeps its factors large."""
+    chain = [
+        Node("TANH", (ops.INPUT,)),
+        Node("MUL", (ops.V1, FIRST)),
+        Node("RMS", (ops.INPUT,), "WH"),
+        Node("DIV", (FIRST + 1, FIRST + 2)),
+    ]
+    kept = [*chain, Node("ADD", (FIRST + 3, ops.ZERO))]
+    graphs = [LayerGraph(tuple(nodes)) for nodes in (chain, kept)]
+    found = [fused_graph.plan(graph.canonical().nodes).factors for graph in graphs]
+    assert [[op for op, _ in factors] for factors in found] == [["DIV", "MUL"], []]
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 3, 4, 5)))
+    results = []
+    for graph in graphs:
+        layer = en.GraphLayer(graph, dtype="float64")
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf.square(layer(x, training=True) - 1.0))
+        sources = [
+            x,
+            *(w if isinstance(w, tf.Variable) else w.value for w in layer.trainable_weights),
+        ]
+        results.append([loss, *tape.gradient(loss, sources)])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
