@@ -7,6 +7,7 @@ import tensorflow as tf
 import evonorm_tf as en
 from evonorm_tf import fused_graph, ops, registry
 from evonorm_tf.layer_graph import LayerGraph, Node
+from tests.evonorm_tf.test_conformance import raw
 
 FIRST = ops.NUM_INITIAL_NODES
 
@@ -45,10 +46,7 @@ def test_factors_in_a_row_and_their_gradients():
         with tf.GradientTape() as tape:
             tape.watch(x)
             loss = tf.reduce_sum(tf.square(layer(x, training=True) - 1.0))
-        sources = [
-            x,
-            *(w if isinstance(w, tf.Variable) else w.value for w in layer.trainable_weights),
-        ]
+        sources = [x, *map(raw, layer.trainable_weights)]
         results.append([loss, *tape.gradient(loss, sources)])
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
