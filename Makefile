@@ -60,7 +60,7 @@ test: .venv/ready
 	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 -m 'not slow' $(PYTEST_ARGS)
 
 # In parts, each in processes of its own: TensorFlow frees neither traced graphs nor programs.
-SLOW_PARTS := $(addprefix tests/,evonorm_tf search trainers/detection trainers/gan trainers/models)
+SLOW_PARTS := $(addprefix tests/,evonorm_tf trainers/detection trainers/gan)
 SLOW_REST := tests $(addprefix --ignore=,$(SLOW_PARTS))
 # A cluster does not start in time where other tests take all cores.
 RAY_TESTS := tests/search/test_ray_pool.py tests/search/test_ray_run.py
@@ -76,7 +76,7 @@ test-ray: .venv/ready
 	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 0 -m slow $(RAY_TESTS) $(PYTEST_ARGS)
 
 test-tf215: .venv-tf215/ready
-	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 tests/evonorm_tf $(PYTEST_ARGS)
+	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 --dist worksteal tests/evonorm_tf $(PYTEST_ARGS)
 
 test-keras3: .venv-keras3/ready
 	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 --dist worksteal tests/evonorm_tf $(PYTEST_ARGS)

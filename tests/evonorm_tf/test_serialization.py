@@ -15,10 +15,12 @@ from tests.evonorm_tf.graph_cases import weights_by_name
 CHANNELS = 8
 ROOT = pathlib.Path(en.__file__).parent.parent
 # Everyday cost: one layer with batch statistics and one with groups; the others are slow.
-EVERYDAY = (("evonorm_b0", True), ("evonorm_s0", True))
+EVERYDAY = ("evonorm_b0", "evonorm_s0")
 CASES = [(name, nonlinearity) for name in en.names() for nonlinearity in (True, False)]
 MOSTLY_SLOW = [
-    pytest.param(*case, marks=[] if case in EVERYDAY else pytest.mark.slow) for case in CASES
+    pytest.param(name, nonlinearity, marks=[] if everyday and nonlinearity else pytest.mark.slow)
+    for name, nonlinearity in CASES
+    if (everyday := name in EVERYDAY) or nonlinearity
 ]
 all_layers = pytest.mark.parametrize(("name", "nonlinearity"), CASES)
 mostly_slow = pytest.mark.parametrize(("name", "nonlinearity"), MOSTLY_SLOW)

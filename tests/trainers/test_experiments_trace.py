@@ -22,9 +22,9 @@ def trace_a_step(name):
 
 
 def experiments():
-    """Every layer in the small networks, and each other network with what it has of B0 and S0.
+    """Every layer in one small network, and each other network with B0, or S0 where it has none.
 
-    Layers that no small network has are traced once.
+    Layers that the small network has not are traced once.
     """
     pairs = {}
     for name, experiment in EXPERIMENTS.items():
@@ -32,16 +32,19 @@ def experiments():
         if params.kind == "classification":
             model = params.task.model
             pairs.setdefault((model.network, model.norm_act), name)
-    names, seen = [], set()
-    for (network, layer), name in sorted(pairs.items(), key=lambda pair: not is_small(pair[0][0])):
-        if is_small(network) or layer in ("evonorm_b0", "evonorm_s0") or layer not in seen:
+    names, networks, layers = [], set(), set()
+    for (network, layer), name in sorted(pairs.items(), key=_order):
+        if layer not in layers or network not in networks:
             names.append(name)
-            seen.add(layer)
+            networks.add(network)
+            layers.add(layer)
     return names
 
 
-def is_small(network):
-    return network.endswith("_small")
+def _order(pair):
+    (network, layer), _ = pair
+    usual = ["evonorm_b0", "evonorm_s0"]
+    return network != "resnet_small", usual.index(layer) if layer in usual else len(usual)
 
 
 @pytest.mark.slow

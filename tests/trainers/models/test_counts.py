@@ -56,7 +56,7 @@ def variables(model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
+@pytest.mark.parametrize("depth", [18, 50])
 def test_resnet_v1_counts_as_tf_models_official(depth):
     from official.vision.modeling.backbones import resnet as official_resnet
 
@@ -67,7 +67,7 @@ def test_resnet_v1_counts_as_tf_models_official(depth):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [0.35, 0.5, 0.75, 1.0, 1.4])
+@pytest.mark.parametrize("width", [0.35, 0.75, 1.4])
 def test_mobilenet_v2_counts_as_keras(width):
     shape = (32, 32, 3)
     theirs = tf.keras.applications.MobileNetV2(shape, width, weights=None)
@@ -75,7 +75,7 @@ def test_mobilenet_v2_counts_as_keras(width):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", [f"b{i}" for i in range(8)])
+@pytest.mark.parametrize("variant", ["b0", "b2"])
 def test_efficientnet_counts_as_keras(variant):
     build = getattr(tf.keras.applications, f"EfficientNet{variant.upper()}")
     trainable, total = variables(build(weights=None))
