@@ -26,7 +26,9 @@ def draw(
         there = {index: ratio for index, ratio in enumerate(ratios) if ratio is not None}
         left = [index - 0.4 + width * (place + 0.5) for index in there]
         bars = axis.bar(left, there.values(), width * 0.95, color=color, label=label)
-        axis.bar_label(bars, fmt=number, fontsize=7)
+        # On white, for the line may pass behind a number.
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        axis.bar_label(bars, fmt=number, fontsize=7, padding=1.5, bbox=behind)
     axis.axhline(1.0, color="black", linewidth=1, label=rival)
     axis.set_xticks(range(len(groups)), groups, fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
