@@ -66,8 +66,9 @@ def test_arguments_of_an_anchor():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("norm_act", ["bn_relu", "evonorm_b0", "evonorm_s0"])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    ("name", "norm_act"), list(zip(SMALL, ["bn_relu", "evonorm_b0", "evonorm_s0"], strict=True))
+)
 def test_small_anchors_learn_the_digits(name, norm_act):
     digits = load_digits()
     order = np.random.default_rng(0).permutation(len(digits.target))

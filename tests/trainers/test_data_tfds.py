@@ -208,7 +208,6 @@ def test_a_corrupt_record_stops_with_a_clear_error(data_dir, tmp_path):
     [
         ("cifar10_mobilenet_v2_cifar_evonorm_b0", 24),
         ("imagenet_resnet50_aug_2x_cos_evonorm_s0_batch32", 32),
-        ("imagenet_efficientnet_b0_evonorm_b0", 32),
     ],
 )
 def test_experiments_run_a_few_steps_on_prepared_data(name, size, data_dir, tmp_path):

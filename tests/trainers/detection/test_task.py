@@ -209,7 +209,7 @@ def command(folder, steps):
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on(tmp_path):
-    data, folder, steps = small.write(tmp_path / "data"), str(tmp_path / "model"), 40
+    data, folder, steps = small.write(tmp_path / "data"), str(tmp_path / "model"), 12
     stopped_at = processes.killed_at(command(folder, steps), folder, 1, SHAPES=data)
     assert processes.step_of(stopped_at) < steps
     printed = processes.finished(command(folder, steps), SHAPES=data)
