@@ -60,7 +60,7 @@ test: .venv/ready
 	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 -m 'not slow' $(PYTEST_ARGS)
 
 # In parts, each in processes of its own: TensorFlow frees neither traced graphs nor programs.
-SLOW_PARTS := $(addprefix tests/,evonorm_tf trainers/detection trainers/gan)
+SLOW_PARTS := $(addprefix tests/,evonorm_tf search trainers/detection trainers/gan trainers/models)
 SLOW_REST := tests $(addprefix --ignore=,$(SLOW_PARTS))
 # A cluster does not start in time where other tests take all cores.
 RAY_TESTS := tests/search/test_ray_pool.py tests/search/test_ray_run.py

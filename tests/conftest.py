@@ -22,6 +22,15 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("repeatable")
 
 
+# Whole runs and trainings of minutes, which as the last would leave one of two processes idle.
+_FIRST = ("test_kill.py", "test_whole_runs.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first."""
+    items.sort(key=lambda item: item.path.name not in _FIRST)
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seeds():
     tf.keras.utils.set_random_seed(0)

@@ -200,7 +200,7 @@ def test_a_training_that_goes_on_equals_one_that_never_stopped(trained, tmp_path
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):
-    killed, whole, steps = str(tmp_path / "killed"), str(tmp_path / "whole"), 40
+    killed, whole, steps = str(tmp_path / "killed"), str(tmp_path / "whole"), 16
 
     def command(folder):
         settings = {"trainer.train_steps": steps, "trainer.validation_interval": 1000}
