@@ -34,8 +34,12 @@ SHALLOWER = {
     "DenseNet121": ("DenseNet", {"blocks": [2, 2, 2, 2]}),
     "NASNetMobile": (
         "NASNet",
-        {"penultimate_filters": 1056, "num_blocks": 1, "stem_block_filters": 32}
-        | {"skip_reduction": False},
+        {
+            "penultimate_filters": 1056,
+            "num_blocks": 1,
+            "stem_block_filters": 32,
+            "skip_reduction": False,
+        },
     ),
 }
 
