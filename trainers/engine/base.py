@@ -7,6 +7,7 @@ import tensorflow as tf
 from official.core import base_task
 
 from trainers.configs.experiment import ExperimentConfig
+from trainers.engine import steps
 
 Named = tuple[str, tf.Tensor]
 
@@ -50,6 +51,10 @@ class EngineTask(base_task.Task):
     @abc.abstractmethod
     def data_name(cls, config: Any) -> str:
         """How a data set is called in messages."""
+
+    def make_optimizer_variables(self, model: tf.keras.Model, optimizer: Any) -> None:
+        """Makes the variables of `optimizer`, in the strategy's scope, before the first step."""
+        steps.make_variables(optimizer, model.trainable_variables)
 
     @abc.abstractmethod
     def build_model(self) -> tf.keras.Model:

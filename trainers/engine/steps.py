@@ -1,6 +1,7 @@
 """The end of a training step: scaled loss in, gradients applied if all is finite."""
 
 import tensorflow as tf
+from official.modeling import optimization
 
 
 def scaled(loss: tf.Tensor, optimizer) -> tf.Tensor:
@@ -10,6 +11,18 @@ def scaled(loss: tf.Tensor, optimizer) -> tf.Tensor:
     if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
         return optimizer.get_scaled_loss(share)
     return share
+
+
+def make_variables(optimizer, variables) -> None:
+    """Makes the optimizer's own variables before the first step.
+
+    A tf.function in which variables are made is traced twice. Wrappers (of a loss scale, of
+    averaged weights) make theirs in the first trace all the same.
+    """
+    make = getattr(optimizer, "_create_all_weights", None) or getattr(optimizer, "build", None)
+    wrappers = (tf.keras.mixed_precision.LossScaleOptimizer, optimization.ExponentialMovingAverage)
+    if make is not None and not isinstance(optimizer, wrappers):
+        make(variables)
 
 
 def apply_if_finite(gradients, variables, optimizer, loss: tf.Tensor) -> tf.Tensor:

@@ -41,6 +41,8 @@ class Trainer(base_trainer.Trainer):
             train_dataset=tf.data.Dataset.range(0) if train else None,
             checkpoint_exporter=checkpoint_exporter,
         )
+        if train:
+            task.make_optimizer_variables(model, optimizer)
         self._first_bad_step = tf.Variable(
             0,
             dtype=tf.int64,

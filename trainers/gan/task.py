@@ -105,6 +105,12 @@ class GanTask(EngineTask):
         )
         return []
 
+    def make_optimizer_variables(self, model: Gan, optimizer: GanOptimizers) -> None:
+        """Each network's."""
+        for network in ("generator", "discriminator"):
+            variables = getattr(model, network).trainable_variables
+            steps.make_variables(getattr(optimizer, network), variables)
+
     def train_step(self, inputs, model: Gan, optimizer: GanOptimizers, metrics=None):
         """A step of the generator, after those of the discriminator."""
         images, labels, noise, drawn_labels = inputs
