@@ -10,22 +10,32 @@ export UV_SYSTEM_CERTS := 1
 LEGACY := TF_USE_LEGACY_KERAS=1
 QUIET := TF_CPP_MIN_LOG_LEVEL=2
 
-.PHONY: help install install-tpu test test-slow test-ray test-tf215 test-keras3 test-tpu lint search clean
+TIER ?= not nightly
+
+.PHONY: help install install-tpu install-all test test-all test-layers test-search test-trainers \
+	test-detection-gan test-ray test-tf215 test-keras3 test-tpu lint search clean
 
 help:
-	@echo 'make install      the everyday environment in .venv'
-	@echo 'make search       a search for layers on the embedded data, ending in a report'
-	@echo 'make test         the everyday tests'
-	@echo 'make test-slow    the slow tests'
-	@echo 'make test-ray     the search on clusters of Ray that the tests start'
-	@echo 'make test-tf215   all layer tests with TensorFlow 2.15 and tensorflow-addons, in .venv-tf215'
-	@echo 'make test-keras3  all layer tests with the newest TensorFlow and Keras 3, in .venv-keras3'
-	@echo 'make test-tpu     all layers compiled for all TPU generations, and tpu_scripts, in .venv-tpu'
-	@echo 'make lint         ruff and mypy'
+	@echo 'make install             the everyday environment in .venv'
+	@echo 'make search              a search for layers on the embedded data, ending in a report'
+	@echo 'make test                the everyday tests, in about five minutes'
+	@echo 'make lint                ruff and mypy'
+	@echo 'Parts of what runs before a merge; with TIER= all their tests, the nightly ones too:'
+	@echo 'make test-layers         evonorm_tf'
+	@echo 'make test-search         the search'
+	@echo 'make test-trainers       networks, trainers, documents, benchmarks'
+	@echo 'make test-detection-gan  Mask R-CNN and BigGAN'
+	@echo 'make test-keras3         layers with the newest TensorFlow and Keras 3, in .venv-keras3'
+	@echo 'make test-tf215          layers with TensorFlow 2.15 and its addons, in .venv-tf215'
+	@echo 'make test-tpu            layers compiled for TPUs, and tpu_scripts, in .venv-tpu'
+	@echo 'make test-ray            the search on clusters of Ray that the tests start'
+	@echo 'make test-all            all tests in all environments, for a night'
 
 install: .venv/ready
 
 install-tpu: .venv-tpu/ready
+
+install-all: .venv/ready .venv-keras3/ready .venv-tf215/ready .venv-tpu/ready
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -56,33 +66,53 @@ endef
 
 COMMA := ,
 
+# A file's tests stay in one process, which keeps what they have traced and compiled.
+PYTEST := $(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 --dist loadgroup
+
 test: .venv/ready
-	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 -m 'not slow' $(PYTEST_ARGS)
+	$(PYTEST) -m 'not slow and not nightly' $(PYTEST_ARGS)
 
 # In parts, each in processes of its own: TensorFlow frees neither traced graphs nor programs.
-SLOW_PARTS := $(addprefix tests/,evonorm_tf search trainers/detection trainers/gan trainers/models)
-SLOW_REST := tests $(addprefix --ignore=,$(SLOW_PARTS))
+DETECTION_GAN := tests/trainers/detection tests/trainers/gan
 # A cluster does not start in time where other tests take all cores.
 RAY_TESTS := tests/search/test_ray_pool.py tests/search/test_ray_run.py
 
-test-slow: .venv/ready
-	failed=0; for part in $(SLOW_PARTS) '$(SLOW_REST)'; do \
-		$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 --dist worksteal -m slow $$part \
-			$(addprefix --ignore=,$(RAY_TESTS)) $(PYTEST_ARGS) \
-			|| failed=1; \
-	done; exit $$failed
+test-layers: .venv/ready
+	$(PYTEST) -m '$(TIER)' tests/evonorm_tf $(PYTEST_ARGS)
+
+test-search: .venv/ready
+	$(PYTEST) -m '$(TIER)' tests/search $(addprefix --ignore=,$(RAY_TESTS)) $(PYTEST_ARGS)
+
+test-trainers: .venv/ready
+	$(PYTEST) -m '$(TIER)' tests $(PYTEST_ARGS) \
+		$(addprefix --ignore=,tests/evonorm_tf tests/search tests/tpu_scripts $(DETECTION_GAN))
+
+test-detection-gan: .venv/ready
+	$(PYTEST) -m '$(TIER)' $(DETECTION_GAN) $(PYTEST_ARGS)
 
 test-ray: .venv/ready
-	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 0 -m slow $(RAY_TESTS) $(PYTEST_ARGS)
+	$(QUIET) $(LEGACY) .venv/bin/python -m pytest -m '$(TIER)' $(RAY_TESTS) $(PYTEST_ARGS)
+
+# What may differ there; the whole grid of numbers is for the everyday environment.
+OTHER_TIER = $(if $(TIER),$(TIER) and )not one_environment
 
 test-tf215: .venv-tf215/ready
-	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 --dist worksteal tests/evonorm_tf $(PYTEST_ARGS)
+	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 --dist loadgroup -m '$(OTHER_TIER)' \
+		tests/evonorm_tf $(PYTEST_ARGS)
 
 test-keras3: .venv-keras3/ready
-	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 --dist worksteal tests/evonorm_tf $(PYTEST_ARGS)
+	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 --dist loadgroup \
+		-m '$(OTHER_TIER)' tests/evonorm_tf $(PYTEST_ARGS)
 
 test-tpu: .venv-tpu/ready
-	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest tests/tpu_scripts $(PYTEST_ARGS)
+	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest -m '$(TIER)' tests/tpu_scripts $(PYTEST_ARGS)
+
+ALL_TESTS := layers search trainers detection-gan keras3 tf215 tpu ray
+
+test-all:
+	failed=0; for part in $(ALL_TESTS); do \
+		$(MAKE) test-$$part TIER= PYTEST_ARGS='$(PYTEST_ARGS)' || failed=1; \
+	done; exit $$failed
 
 lint: .venv/ready
 	.venv/bin/ruff check .

@@ -22,13 +22,24 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("repeatable")
 
 
-# Whole runs and trainings of minutes, which as the last would leave one of two processes idle.
-_FIRST = ("test_kill.py", "test_whole_runs.py")
+# The longest, which as the last would leave one of two processes idle.
+_FIRST = (
+    "test_kill.py",
+    "test_whole_runs.py",
+    "test_programs.py",
+    "test_conformance_programs.py",
+    "test_distribution.py",
+    "test_resume.py",
+)
 
 
 def pytest_collection_modifyitems(items):
-    """The longest first."""
+    """The longest first; one process for a file, and for what shares a costly fixture."""
     items.sort(key=lambda item: item.path.name not in _FIRST)
+    for item in items:
+        shares = item.path.parent.name == "gan" and "trained" in item.fixturenames
+        group = "a trained GAN" if shares else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)

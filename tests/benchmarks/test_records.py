@@ -118,6 +118,7 @@ def test_a_processor_that_the_system_does_not_tell(tmp_path):
     assert machine.processor(tmp_path / "none") == platform.machine()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag, ending", [("1", " with oneDNN"), ("0", "")])
 def test_the_kernels_of_tensorflow_are_told(flag, ending):
     command = [sys.executable, "-c", "from benchmarks import machine; print(machine.describe())"]

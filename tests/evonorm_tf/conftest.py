@@ -3,6 +3,8 @@
 import pytest
 import tensorflow as tf
 
+from tests.evonorm_tf.test_conformance import EVERYDAY
+
 
 @pytest.fixture(scope="session")
 def strategy():
@@ -11,3 +13,13 @@ def strategy():
     a second strategy's sum fails where the first had another data type under its number.
     """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def pytest_collection_modifyitems(items):
+    """The conformance suite in programs of XLA: a layer of each kind before a merge."""
+    for item in items:
+        if item.path.name == "test_conformance_programs.py":
+            name = item.callspec.params["name"]
+            if name not in EVERYDAY:
+                item.add_marker(pytest.mark.nightly)
+                item.add_marker(pytest.mark.one_environment)

@@ -101,7 +101,9 @@ def test_layer_norm_relu_equals_keras_over_all_axes():
 
 @pytest.mark.parametrize("groups", [2, 8])
 def test_group_norm_equals_tensorflow_addons(groups):
-    addons = pytest.importorskip("tensorflow_addons")
+    addons = pytest.importorskip(
+        "tensorflow_addons", reason="needs tensorflow-addons: make test-tf215"
+    )
     theirs = addons.layers.GroupNormalization(groups, epsilon=1e-5)
     ours = en.GroupNormReLU(groups=groups, nonlinearity=False)
     shape = (4, 5, 3, 8)
@@ -112,7 +114,9 @@ def test_group_norm_equals_tensorflow_addons(groups):
 
 
 def test_filter_response_norm_equals_tensorflow_addons():
-    addons = pytest.importorskip("tensorflow_addons")
+    addons = pytest.importorskip(
+        "tensorflow_addons", reason="needs tensorflow-addons: make test-tf215"
+    )
     norm = addons.layers.FilterResponseNormalization(epsilon=1e-5)
     threshold = addons.layers.TLU()
     ours = en.FilterResponseNorm()

@@ -7,6 +7,7 @@ import tensorflow as tf
 import evonorm_tf as en
 from evonorm_tf import registry
 from tests.evonorm_tf import oracle
+from tests.tiers import everywhere, tiered
 
 NAMES = en.names()
 BATCH_STATISTICS = ("moving_mean", "moving_variance", "moving_second_moment")
@@ -14,6 +15,10 @@ BATCH_STATISTICS = ("moving_mean", "moving_variance", "moving_second_moment")
 # output is compared where it is well-conditioned, for positive x and v1.
 DENOMINATOR_CROSSES_ZERO = ("b0_no_global", "b0_max_to_add")
 CHANNELS = (1, 3, 7, 16, 24, 48, 64)
+EVERYDAY_CHANNELS = (1, 7, 24)
+# Statistics of the batch, of groups, and a graph; one rule each for programs of XLA to compile.
+EVERYDAY = ("bn_relu", "evonorm_b0", "evonorm_s0", "rs_rej")
+each_layer = pytest.mark.parametrize("name", everywhere(NAMES, EVERYDAY))
 
 
 def relative_error(actual, expected, scale=1e-30):
@@ -71,8 +76,8 @@ def test_every_name_has_an_oracle_and_no_oracle_is_stale():
     assert set(NAMES) == set(oracle.LAYERS) == set(oracle.LINEAR)
 
 
-@pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("channels", tiered(CHANNELS, EVERYDAY_CHANNELS))
+@each_layer
 def test_training_output_gradients_and_moving_statistics(name, channels):
     check_training(name, channels)
 
@@ -117,8 +122,8 @@ def raw(weight):
     return weight if isinstance(weight, tf.Variable) else weight.value
 
 
-@pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("channels", tiered(CHANNELS, EVERYDAY_CHANNELS))
+@each_layer
 def test_inference_output(name, channels):
     shape = (2, 3, 2, channels)
     layer, values = built(name, shape)
@@ -131,7 +136,7 @@ def test_inference_output(name, channels):
         np.testing.assert_array_equal(weight, value)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_inference_does_not_see_the_batch(name):
     layer, _ = built(name, (4, 3, 3, 6))
     x = feature_map(name, (4, 3, 3, 6))
@@ -140,7 +145,7 @@ def test_inference_does_not_see_the_batch(name):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_linear_form(name, training):
     shape = (2, 3, 3, 8)
     layer, values = built(name, shape, nonlinearity=False)
@@ -152,7 +157,11 @@ def test_linear_form(name, training):
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(
-    "name", [n for n in NAMES if registry.layer_class(n) and registry.graph(n)]
+    "name",
+    everywhere(
+        [n for n in NAMES if registry.layer_class(n) and registry.graph(n)],
+        ["evonorm_b0", "evonorm_s0"],
+    ),
 )
 def test_fused_layer_equals_its_graph(name, training):
     shape = (3, 4, 2, 24)
@@ -185,7 +194,7 @@ def outputs_and_gradients(layer, x, upstream, training):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", everywhere(tiered(NAMES, EVERYDAY), EVERYDAY))
 def test_eager_function_and_xla_agree(name, training):
     shape = (2, 3, 3, 12)
     layer, _ = built(name, shape)
@@ -205,7 +214,7 @@ def test_eager_function_and_xla_agree(name, training):
             assert relative_error(actual, expected) < 5e-6
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_channels_first_equals_channels_last(name):
     shape = (2, 3, 4, 6)
     last, values = built(name, shape)
@@ -222,7 +231,7 @@ def test_channels_first_equals_channels_last(name):
 
 
 @pytest.mark.parametrize("folded", [(2, 12, 6), (2, 2, 3, 2, 6)])
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_rank_three_and_five_equal_rank_four(name, folded):
     flat, _ = built(name, (2, 4, 3, 6))
     other, _ = built(name, folded)
@@ -237,7 +246,7 @@ def test_rank_three_and_five_equal_rank_four(name, folded):
     [(1, 3, 3, 8), (4, 1, 1, 8), (1, 1, 1, 8), (1, 1, 1, 1)],
     ids=["one example", "1x1 maps", "one element a channel", "one element"],
 )
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_small_inputs(name, shape, training):
     layer, values = built(name, shape)
     x, upstream = feature_map(name, shape), data(shape, seed=2)
@@ -248,7 +257,7 @@ def test_small_inputs(name, shape, training):
     assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_constant_channel(name):
     shape = (2, 3, 3, 4)
     layer, values = built(name, shape)
@@ -261,8 +270,8 @@ def test_constant_channel(name):
     assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@each_layer
 def test_large_mean_does_not_cancel_the_variance(name, jit_compile):
     # x is exact in float32: multiples of 1/1024 around 1e4.
     shape = (4, 32, 32, 8)
@@ -278,7 +287,7 @@ def test_large_mean_does_not_cancel_the_variance(name, jit_compile):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_half_precision_input_and_policy(name, dtype):
     shape = (2, 4, 4, 8)
     policy = f"mixed_{dtype}"
@@ -294,7 +303,7 @@ def test_half_precision_input_and_policy(name, dtype):
     np.testing.assert_allclose(tf.cast(y, tf.float64), expected, rtol=1.01 * rounding, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_large_float16_input_leaves_statistics_finite(name):
     # Squares of 300 and more overflow float16, and 60000 is next to its largest number.
     shape = (2, 4, 4, 8)
@@ -309,7 +318,7 @@ def test_large_float16_input_leaves_statistics_finite(name):
     np.testing.assert_allclose(tf.cast(y, tf.float64), expected, rtol=6e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_float32_input_beyond_float16_under_a_float16_policy(name):
     layer, values = built(name, (2, 3, 3, 4), dtype="mixed_float16")
     x = feature_map(name, (2, 3, 3, 4), scale=70_000.0)
@@ -320,7 +329,7 @@ def test_float32_input_beyond_float16_under_a_float16_policy(name):
 
 
 @pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_float64_input_is_computed_in_float64(name, graph):
     shape = (2, 3, 3, 6)
     layer, values = built(name, shape, dtype="float64")
@@ -335,7 +344,7 @@ def test_float64_input_is_computed_in_float64(name, graph):
     assert relative_error(y, oracle.LAYERS[name](case(x, values, training=True))) < 1e-12
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_second_order_gradients(name):
     """A Hessian-vector product equals the central difference of float64 gradients."""
     shape = (2, 3, 2, 4)
@@ -362,7 +371,7 @@ def test_second_order_gradients(name):
     assert relative_error(product, (plus - minus) / (2 * step)) < 1e-5
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_gradient_reaches_every_trainable_weight(name):
     shape = (3, 4, 4, 8)
     layer, _ = built(name, shape)
@@ -371,7 +380,7 @@ def test_gradient_reaches_every_trainable_weight(name):
     assert all(np.any(gradient) for gradient in gradients)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_unknown_batch_and_spatial_sizes(name):
     layer, values = built(name, (None, None, None, 6))
     inputs = tf.keras.Input((None, None, 6))
@@ -383,7 +392,7 @@ def test_unknown_batch_and_spatial_sizes(name):
         assert relative_error(model(x), expected) < 1e-5
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_training_as_a_tensor(name):
     shape = (2, 3, 3, 4)
     x = feature_map(name, shape)
@@ -394,7 +403,7 @@ def test_training_as_a_tensor(name):
         assert relative_error(run(tf.constant(training)), expected) < 1e-5
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_layer
 def test_frozen_layer_runs_in_inference(name):
     shape = (2, 3, 3, 4)
     layer, values = built(name, shape)

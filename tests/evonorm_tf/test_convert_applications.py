@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
+from tests.tiers import tiered
 
 applications = tf.keras.applications
 # Of each family the member that is quickest to build. The inputs are small, but leave more
@@ -52,7 +53,7 @@ def _memory():
 
 def build(name):
     if not hasattr(applications, name):
-        pytest.skip(f"this Keras has no {name}")
+        pytest.skip(f"needs a Keras with {name}")
     size = FAMILIES[name]
     arguments = {"weights": None, "input_shape": (size, size, 3)}
     builder = getattr(applications, name)
@@ -120,13 +121,17 @@ def check_there_and_back(model):
         np.testing.assert_allclose(np.asarray(converted(x)), expected, atol=1e-4 * scale)
 
 
+@pytest.mark.slow
 def test_mobilenet_v2(tmp_path):
     check(build("MobileNetV2"), "evonorm_b0", str(tmp_path / "model.keras"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "name, to", list(zip(FAMILIES, itertools.cycle(["evonorm_s0", "evonorm_b0"]), strict=False))
+    "name, to",
+    tiered(
+        zip(FAMILIES, itertools.cycle(["evonorm_s0", "evonorm_b0"]), strict=False),
+        slow=[("EfficientNetB0", "evonorm_b0"), ("ResNet50V2", "evonorm_b0")],
+    ),
 )
 def test_family(name, to, tmp_path):
     model = build(name)

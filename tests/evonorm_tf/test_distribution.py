@@ -24,11 +24,15 @@ EVERYDAY = ("bn_relu", "evonorm_b0", "rs_rej")
 
 
 def everyday_cases(splits):
-    """All names with all splits; a few names every day, each with a split or two."""
+    """All names with all splits; a few names every day, and an uneven split before each merge."""
     for position, name in enumerate(NAMES):
         for number, sizes in enumerate(splits):
-            everyday = name in EVERYDAY and (position + number) % 2
-            yield pytest.param(name, sizes, marks=[] if everyday else pytest.mark.slow)
+            if name in EVERYDAY and (position + number) % 2:
+                yield pytest.param(name, sizes)
+            else:
+                uneven = sizes == (5, 3) or name in EVERYDAY
+                tier = pytest.mark.slow if uneven else pytest.mark.nightly
+                yield pytest.param(name, sizes, marks=tier)
 
 
 ALL_BATCH_MOMENTS = en.LayerGraph(

@@ -10,6 +10,8 @@ import evonorm_tf as en
 from evonorm_tf import registry
 from tests.evonorm_tf import graph_oracle, graph_strategies
 
+pytestmark = pytest.mark.one_environment
+
 B, I = "sqrt(s^2_{b,w,h}(x))", "sqrt(s^2_{w,h}(x))"  # noqa: E741
 SHIPPED = {
     "evonorm_b0": f"x / max({B}, v1*x + {I}) * gamma + beta",
@@ -192,7 +194,7 @@ def test_latex_is_balanced(graph):
 
 @pytest.fixture(scope="module")
 def render():
-    mathtext = pytest.importorskip("matplotlib.mathtext")
+    mathtext = pytest.importorskip("matplotlib.mathtext", reason="needs the extra [test]")
     parser = mathtext.MathTextParser("path")
     return lambda latex: parser.parse(f"${latex}$")
 

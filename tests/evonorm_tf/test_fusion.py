@@ -13,6 +13,7 @@ import tensorflow as tf
 import evonorm_tf as en
 from evonorm_tf import fusion
 from evonorm_tf.layers import fused_layer
+from tests.tiers import everywhere, tiered
 
 LAYERS = {name: en.get(name) for name in en.names()}
 FUSED = [
@@ -21,6 +22,7 @@ FUSED = [
     if isinstance(layer, fused_layer.FusedNormAct) and not isinstance(layer, en.GraphLayer)
 ]
 SHAPE = (4, 6, 6, 8)
+EVERYDAY = ("bn_relu", "evonorm_b0", "evonorm_s0")
 
 
 def test_all_the_papers_evonorms_and_their_rivals_are_fused():
@@ -55,7 +57,7 @@ def kept(layer, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize("name", everywhere(tiered(FUSED, EVERYDAY), EVERYDAY))
 def test_a_graph_keeps_the_input_alone(name, dtype):
     layer = en.get(name, dtype="float32" if dtype == "float32" else "mixed_bfloat16")
     layer.build(SHAPE)
@@ -109,7 +111,10 @@ def walks(code):
     )
 
 
-@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize(
+    "name",
+    everywhere(tiered(FUSED, ["evonorm_b0"], ["bn_relu", "evonorm_s0", "frn"]), ["evonorm_b0"]),
+)
 def test_what_lies_before_a_layer_does_not_slow_its_tracing(name):
     one, two, four = (steps_back(name, depth) for depth in (1, 2, 4))
     assert one > 0

@@ -12,6 +12,8 @@ import evonorm_tf as en
 from evonorm_tf import graph_json, ops, registry
 from tests.evonorm_tf import graph_strategies
 
+pytestmark = pytest.mark.one_environment
+
 B0 = registry.graph("evonorm_b0")
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

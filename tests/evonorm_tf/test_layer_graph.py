@@ -18,6 +18,8 @@ import evonorm_tf as en
 from evonorm_tf import layer_graph_pb2, ops, registry
 from tests.evonorm_tf import graph_oracle, graph_strategies
 
+pytestmark = pytest.mark.one_environment
+
 B0 = registry.graph("evonorm_b0")
 
 
@@ -239,7 +241,7 @@ def test_dot_shows_the_live_part():
     assert 'n5 -> n7 [label=" ÷"' in text
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+@pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz's dot")
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_draw(tmp_path, suffix, start):
     path = tmp_path / f"graph.{suffix}"
@@ -248,7 +250,7 @@ def test_draw(tmp_path, suffix, start):
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+@pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz's dot")
 def test_drawn_picture_has_every_node(tmp_path):
     B0.draw(tmp_path / "graph.svg")
     picture = (tmp_path / "graph.svg").read_text(encoding="utf-8")
@@ -293,7 +295,9 @@ def without_json_names(descriptor):
     return descriptor
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("grpc_tools"), reason="no protobuf compiler")
+@pytest.mark.skipif(
+    not importlib.util.find_spec("grpc_tools"), reason="needs the extra [dev]: make install"
+)
 def test_generated_proto_is_what_the_compiler_makes_of_its_source(tmp_path):
     root = pathlib.Path(en.__file__).parent.parent
     out = tmp_path / "descriptors"

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from evonorm_tf import logistic
 
+pytestmark = pytest.mark.one_environment
+
 
 def in_program(function, *tensors):
     with logistic.shortened():

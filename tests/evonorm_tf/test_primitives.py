@@ -9,6 +9,8 @@ from evonorm_tf import ops, primitives, statistics
 from evonorm_tf.layers.primitive_layer import PrimitiveLayer
 from tests.evonorm_tf import oracle
 
+pytestmark = pytest.mark.one_environment
+
 ELEMENTWISE = {
     "ADD": lambda x, y: x + y,
     "MUL": lambda x, y: x * y,

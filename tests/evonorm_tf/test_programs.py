@@ -1,6 +1,7 @@
 """Fused layers whose pieces are XLA programs: the plain layers' numbers, gradients, memory."""
 
 import gc
+import itertools
 import math
 import re
 import weakref
@@ -13,12 +14,44 @@ import evonorm_tf as en
 from evonorm_tf import compiled, programs
 from tests.evonorm_tf.test_conformance import raw
 from tests.evonorm_tf.test_fusion import FUSED, kept
+from tests.tiers import everywhere, tiered
 
 # Eight slices; seven; and a prime number of rows, which has one slice alone.
 SHAPES = [(3, 8, 4, 32), (2, 7, 5, 16), (2, 1, 13, 8)]
 GRAPHS = [f"evonorm_{name} graph" for name in ("b0", "b1", "b2", "s0", "s1", "s2")]
+# Statistics of the batch, of groups, both as formulas of their own, and one plan of a graph.
+EVERYDAY = ("bn_relu", "evonorm_b0", "evonorm_s0", "evonorm_b0 graph")
+# How rows are cut into slices does not depend on the layer.
+SLICED = tiered(
+    itertools.product([*FUSED, *GRAPHS], SHAPES),
+    everyday=[(name, SHAPES[0]) for name in EVERYDAY] + [("evonorm_b0", SHAPES[2])],
+    slow=[
+        *((name, SHAPES[0]) for name in [*FUSED, *GRAPHS] if name not in EVERYDAY),
+        *itertools.product(("bn_relu", "evonorm_s0", "evonorm_b0 graph"), SHAPES[1:]),
+        ("evonorm_b0", SHAPES[1]),
+    ],
+)
 NAMES = ("gamma", "beta", "v", "v0", "v1")
 HALF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+TWICE = tiered(
+    itertools.product([*FUSED, *GRAPHS], [False, True]),
+    everyday=[("bn_relu", True), ("evonorm_b0", False), ("evonorm_s0", True)],
+    slow=[
+        *zip([*FUSED, *GRAPHS], itertools.cycle([False, True]), strict=False),
+        ("bn_relu", False),
+    ],
+)
+# Each layer with one of the types: how a type is cast does not depend on the layer.
+HALVED = tiered(
+    itertools.product(FUSED, HALF),
+    everyday=[("bn_relu", "float16"), ("evonorm_b0", "bfloat16"), ("evonorm_s0", "float16")],
+    slow=[
+        case
+        for case in zip(FUSED, itertools.cycle(HALF), strict=False)
+        if case[0] not in ("bn_relu", "evonorm_b0", "evonorm_s0")
+    ]
+    + [("evonorm_s0", "bfloat16"), ("evonorm_b0", "float16")],
+)
 
 
 @pytest.fixture
@@ -100,8 +133,9 @@ def assert_close(actual, expected, bound):
 
 
 @pytest.mark.usefixtures("_everywhere")
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", [*FUSED, *GRAPHS])
+@pytest.mark.parametrize(
+    ("name", "shape"), everywhere(SLICED, [(name, SHAPES[0]) for name in EVERYDAY])
+)
 def test_training_equals_float64(name, shape, count):
     x, upstream, _ = arrays(shape)
     expected = layer_of(name, shape, "float64")
@@ -116,8 +150,9 @@ def test_training_equals_float64(name, shape, count):
 
 
 @pytest.mark.usefixtures("_everywhere")
-@pytest.mark.parametrize("dtype", HALF)
-@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize(
+    ("name", "dtype"), everywhere(HALVED, [("bn_relu", "float16"), ("evonorm_b0", "bfloat16")])
+)
 def test_half_precision_is_computed_in_float32(name, dtype):
     shape = SHAPES[0]
     x, upstream, _ = (tf.constant(array, dtype) for array in arrays(shape))
@@ -130,8 +165,7 @@ def test_half_precision_is_computed_in_float32(name, dtype):
 
 
 @pytest.mark.usefixtures("_everywhere")
-@pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("name", [*FUSED, *GRAPHS])
+@pytest.mark.parametrize(("name", "graph"), everywhere(TWICE, [("evonorm_b0", False)]))
 def test_second_order_gradients_equal_float64(name, graph):
     shape = SHAPES[0]
     expected = layer_of(name, shape, "float64")
@@ -143,7 +177,7 @@ def test_second_order_gradients_equal_float64(name, graph):
 
 
 @pytest.mark.usefixtures("_everywhere")
-@pytest.mark.parametrize("name", [*FUSED, *GRAPHS])
+@pytest.mark.parametrize("name", everywhere(tiered([*FUSED, *GRAPHS], EVERYDAY), EVERYDAY))
 def test_the_input_alone_is_kept(name):
     layer = layer_of(name, (4, 6, 6, 8))
     assert kept(layer, "float32") == {"x", "upstream"}
@@ -184,7 +218,13 @@ def test_a_batch_of_unknown_size(jit_compile, count):
 
 
 @pytest.mark.usefixtures("_everywhere")
-@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize(
+    "name",
+    everywhere(
+        tiered(FUSED, ["evonorm_b0"], ["bn_relu", "evonorm_s0", "evonorm_b2", "gn_silu", "frn"]),
+        ["evonorm_b0", "evonorm_s0"],
+    ),
+)
 def test_as_part_of_a_larger_program(name, count):
     shape = SHAPES[0]
     x, upstream, _ = arrays(shape)
@@ -196,6 +236,7 @@ def test_as_part_of_a_larger_program(name, count):
 
 
 @pytest.mark.usefixtures("_everywhere")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["evonorm_b0", "evonorm_s0"])
 def test_second_order_gradients_as_part_of_a_larger_program(name):
     shape = SHAPES[0]
@@ -207,7 +248,8 @@ def test_second_order_gradients_as_part_of_a_larger_program(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["bn_relu", "gn_silu", "evonorm_b0", "evonorm_s0", "evonorm_s0 graph"]
+    "name",
+    tiered(["bn_relu", "gn_silu", "evonorm_b0", "evonorm_s0", "evonorm_s0 graph"], ["evonorm_s0"]),
 )
 def test_a_larger_program_makes_no_array_of_what_parts_share(name):
     shape = (8, 32, 32, 64)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from tests.evonorm_tf.graph_cases import weights_by_name
+from tests.tiers import tiered
 
 CHANNELS = 8
 ROOT = pathlib.Path(en.__file__).parent.parent
@@ -18,14 +19,12 @@ ROOT = pathlib.Path(en.__file__).parent.parent
 # as linear forms what these two say serves for all.
 EVERYDAY = ("evonorm_b0", "evonorm_s0")
 CASES = [(name, nonlinearity) for name in en.names() for nonlinearity in (True, False)]
-MOSTLY_SLOW = [
-    *((name, True) for name in EVERYDAY),
-    *(
-        pytest.param(name, nonlinearity, marks=pytest.mark.slow)
-        for name, nonlinearity in CASES
-        if nonlinearity != (name in EVERYDAY)
-    ),
-]
+MOSTLY_SLOW = tiered(
+    CASES,
+    everyday=[(name, True) for name in EVERYDAY],
+    slow=[(name, True) for name in ("bn_relu", "gn_silu", "frn", "evonorm_b1", "rs_rej")]
+    + [("bn_relu", False)],
+)
 all_layers = pytest.mark.parametrize(("name", "nonlinearity"), CASES)
 mostly_slow = pytest.mark.parametrize(("name", "nonlinearity"), MOSTLY_SLOW)
 UNUSUAL = {
@@ -175,7 +174,7 @@ def run_tflite(content, x):
 
 
 needs_tflite = pytest.mark.skipif(
-    not hasattr(tf.lite, "Interpreter"), reason="this TensorFlow has no TFLite interpreter"
+    not hasattr(tf.lite, "Interpreter"), reason="needs a TensorFlow with TFLite"
 )
 
 

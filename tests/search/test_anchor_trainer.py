@@ -77,6 +77,7 @@ def test_equals_a_plain_keras_training(trainer, digits):
         np.testing.assert_allclose(got[name], value, rtol=2e-3, atol=2e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_training_does_not_depend_on_those_before(trainer, digits):
     runs = []
     for name in ("evonorm_s0", "evonorm_b0", "evonorm_s0"):
@@ -88,6 +89,7 @@ def test_a_training_does_not_depend_on_those_before(trainer, digits):
     assert all(np.array_equal(a, b) for a, b in zip(weights, same, strict=True))
 
 
+@pytest.mark.slow
 def test_a_training_in_two_parts_is_the_whole_training(trainer):
     ends = []
     for cuts in ((0, 6), (0, 2, 6)):

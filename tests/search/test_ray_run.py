@@ -14,9 +14,11 @@ import pytest
 
 from search.store import Store
 
-ray = pytest.importorskip("ray")
-cluster_utils = pytest.importorskip("ray.cluster_utils")
-psutil = pytest.importorskip("psutil")
+ray = pytest.importorskip("ray", reason="needs the extra [ray]: make test-ray")
+cluster_utils = pytest.importorskip(
+    "ray.cluster_utils", reason="needs the extra [ray]: make test-ray"
+)
+psutil = pytest.importorskip("psutil", reason="needs the extra [ray]: make test-ray")
 
 # Without the free rejections, so that nearly every candidate is some seconds on a worker.
 SETTINGS = ["--preset", "smoke", "--seed", "3", "--set", "method.max_candidates=14"]
@@ -118,7 +120,7 @@ def _metrics(nodes):
     return text
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ray_exports_the_figures_to_prometheus(cluster, tmp_path):
     ray.init(address=cluster.address)
     nodes = ray.nodes()

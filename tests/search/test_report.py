@@ -19,7 +19,7 @@ from search.store import Candidate, Store
 from tests.search import synthetic_run
 
 _FIGURES = ("progress", "outcomes", "histograms", "anchors", "frontier", "best_layer")
-_NEEDS_GRAPHVIZ = pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz here")
+_NEEDS_GRAPHVIZ = pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz's dot")
 
 
 class _Page(html.parser.HTMLParser):

@@ -1,6 +1,7 @@
 """Every layer of the registry compiles for every TPU generation."""
 
 import functools
+import itertools
 
 import pytest
 import tensorflow as tf
@@ -9,22 +10,17 @@ from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 import evonorm_tf as en
 
 pytest.importorskip("libtpu", reason="needs the extra [tpu]: make test-tpu")
+from tests.tiers import tiered
 from tests.tpu_scripts import tiny_step
 from tpu_scripts import compile_only
 from tpu_scripts.compile_only import CompilationError
 
 TOPOLOGIES = ("v2:2x2", "v3:2x2", "v4:2x2x1", "v5e:2x2", "v5p:2x2x1", "v6e:2x2")
-# Each layer for one generation in the everyday run, and each generation with some layers.
-QUICK = {(name, TOPOLOGIES[i % len(TOPOLOGIES)]) for i, name in enumerate(en.names())}
-
-
-def cases():
-    found = []
-    for name in en.names():
-        for topology in TOPOLOGIES:
-            marks = () if (name, topology) in QUICK else pytest.mark.slow
-            found.append(pytest.param(name, topology, marks=marks))
-    return found
+# Before a merge each generation, with layers of all kinds.
+KINDS = ("bn_relu", "evonorm_b0", "evonorm_b2", "evonorm_s0", "frn", "rs_rej")
+CASES = tiered(
+    itertools.product(en.names(), TOPOLOGIES), slow=[*zip(KINDS, TOPOLOGIES, strict=True)]
+)
 
 
 @functools.lru_cache(maxsize=2)
@@ -32,7 +28,7 @@ def lowered(layer, replicas):
     return tiny_step.lower(layer, replicas)
 
 
-@pytest.mark.parametrize(("layer", "topology"), cases())
+@pytest.mark.parametrize(("layer", "topology"), CASES)
 def test_layer_compiles(layer, topology):
     where = compile_only.parse_topology(topology)
     step = lowered(layer, where.replicas)
@@ -46,8 +42,7 @@ def test_layer_compiles(layer, topology):
     assert 0 < compiled.temporaries < compiled.hbm < where.generation.replica_hbm_bytes
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("topology", ["v3:4x4", "v4:4x4x4"])
+@pytest.mark.parametrize("topology", tiered(["v3:4x4", "v4:4x4x4"], slow=["v3:4x4"]))
 def test_a_pods_step_compiles(topology):
     """Synchronized statistics among all replicas of several hosts included."""
     where = compile_only.parse_topology(topology)

@@ -102,13 +102,13 @@ def connect(address, limit, **environment):
     return done.returncode, done.stderr.strip().splitlines()[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_machine_without_tpu():
     code, said = connect("local", 100)
     assert code == 1 and said.startswith("TrainersError: no TPU can be used: TPUs not found")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_pjrt_without_its_library(tmp_path):
     """TensorFlow itself stops when it is imported, and names the file."""
     library = str(tmp_path / "libtpu.so")
@@ -117,7 +117,7 @@ def test_pjrt_without_its_library(tmp_path):
     assert code == 1 and "does not exist" in said and library in said
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_worker_that_never_answers_ends_the_process():
     """A socket that takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

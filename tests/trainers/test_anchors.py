@@ -6,6 +6,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from evonorm_tf.layers.base import NormAct
+from tests.tiers import tiered
 from trainers.anchors import ANCHORS, build_anchor
 from trainers.models import summary
 
@@ -65,9 +66,12 @@ def test_arguments_of_an_anchor():
         build_anchor("resnet", "bn_relu")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "norm_act"), list(zip(SMALL, ["bn_relu", "evonorm_b0", "evonorm_s0"], strict=True))
+    ("name", "norm_act"),
+    tiered(
+        zip(SMALL, ["bn_relu", "evonorm_b0", "evonorm_s0"], strict=True),
+        slow=[("mobilenet_v2_small", "evonorm_b0")],
+    ),
 )
 def test_small_anchors_learn_the_digits(name, norm_act):
     digits = load_digits()

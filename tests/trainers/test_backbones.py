@@ -13,12 +13,12 @@ from official.vision.modeling.backbones import factory as backbone_factory
 
 import evonorm_tf as en
 from evonorm_tf.layers.base import NormAct
+from tests.tiers import tiered
 from trainers import backbones
 from trainers.backbones import Backbone, EvoEfficientNet, EvoMnasNet, EvoMobileNetV2, EvoResNet
 from trainers.models import summary
 from trainers.norm_act_config import NormActArgs, norm_act_settings
 
-SLOW = pytest.mark.slow
 FAMILIES = {
     "evo_resnet": EvoResNet(depth=18),
     "evo_mobilenet_v2": EvoMobileNetV2(),
@@ -47,9 +47,7 @@ def norm_acts(model):
     return [layer for layer in model.submodules if isinstance(layer, NormAct)]
 
 
-@pytest.mark.parametrize(
-    "family", ["evo_resnet", *(pytest.param(name, marks=SLOW) for name in list(FAMILIES)[1:])]
-)
+@pytest.mark.parametrize("family", tiered(FAMILIES, ["evo_resnet"]))
 def test_each_family_through_the_factory(family):
     model = build(choice(family, norm_act="evonorm_s0"))
     sizes = {level: shape[1] for level, shape in model.output_specs.items()}

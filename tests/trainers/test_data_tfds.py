@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tiers import tiered
 from tests.trainers import tfds_data, tiny
 from trainers import train
 from trainers.configs.classification import DataConfig, ModelConfig
@@ -100,9 +101,7 @@ def test_the_centre_crop_is_seven_eighths_of_the_shorter_side(data_dir):
     np.testing.assert_allclose(found[0], expected, atol=0.01)
 
 
-@pytest.mark.parametrize(
-    "policy", ["", "randaugment", pytest.param("autoaugment", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("policy", tiered(["", "randaugment", "autoaugment"], [""]))
 def test_imagenet_training_images(data_dir, policy):
     config = imagenet_data(data_dir, augment=policy, seed=3)
     dataset = inputs.build_inputs(config, IMAGENET)
@@ -177,12 +176,14 @@ def cifar10_params(data_dir, **trainer):
     return params
 
 
+@pytest.mark.slow
 def test_the_cifar10_experiment_trains_on_prepared_data(data_dir, tmp_path):
     metrics = train.run(cifar10_params(data_dir), "train_and_eval", str(tmp_path))
     assert metrics["images"] == 5
     assert np.isfinite(metrics["validation_loss"])
 
 
+@pytest.mark.slow
 def test_a_corrupt_record_stops_with_a_clear_error(data_dir, tmp_path):
     copy = tmp_path / "data"
     tf.io.gfile.makedirs(str(copy / "cifar10/3.0.2"))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tiers import tiered
 from tests.trainers import processes, test_resume, tiny
 from trainers import train
 from trainers.engine import distribution
@@ -36,9 +37,7 @@ def config(layer, strategy, replicas=1):
     return params
 
 
-@pytest.mark.parametrize(
-    "layer", ["evonorm_b0", pytest.param("evonorm_s0", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("layer", tiered(["evonorm_b0", "evonorm_s0"], slow=["evonorm_b0"]))
 def test_two_replicas_equal_one_device(layer, tmp_path):
     """Synchronized statistics: within 1e-5 of each loss, and of all weights."""
     weights = []
@@ -156,7 +155,7 @@ def test_two_workers_equal_one_device_and_survive_a_kill(tmp_path):
     assert np.isfinite(losses(killed)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_workers_keep_one_best_checkpoint(tmp_path):
     """Also when they are started again, and the chief alone has written the best so far."""
     best = {

@@ -25,6 +25,7 @@ def configs():
     return {name: params for name, params in built.items() if params.kind == "classification"}
 
 
+@pytest.mark.slow
 def test_every_experiment_is_valid_and_survives_yaml(configs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("yaml")
     seen = {}

@@ -14,6 +14,8 @@ from trainers.engine import parameters, restoring
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

@@ -10,6 +10,7 @@ from official.vision.modeling import factory
 from official.vision.modeling.backbones.spinenet import SPINENET_BLOCK_SPECS
 
 from evonorm_tf.layers.base import NormAct
+from tests.tiers import tiered
 from trainers.detection.config import ModelConfig
 from trainers.detection.model import build_maskrcnn
 from trainers.detection.shapes import draw, example
@@ -18,7 +19,7 @@ from trainers.experiments import coco, shapes
 
 # Of table 5: one with statistics of the batch, and EvoNorm-S0's rival.
 OTHERS = ("evonorm_b0", "gn_relu")
-LAYERS = ["evonorm_s0", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
+LAYERS = tiered(["evonorm_s0", *OTHERS], slow=["evonorm_s0"])
 PARTS = ("backbone", "decoder", "rpn_head", "detection_head", "mask_head")
 
 
@@ -170,11 +171,11 @@ def spinenet_kinds():
     return nonlinear + 5, linear  # five levels end in a layer
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("backbone", ["r50_fpn", "spinenet49"])
+@pytest.mark.parametrize("backbone", tiered(["r50_fpn", "spinenet49"], slow=["r50_fpn"]))
 def test_as_many_layers_and_parameters_as_norms_in_tf_models_official(backbone):
     config = coco.config(backbone.replace("49", "96"), "bn_relu").task.model
     config.input_size = [128, 128, 3]
+    config.num_classes = 4  # of 91: both build a loop of non-maximum suppression for each
     config.backbone.spinenet.model_id = "49"
     ours, theirs = build_maskrcnn(config), stock(config)
     assert not batch_normalizations(ours)

@@ -26,7 +26,7 @@ def test_multiply_adds_of_hand_made_layers():
     assert summary.multiply_adds(model, [8, 12, 3]) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_r50_fpn_has_the_papers_parameters_and_multiply_adds():
     base = summary.skeleton("r50_fpn")
     for layer, (parameters, multiply_adds) in summary.PAPER["r50_fpn"].items():
@@ -35,7 +35,7 @@ def test_r50_fpn_has_the_papers_parameters_and_multiply_adds():
         assert 0.5 < multiply_adds - base.multiply_adds / 1e9 < 2.0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_spinenet96_has_the_papers_parameters():
     config = coco.config("spinenet96", "bn_relu").task.model
     config.input_size = [128, 128, 3]  # parameters do not depend on it

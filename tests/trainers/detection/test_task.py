@@ -55,6 +55,7 @@ def evaluate(tmp_path_factory):
     return scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("boxes", "classes", "box_ap", "mask_ap", "ap50"),
     [
@@ -167,7 +168,7 @@ def test_the_export_computes_what_the_model_does(trained, tmp_path, capsys):
         restoring.restore(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_divergence_names_step_and_layer(trained, tmp_path):
     _, params, _ = trained
     wild = params.replace(trainer={"train_steps": 4})
@@ -179,7 +180,7 @@ def test_divergence_names_step_and_layer(trained, tmp_path):
     assert caught.value.layer is not None
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_replicas_train_and_evaluate(trained, tmp_path):
     _, params, _ = trained
     runtime = {"distribution_strategy": "mirrored", "cpu_replicas": 2}
@@ -207,7 +208,7 @@ def command(folder, steps):
     return processes.command("tests.trainers.detection.small", "tiny_maskrcnn", folder, **settings)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_training_goes_on(tmp_path):
     data, folder, steps = small.write(tmp_path / "data"), str(tmp_path / "model"), 12
     stopped_at = processes.killed_at(command(folder, steps), folder, 1, SHAPES=data)

@@ -5,6 +5,7 @@ import tensorflow as tf
 from official.core import exp_factory, task_factory
 from official.modeling import hyperparams
 
+from tests.tiers import tiered
 from tests.trainers import tracing
 from tests.trainers.gan import tiny
 from trainers.engine import parameters
@@ -71,7 +72,6 @@ def trace_a_step(name):
     assert logs["loss"].shape == tf.TensorShape([])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.parametrize("name", tiered(TRACED, slow=TRACED[:1]))
 def test_a_step_is_traced(name, tracing_process):
     tracing_process(trace_a_step, name)

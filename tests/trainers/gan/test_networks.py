@@ -9,6 +9,7 @@ import tensorflow as tf
 import trainers  # noqa: F401
 
 # isort: split
+from tests.tiers import tiered
 from trainers.errors import TrainersError
 from trainers.experiments.biggan import TABLE_6
 from trainers.gan.discriminator import discriminator
@@ -60,7 +61,7 @@ def test_small_networks_have_the_parameters_of_the_description():
     assert trained(discriminator(16, **SMALL)) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_networks_at_128_have_the_published_parameters():
     """Brock et al. 2019, appendix B: 50.4 M and 34.6 M.
 
@@ -79,7 +80,7 @@ def test_the_networks_at_128_have_the_published_parameters():
     assert round(expected / 1e6, 1) == 34.6
 
 
-@pytest.mark.parametrize("resolution", [8, pytest.param(128, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("resolution", tiered([8, 128], [8], []))
 def test_every_resolution_has_its_networks(resolution):
     images = generator(
         resolution,
@@ -102,6 +103,7 @@ def test_an_unknown_resolution_is_an_error():
         generator(20, "bn_relu")
 
 
+@pytest.mark.slow
 def test_swapping_the_layer_changes_nothing_else():
     def others(model):
         return [(v.name, v.shape) for v in model.weights if "norm_act" not in v.name]
@@ -123,7 +125,7 @@ def test_swapping_the_layer_changes_nothing_else():
 
 @pytest.mark.parametrize(
     "layer",
-    ["evonorm_b0", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)],
+    tiered(["evonorm_b0", *OTHERS], slow=["evonorm_b0"]),
 )
 def test_the_gradient_reaches_every_variable(layer):
     model, critic = small_generator(layer), discriminator(16, **SMALL)

@@ -77,6 +77,7 @@ def test_the_average_starts_late_and_is_exponential(stepped):
         np.testing.assert_array_equal(average, weight)
 
 
+@pytest.mark.slow
 def test_the_first_step_is_adam_on_the_hinge_loss():
     """Beginning from zero, Adam without momentum moves each weight by rate * sign."""
     params = tiny.config()
@@ -106,6 +107,7 @@ def test_the_first_step_is_adam_on_the_hinge_loss():
         np.testing.assert_allclose((new - old)[clear], -rate * np.sign(gradient)[clear], rtol=0.02)
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_finite_changes_no_trained_weight():
     params = tiny.config()
     task, model, optimizer = built(params)
@@ -140,14 +142,6 @@ def test_images_are_enlarged_and_scaled():
     found = data.scaled(split.images[:3], model).numpy()
     expected = tf.image.resize(split.images[:3], (16, 16)).numpy() / 8 - 1
     np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A model folder after four steps, and the metrics of its evaluation."""
-    folder = str(tmp_path_factory.mktemp("trained"))
-    params = tiny.config("evonorm_b0")
-    return folder, params, train.run(params, "train_and_eval", folder)
 
 
 @pytest.mark.slow
@@ -198,7 +192,7 @@ def test_a_training_that_goes_on_equals_one_that_never_stopped(trained, tmp_path
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):
     killed, whole, steps = str(tmp_path / "killed"), str(tmp_path / "whole"), 16
 
@@ -255,7 +249,7 @@ def test_data_that_does_not_fit_and_missing_weights_are_errors():
         parameters.check_data(params, "train_and_eval", 1)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_divergence_names_step_and_layer(tmp_path):
     params = tiny.config("pixelnorm_relu")
     params.task.discriminator_optimizer.learning_rate.constant.learning_rate = 1e38

@@ -13,8 +13,6 @@ from trainers.engine import parameters
 from trainers.errors import TrainersError
 from trainers.experiments import biggan
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
@@ -37,6 +35,7 @@ def small_imagenet(data_dir, steps):
     return params
 
 
+@pytest.mark.slow
 def test_the_imagenet_experiment_trains_and_a_corrupt_record_stops_it(data_dir, tmp_path):
     folder = str(tmp_path / "model")
     train.run(small_imagenet(data_dir, 2), "train", folder)
@@ -49,12 +48,14 @@ def test_the_imagenet_experiment_trains_and_a_corrupt_record_stops_it(data_dir, 
         train.run(small_imagenet(data_dir, 40), "train", folder)
 
 
+@pytest.mark.slow
 def test_missing_data_is_an_error(tmp_path):
     params = small_imagenet(tmp_path / "nowhere", 2)
     with pytest.raises(TrainersError, match=r"imagenet2012.*is not prepared"):
         train.run(params, "train", str(tmp_path / "model"))
 
 
+@pytest.mark.nightly
 def test_two_replicas_train_and_evaluate_with_shared_statistics(tmp_path):
     params = tiny.config("evonorm_b0", train_steps=2, validation_interval=2)
     params.runtime.distribution_strategy, params.runtime.cpu_replicas = "mirrored", 2

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
+from tests.tiers import tiered
 from trainers.models import efficientnet, mobilenet_v2, resnet, summary
 
 # Trainable parameters and multiply-adds with batch normalization, as published with the
@@ -32,15 +33,11 @@ PUBLISHED = {
     "efficientnet_b6": (43_040_704, 19_067.6),
     "efficientnet_b7": (66_347_960, 37_745.9),
 }
-EVERY_DAY = ("resnet50_v1", "resnet50_v2", "mobilenet_v2")
+EVERY_DAY = ("resnet50_v2", "mobilenet_v2")
+SLOW = ("resnet50_v1", "resnet50d_v2", "mnasnet_b1_0.5", "efficientnet_b0", "efficientnet_b3")
 
 
-def slow_but(names, every_day):
-    slow = pytest.mark.slow
-    return [name if name in every_day else pytest.param(name, marks=slow) for name in names]
-
-
-@pytest.mark.parametrize("network", slow_but(PUBLISHED, EVERY_DAY))
+@pytest.mark.parametrize("network", tiered(PUBLISHED, EVERY_DAY, SLOW))
 def test_published_counts(network):
     parameters, multiply_adds = PUBLISHED[network]
     assert summary.count(network, "bn_relu").trainable == parameters
@@ -55,8 +52,7 @@ def variables(model):
     return trainable, model.count_params()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("depth", [18, 50])
+@pytest.mark.parametrize("depth", tiered([18, 50], slow=[18]))
 def test_resnet_v1_counts_as_tf_models_official(depth):
     from official.vision.modeling.backbones import resnet as official_resnet
 
@@ -66,16 +62,14 @@ def test_resnet_v1_counts_as_tf_models_official(depth):
     assert (counts.trainable - logits, counts.total - logits) == official
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [0.35, 0.75, 1.4])
+@pytest.mark.parametrize("width", tiered([0.35, 0.75, 1.4], slow=[0.35]))
 def test_mobilenet_v2_counts_as_keras(width):
     shape = (32, 32, 3)
     theirs = tf.keras.applications.MobileNetV2(shape, width, weights=None)
     assert variables(mobilenet_v2(width, input_shape=shape)) == variables(theirs)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("variant", ["b0", "b2"])
+@pytest.mark.parametrize("variant", tiered(["b0", "b2"], slow=["b0"]))
 def test_efficientnet_counts_as_keras(variant):
     build = getattr(tf.keras.applications, f"EfficientNet{variant.upper()}")
     trainable, total = variables(build(weights=None))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tiers import tiered
 from trainers.models import efficientnet, mobilenet_v2
 
 applications = tf.keras.applications
@@ -34,7 +35,7 @@ def copy_weights(theirs, ours):
             new.set_weights(old.get_weights())
 
 
-@pytest.mark.parametrize("size", [64, pytest.param(75, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", tiered([64, 75], slow=[64]))
 def test_mobilenet_v2(size):
     shape = (size, size, 3)
     theirs = applications.MobileNetV2(shape, weights=None, classifier_activation=None)
@@ -46,6 +47,7 @@ def test_mobilenet_v2(size):
     np.testing.assert_allclose(ours(images).numpy(), expected, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_efficientnet_b0():
     theirs = applications.EfficientNetB0(
         weights=None, input_shape=SHAPE, classifier_activation=None

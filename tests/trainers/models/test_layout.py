@@ -8,11 +8,11 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from evonorm_tf.layers.base import NormAct
+from tests.tiers import tiered
 from trainers.models import efficientnet, mnasnet, mobilenet_v2, resnet
 from trainers.models.network import Network, make_divisible
 from trainers.models.resnet import ResNetSpec
 
-SLOW = pytest.mark.slow
 SHAPE = (64, 64, 3)
 TINY = {"num_classes": 3, "input_shape": SHAPE}
 SMALL_RESNET = ResNetSpec((1, 3), filters=(8, 16))
@@ -114,7 +114,7 @@ def test_stochastic_depth_grows_linearly():
 
 @pytest.mark.parametrize(
     "family",
-    [family if "resnet" in family else pytest.param(family, marks=SLOW) for family in BUILDERS],
+    tiered(BUILDERS, ["resnet_v2"]),
 )
 def test_every_kind_of_norm_act(family):
     names = []

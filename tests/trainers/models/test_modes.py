@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
+from tests.tiers import tiered
 from trainers.models import efficientnet, mnasnet, mobilenet_v2, resnet
 from trainers.models.resnet import ResNetSpec
 
 SPEC = ResNetSpec((1, 1), filters=(8, 16))
 SMALL = {"num_classes": 3, "input_shape": (32, 32, 3)}
-SLOW = pytest.mark.slow
 
 
 def resnet_v1(norm_act, **kwargs):
@@ -36,15 +36,16 @@ def small_efficientnet(norm_act, **kwargs):
 
 
 DEEP = [small_mobilenet_v2, small_mnasnet, small_efficientnet]
-BUILDERS = [resnet_v1, resnet_v2, *(pytest.param(builder, marks=SLOW) for builder in DEEP)]
+BUILDERS = tiered([resnet_v1, resnet_v2, *DEEP], [resnet_v2], [resnet_v1, small_efficientnet])
 # Of the deep ones, half a minute of compilation each, one layer.
-COMPILED = [
-    *itertools.product([resnet_v1, resnet_v2], ["evonorm_b0", "evonorm_s0"]),
-    *(
-        pytest.param(builder, norm_act, marks=SLOW)
-        for builder, norm_act in zip(DEEP, ["evonorm_s0", "evonorm_b0", "evonorm_s0"], strict=True)
-    ),
-]
+COMPILED = tiered(
+    [
+        *itertools.product([resnet_v1, resnet_v2], ["evonorm_b0", "evonorm_s0"]),
+        *zip(DEEP, ["evonorm_s0", "evonorm_b0", "evonorm_s0"], strict=True),
+    ],
+    everyday=[(resnet_v2, "evonorm_b0")],
+    slow=[(resnet_v2, "evonorm_s0"), (resnet_v1, "evonorm_b0")],
+)
 
 
 def images(batch=4, shape=(32, 32, 3)):
