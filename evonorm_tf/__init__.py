@@ -2,23 +2,17 @@
 
 Liu, Brock, Simonyan, Le: "Evolving Normalization-Activation Layers", NeurIPS 2020,
 https://arxiv.org/abs/2004.02967.
+
+Graphs and names are there at once. What needs TensorFlow is imported when it is first used,
+and the layers when TensorFlow is: see `keras_registration`.
 """
 
-from evonorm_tf.convert import convert_model
-from evonorm_tf.factory import norm_act_factory
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+from evonorm_tf.keras_registration import follow_keras
 from evonorm_tf.layer_graph import LayerGraph, Node
-from evonorm_tf.layers.batch_norm import BatchNormReLU, BatchNormSiLU
-from evonorm_tf.layers.evonorm_b import EvoNormB0, EvoNormB1, EvoNormB2
-from evonorm_tf.layers.evonorm_s import EvoNormS0, EvoNormS1, EvoNormS2
-from evonorm_tf.layers.graph_layer import GraphLayer
-from evonorm_tf.layers.primitive_layer import PrimitiveLayer
-from evonorm_tf.layers.sample_norm import (
-    FilterResponseNorm,
-    GroupNormReLU,
-    GroupNormSiLU,
-    LayerNormReLU,
-    PixelNormReLU,
-)
 from evonorm_tf.registry import get, names, register
 from evonorm_tf.version import VERSION
 
@@ -48,3 +42,44 @@ __all__ = [
     "norm_act_factory",
     "register",
 ]
+
+_MODULES = frozenset(module.name for module in pkgutil.iter_modules(__path__))
+
+if TYPE_CHECKING:
+    from evonorm_tf.convert import convert_model
+    from evonorm_tf.factory import norm_act_factory
+    from evonorm_tf.layers import (
+        BatchNormReLU,
+        BatchNormSiLU,
+        EvoNormB0,
+        EvoNormB1,
+        EvoNormB2,
+        EvoNormS0,
+        EvoNormS1,
+        EvoNormS2,
+        FilterResponseNorm,
+        GraphLayer,
+        GroupNormReLU,
+        GroupNormSiLU,
+        LayerNormReLU,
+        PixelNormReLU,
+        PrimitiveLayer,
+    )
+else:
+    # Of the public names that need TensorFlow, all others are layers.
+    _HOMES = {"convert_model": "convert", "norm_act_factory": "factory"}
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'layers')}")
+        return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})
+
+
+follow_keras(f"{__name__}.{module}" for module in _MODULES)

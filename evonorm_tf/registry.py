@@ -1,24 +1,18 @@
-"""The registry: a name stands for a layer graph, a Keras layer, or both, which agree."""
+"""The registry: a name stands for a layer graph, a Keras layer, or both, which agree.
+
+Names and graphs are known without TensorFlow, which comes with the first layer.
+"""
 
 import difflib
+import importlib
 import pathlib
 from collections.abc import Callable
-from typing import Any
-
-import tensorflow as tf
+from typing import TYPE_CHECKING, Any
 
 from evonorm_tf.layer_graph import LayerGraph
-from evonorm_tf.layers.batch_norm import BatchNormReLU, BatchNormSiLU
-from evonorm_tf.layers.evonorm_b import EvoNormB0, EvoNormB1, EvoNormB2
-from evonorm_tf.layers.evonorm_s import EvoNormS0, EvoNormS1, EvoNormS2
-from evonorm_tf.layers.graph_layer import GraphLayer
-from evonorm_tf.layers.sample_norm import (
-    FilterResponseNorm,
-    GroupNormReLU,
-    GroupNormSiLU,
-    LayerNormReLU,
-    PixelNormReLU,
-)
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _GRAPHS = pathlib.Path(__file__).parent / "graphs"
 
@@ -26,8 +20,9 @@ _GRAPHS = pathlib.Path(__file__).parent / "graphs"
 class Registry:
     """Names of normalization-activation layers and what they stand for."""
 
-    def __init__(self):
-        self._layers: dict[str, Callable[..., tf.keras.layers.Layer] | None] = {}
+    def __init__(self) -> None:
+        # A string names a class of `evonorm_tf.layers`.
+        self._layers: dict[str, Callable[..., tf.keras.layers.Layer] | str | None] = {}
         self._graphs: dict[str, LayerGraph | None] = {}
 
     def names(self) -> list[str]:
@@ -37,7 +32,7 @@ class Registry:
     def register(
         self,
         name: str,
-        layer: Callable[..., tf.keras.layers.Layer] | None = None,
+        layer: "Callable[..., tf.keras.layers.Layer] | None" = None,
         graph: LayerGraph | None = None,
     ) -> None:
         """Registers a layer class (or function that returns a layer), a graph, or both.
@@ -61,10 +56,9 @@ class Registry:
             raise ValueError(f"`graph` must be a LayerGraph. Received: graph={graph!r}")
         if layer is None and graph is None:
             raise ValueError(f"{name!r} needs a `layer` or a `graph`. Received: neither")
-        self._layers[name] = layer
-        self._graphs[name] = graph
+        self._add(name, layer, graph)
 
-    def get(self, name: str, /, **kwargs: Any) -> tf.keras.layers.Layer:
+    def get(self, name: str, /, **kwargs: Any) -> "tf.keras.layers.Layer":
         """A new layer by name.
 
         Args:
@@ -74,19 +68,25 @@ class Registry:
         Raises:
           ValueError: for an unknown name; lists the known names and the nearest one.
         """
-        self._check(name)
-        layer, graph = self._layers[name], self._graphs[name]
-        return GraphLayer(graph, **kwargs) if layer is None else layer(**kwargs)
+        layer = self.layer_class(name)
+        if layer is None:
+            return _layer_named("GraphLayer")(self._graphs[name], **kwargs)
+        return layer(**kwargs)
 
-    def layer_class(self, name: str) -> Callable[..., tf.keras.layers.Layer] | None:
+    def layer_class(self, name: str) -> "Callable[..., tf.keras.layers.Layer] | None":
         """What `register` got as `layer`. Raises ValueError for an unknown name."""
         self._check(name)
-        return self._layers[name]
+        layer = self._layers[name]
+        return _layer_named(layer) if isinstance(layer, str) else layer
 
     def graph(self, name: str) -> LayerGraph | None:
         """The name's graph, None if it has none. Raises ValueError for an unknown name."""
         self._check(name)
         return self._graphs[name]
+
+    def _add(self, name: str, layer: Any, graph: LayerGraph | None) -> None:
+        self._layers[name] = layer
+        self._graphs[name] = graph
 
     def _check(self, name: str) -> None:
         if name in self._layers:
@@ -98,30 +98,35 @@ class Registry:
         )
 
 
+def _layer_named(name: str) -> Any:
+    """A class of `evonorm_tf.layers`, whose import needs TensorFlow."""
+    return getattr(importlib.import_module("evonorm_tf.layers"), name)
+
+
 def _builtin() -> Registry:
     registry = Registry()
     fused_with_graph = {
-        "evonorm_b0": EvoNormB0,
-        "evonorm_b1": EvoNormB1,
-        "evonorm_b2": EvoNormB2,
-        "evonorm_s0": EvoNormS0,
-        "evonorm_s1": EvoNormS1,
-        "evonorm_s2": EvoNormS2,
+        "evonorm_b0": "EvoNormB0",
+        "evonorm_b1": "EvoNormB1",
+        "evonorm_b2": "EvoNormB2",
+        "evonorm_s0": "EvoNormS0",
+        "evonorm_s1": "EvoNormS1",
+        "evonorm_s2": "EvoNormS2",
     }
     # Their gamma and beta come before the activation, where the search space has none.
     fused_alone = {
-        "bn_relu": BatchNormReLU,
-        "bn_silu": BatchNormSiLU,
-        "gn_relu": GroupNormReLU,
-        "gn_silu": GroupNormSiLU,
-        "frn": FilterResponseNorm,
-        "ln_relu": LayerNormReLU,
-        "pixelnorm_relu": PixelNormReLU,
+        "bn_relu": "BatchNormReLU",
+        "bn_silu": "BatchNormSiLU",
+        "gn_relu": "GroupNormReLU",
+        "gn_silu": "GroupNormSiLU",
+        "frn": "FilterResponseNorm",
+        "ln_relu": "LayerNormReLU",
+        "pixelnorm_relu": "PixelNormReLU",
     }
     for name, layer in fused_alone.items():
-        registry.register(name, layer)
+        registry._add(name, layer, None)
     for path in sorted(_GRAPHS.glob("*.json")):
-        registry.register(path.stem, fused_with_graph.get(path.stem), LayerGraph.load(path))
+        registry._add(path.stem, fused_with_graph.get(path.stem), LayerGraph.load(path))
     return registry
 
 

@@ -16,7 +16,7 @@ ALLOWED = {
 }
 TOP_LEVEL = {*ALLOWED, "tests", "benchmarks"}
 # Of what evonorm_tf imports, all but the standard library.
-EVONORM_TF_NEEDS = {"tensorflow", "numpy", "google", "evonorm_tf"}
+EVONORM_TF_NEEDS = {"tensorflow", "numpy", "google", "wrapt", "evonorm_tf"}
 
 
 def modules(package):
