@@ -6,20 +6,18 @@ Writes train.tfrecord, validation.tfrecord and test.tfrecord, examples in the fo
 tf-models-official's COCO. The same images every time.
 """
 
-import os
-
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import command
+from trainers.detection import files
 
-# isort: split
+if __name__ == "__main__":
+    flags.DEFINE_string("output_dir", files.FOLDER, "Folder to write.")
+    command.run_module("trainers.detection.shapes", lambda _: files.new(flags.FLAGS.output_dir))
+
 import numpy as np
 import tensorflow as tf
 
-from trainers import command
-from trainers.errors import TrainersError
-
-FOLDER = "runs/shapes"
 CLASSES = ("circle", "rectangle", "triangle")  # labels 1, 2, 3
 SIDE, MOST_OBJECTS = 64, 4
 TRAIN_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 1000, 100, 500
@@ -43,10 +41,7 @@ def write(output_dir: str, counts: dict[str, int] | None = None) -> None:
         "validation": VALIDATION_IMAGES,
         "test": TEST_IMAGES,
     }
-    paths = {split: os.path.join(output_dir, f"{split}.tfrecord") for split in counts}
-    there = [path for path in paths.values() if tf.io.gfile.exists(path)]
-    if there:
-        raise TrainersError(f"`output_dir` must not have {', '.join(there)} yet")
+    paths = files.new(output_dir, counts, tf.io.gfile.exists)
     tf.io.gfile.makedirs(output_dir)
     for split, count in counts.items():
         rng = np.random.default_rng(_SEEDS[split])
@@ -141,8 +136,3 @@ def _floats(values) -> tf.train.Feature:
 def main(_) -> None:
     """Writes what the flags say."""
     write(flags.FLAGS.output_dir)
-
-
-if __name__ == "__main__":
-    flags.DEFINE_string("output_dir", FOLDER, "Folder to write.")
-    command.run("trainers.detection.shapes", main)
