@@ -3,8 +3,9 @@
 python -m trainers.experiments [--match=TEXT] [--commands]
 """
 
-from absl import app, flags
+from absl import flags
 
+from trainers import command
 from trainers.experiments import EXPERIMENTS
 
 _MATCH = flags.DEFINE_string("match", "", "Only names that contain this text.")
@@ -26,4 +27,4 @@ def main(_) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.run("trainers.experiments", main)

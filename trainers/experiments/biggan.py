@@ -4,21 +4,12 @@ What neither the paper's text nor BigGAN's (Brock et al. 2019, appendices B and 
 marked "ours".
 """
 
-import functools
-
 from trainers.configs.classification import DataConfig
-from trainers.experiments.registry import Experiment, add
+from trainers.experiments.catalogue import TABLE_6
 from trainers.gan.configs import GanConfig, GanExperimentConfig, GanModelConfig, adam
 
-# Table 6: Inception Score and FID, medians of three seeds, and the best where it is given.
-TABLE_6 = {
-    "bn_relu": "IS 118.77 (best 124.01), FID 7.85 (best 7.29)",
-    "evonorm_b0": "IS 101.13 (best 113.63), FID 6.91 (best 5.87)",
-    "gn_relu": "IS 99.09, FID 8.14",
-    "ln_relu": "IS 91.56, FID 8.35",
-    "pixelnorm_relu": "IS 88.58, FID 10.41",
-    "evonorm_s0": "IS 104.64 (best 113.96), FID 6.86 (best 6.26)",
-}
+__all__ = ["TABLE_6", "digits", "imagenet"]
+
 _DIGITS_STEPS, _DIGITS_BATCH = 1200, 32
 
 
@@ -88,24 +79,3 @@ def digits(layer: str) -> GanExperimentConfig:
     trainer.checkpoint_interval = trainer.validation_interval = 400
     trainer.max_to_keep = 1
     return params
-
-
-for _layer, _figure in TABLE_6.items():
-    add(
-        Experiment(
-            f"imagenet_biggan_deep_{_layer}",
-            functools.partial(imagenet, _layer),
-            "table 6",
-            _figure,
-            "128 TPU v3 cores (16 images each)",
-        )
-    )
-for _layer in TABLE_6:
-    add(
-        Experiment(
-            f"digits_biggan_{_layer}",
-            functools.partial(digits, _layer),
-            hardware="one CPU core, minutes",
-            status="see docs/gan.md",
-        )
-    )

@@ -1,7 +1,5 @@
 """CIFAR-10 proxies: the paper's anchors, trained as in its search (appendices B and C)."""
 
-import functools
-
 import evonorm_tf as en
 from evonorm_tf.layers.parts import BatchStatistics
 from trainers.configs.classification import (
@@ -12,10 +10,7 @@ from trainers.configs.classification import (
     ModelConfig,
     OptimizationConfig,
 )
-from trainers.experiments.digits import LAYERS
-from trainers.experiments.registry import Experiment, add
 
-ANCHORS = ("resnet50_cifar", "mobilenet_v2_cifar", "efficientnet_b0_cifar")
 _MEAN = [125.3, 123.0, 113.9]
 _STDDEV = [63.0, 62.1, 66.7]
 _BATCH_SIZE, _CROP = 128, 24
@@ -67,18 +62,3 @@ def uses_batch(layer: str) -> bool:
     Nothing is built, since an operation before the distribution strategy would forbid it.
     """
     return isinstance(en.get(layer), BatchStatistics)
-
-
-def _add_all() -> None:
-    for anchor in ANCHORS:
-        for layer in LAYERS:
-            add(
-                Experiment(
-                    f"cifar10_{anchor}_{layer}",
-                    functools.partial(config, anchor, layer),
-                    hardware="one GPU or TPU core, under an hour",
-                )
-            )
-
-
-_add_all()

@@ -3,32 +3,11 @@
 What neither the paper's text nor its appendix says is marked "ours".
 """
 
-import functools
-
 from official.modeling import optimization
 
 from trainers.detection.config import DataConfig, ExperimentConfig, Parser, TaskConfig
-from trainers.experiments.registry import Experiment, add
 
-# Box AP / mask AP.
-TABLE_5 = {
-    "r50_fpn": {
-        "bn_relu": "42.1 / 37.8",
-        "bn_silu": "43.1 / 38.4",
-        "evonorm_b0": "44.0 / 39.5",
-        "gn_relu": "42.7 / 38.4",
-        "evonorm_s0": "43.6 / 39.4",
-    },
-    "spinenet96": {
-        "bn_relu": "47.1 / 41.5",
-        "bn_silu": "47.6 / 42.0",
-        "evonorm_b0": "48.0 / 42.4",
-        "gn_relu": "45.7 / 41.0",
-        "evonorm_s0": "47.5 / 42.1",
-    },
-}
 VALIDATION_IMAGES, EVALUATED_AT_ONCE = 5000, 8
-_HARDWARE = "8 TPU cores (8 images each)"
 _STEPS, _DROPS = 135000, (120000, 125000)
 _RATE, _WARMUP_STEPS, _WARMUP_RATE = 0.1, 500, 0.0067
 
@@ -97,14 +76,3 @@ def _optimizer() -> optimization.OptimizationConfig:
             },
         }
     )
-
-
-def _add_all() -> None:
-    for backbone, figures in TABLE_5.items():
-        for layer, figure in figures.items():
-            name = f"coco_maskrcnn_{backbone}_{layer}"
-            build = functools.partial(config, backbone, layer)
-            add(Experiment(name, build, "table 5", f"{figure} (box AP / mask AP)", _HARDWARE))
-
-
-_add_all()

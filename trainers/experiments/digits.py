@@ -4,8 +4,6 @@ Thirteen layers, at 4, 16 and 128 images a step, with the learning rate scaled l
 equally many epochs, as in the paper's study of batch sizes.
 """
 
-import functools
-
 from trainers.configs.classification import (
     ClassificationConfig,
     DataConfig,
@@ -14,30 +12,14 @@ from trainers.configs.classification import (
     ModelConfig,
     OptimizationConfig,
 )
-from trainers.experiments.registry import Experiment, add
+from trainers.experiments.catalogue import BATCH_SIZES, LAYERS
 
-LAYERS = (
-    "bn_relu",
-    "bn_silu",
-    "gn_relu",
-    "gn_silu",
-    "frn",
-    "ln_relu",
-    "pixelnorm_relu",
-    "evonorm_b0",
-    "evonorm_b1",
-    "evonorm_b2",
-    "evonorm_s0",
-    "evonorm_s1",
-    "evonorm_s2",
-)
-BATCH_SIZES = (4, 16, 128)
-NETWORKS = ("resnet_small", "mobilenet_v2_small", "efficientnet_small")
+__all__ = ["BATCH_SIZES", "EPOCHS", "LAYERS", "TRAIN_IMAGES", "config"]
+
 TRAIN_IMAGES, EPOCHS = 1077, 10
 # Of the training pixels, which go from 0 to 16.
 _MEAN, _STDDEV = 4.874, 6.016
 _RATE_PER_128 = 0.1
-_HARDWARE, _STUDY = "one CPU core, seconds", "see docs/trainers/digits.md"
 # The paper's 32 groups are of 64 to 2048 channels. Here are 8 to 64, where 32 groups would
 # mostly be of one channel each, another layer.
 _GROUPS = 4
@@ -84,29 +66,3 @@ def _optimizer(rate: float, steps: int) -> OptimizationConfig:
             "warmup": {"type": "linear", "linear": {"warmup_steps": steps // EPOCHS}},
         }
     )
-
-
-def _add_all() -> None:
-    for network in NETWORKS:
-        for layer in LAYERS:
-            add(
-                Experiment(
-                    f"digits_{network}_{layer}",
-                    functools.partial(config, layer, 128, network),
-                    hardware=_HARDWARE,
-                    status=_STUDY if network == NETWORKS[0] else "not yet run",
-                )
-            )
-    for layer in LAYERS:
-        for batch_size in BATCH_SIZES[:-1]:
-            add(
-                Experiment(
-                    f"digits_resnet_small_{layer}_batch{batch_size}",
-                    functools.partial(config, layer, batch_size),
-                    hardware=_HARDWARE,
-                    status=_STUDY,
-                )
-            )
-
-
-_add_all()

@@ -13,11 +13,14 @@ import json
 import pathlib
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import command
 
-# isort: split
+if __name__ == "__main__":
+    flags.DEFINE_string("output_dir", "runs/digits_study", "Where the results go.")
+    command.run_module("trainers.experiments.digits_study")
+
 import tensorflow as tf
 
 from trainers.engine import networks
@@ -26,8 +29,6 @@ from trainers.engine.trainer import Trainer
 from trainers.experiments import digits, digits_report
 
 SEEDS = (0, 1, 2)
-
-_OUTPUT = flags.DEFINE_string("output_dir", "runs/digits_study", "Where the results go.")
 
 
 def run(output: pathlib.Path) -> None:
@@ -90,8 +91,4 @@ def main(_) -> None:
     """Runs the study on one thread."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    run(pathlib.Path(_OUTPUT.value))
-
-
-if __name__ == "__main__":
-    app.run(main)
+    run(pathlib.Path(flags.FLAGS.output_dir))

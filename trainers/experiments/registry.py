@@ -1,12 +1,13 @@
-"""What an experiment is, and the list of all."""
+"""What an experiment is, and the list of all. Needs no TensorFlow until one is built."""
 
 import dataclasses
 import functools
+import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from official.core import exp_factory
-
-from trainers.configs.experiment import ExperimentConfig
+if TYPE_CHECKING:
+    from trainers.configs.experiment import ExperimentConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Experiment:
     """
 
     name: str
-    build: Callable[[], ExperimentConfig]
+    build: Callable[[], "ExperimentConfig"]
     table: str = ""
     figure: str = ""
     hardware: str = ""
@@ -55,15 +56,28 @@ def add(experiment: Experiment) -> None:
     EXPERIMENTS[experiment.name] = experiment
 
 
+def made_by(module: str, function: str, *arguments: Any) -> Callable[[], "ExperimentConfig"]:
+    """An experiment's `build`: a call of a function in a module of this package.
+
+    The module is imported at that call, since configurations need TensorFlow.
+    """
+    return functools.partial(_make, f"{__package__}.{module}", function, *arguments)
+
+
+def _make(module: str, function: str, *arguments: Any) -> "ExperimentConfig":
+    return getattr(importlib.import_module(module), function)(*arguments)
+
+
 @functools.cache
 def register_all() -> None:
     """Makes all experiments known to tf-models-official; once a process."""
+    register = importlib.import_module("official.core.exp_factory").register_config_factory
     for experiment in EXPERIMENTS.values():
-        exp_factory.register_config_factory(experiment.name)(_factory(experiment))
+        register(experiment.name)(_factory(experiment))
 
 
-def _factory(experiment: Experiment) -> Callable[[], ExperimentConfig]:
-    def factory() -> ExperimentConfig:
+def _factory(experiment: Experiment) -> Callable[[], "ExperimentConfig"]:
+    def factory() -> "ExperimentConfig":
         return experiment.build()
 
     factory.__doc__ = experiment.record

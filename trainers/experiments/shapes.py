@@ -3,15 +3,11 @@
 The data is made by `python -m trainers.detection.shapes`.
 """
 
-import functools
-
 from official.modeling import optimization
 
-from trainers.detection import shapes
+from trainers.detection import files, shapes
 from trainers.detection.config import DataConfig, ExperimentConfig, ModelConfig, TaskConfig
-from trainers.experiments.registry import Experiment, add
 
-LAYERS = ("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0")
 STEPS = 2500
 _BATCH_SIZE, _RATE = 2, 0.02
 # As for the digits: the paper's 32 groups are of more channels than there are here.
@@ -27,7 +23,7 @@ def config(layer: str) -> ExperimentConfig:
     task = TaskConfig(
         model=model,
         train_data=DataConfig(
-            input_path=f"{shapes.FOLDER}/train.tfrecord",
+            input_path=f"{files.FOLDER}/train.tfrecord",
             is_training=True,
             global_batch_size=_BATCH_SIZE,
             dtype="float32",
@@ -35,7 +31,7 @@ def config(layer: str) -> ExperimentConfig:
             seed=0,
         ),
         validation_data=DataConfig(
-            input_path=f"{shapes.FOLDER}/validation.tfrecord",
+            input_path=f"{files.FOLDER}/validation.tfrecord",
             global_batch_size=8,
             dtype="float32",
             drop_remainder=False,
@@ -91,13 +87,3 @@ def _optimizer() -> optimization.OptimizationConfig:
             "warmup": {"type": "linear", "linear": {"warmup_steps": 100}},
         }
     )
-
-
-def _add_all() -> None:
-    for layer in LAYERS:
-        build = functools.partial(config, layer)
-        hardware, status = "one CPU core, minutes", "see docs/detection.md"
-        add(Experiment(f"shapes_maskrcnn_{layer}", build, hardware=hardware, status=status))
-
-
-_add_all()

@@ -1,9 +1,6 @@
 """The paper's tables 3, 4, 7 and 8: every cell a named experiment with its figure."""
 
-import functools
-
-from trainers.experiments import imagenet
-from trainers.experiments.registry import Experiment, add
+from trainers.experiments.registry import Experiment, add, made_by
 
 _THIRTY_TWO = "32 TPU cores (128 images each; 64 for EfficientNet-B5)"
 
@@ -52,14 +49,14 @@ def _resnet(layer: str, setting: str, batch_size: int, table: str, figure: str) 
         "" if batch_size == 1024 else f"batch{batch_size}",
     ]
     hardware = f"8 TPU cores ({batch_size // 8} images each)"
-    build = functools.partial(imagenet.resnet50, layer, batch_size, setting)
+    build = made_by("imagenet", "resnet50", layer, batch_size, setting)
     add(Experiment("_".join(filter(None, parts)), build, table, figure, hardware))
 
 
 def _mobilenet(layer: str, batch_size: int, table: str, figure: str) -> None:
     """MobileNetV2 as in the batch-independent tables, at 0.03 per 256 images."""
     suffix = "" if batch_size == 4096 else f"_batch{batch_size}"
-    build = functools.partial(imagenet.mobile, "mobilenet_v2", layer, batch_size, 0.03)
+    build = made_by("imagenet", "mobile", "mobilenet_v2", layer, batch_size, 0.03)
     hardware = f"32 TPU cores ({batch_size // 32} images each)"
     add(Experiment(f"imagenet_mobilenet_v2_lr03_{layer}{suffix}", build, table, figure, hardware))
 
@@ -69,13 +66,13 @@ def _add_table_3() -> None:
         for setting, figure in zip(SETTINGS, figures[:4], strict=True):
             _resnet(layer, setting, 1024, "table 3", figure)
         others = {
-            "mobilenet_v2": functools.partial(imagenet.mobile, "mobilenet_v2", layer),
-            "mnasnet_b1": functools.partial(imagenet.mobile, "mnasnet_b1", layer),
-            "efficientnet_b0": functools.partial(
-                imagenet.efficientnet, "efficientnet_b0", layer, 224, 4096
+            "mobilenet_v2": made_by("imagenet", "mobile", "mobilenet_v2", layer),
+            "mnasnet_b1": made_by("imagenet", "mobile", "mnasnet_b1", layer),
+            "efficientnet_b0": made_by(
+                "imagenet", "efficientnet", "efficientnet_b0", layer, 224, 4096
             ),
-            "efficientnet_b5": functools.partial(
-                imagenet.efficientnet, "efficientnet_b5", layer, 456, 2048
+            "efficientnet_b5": made_by(
+                "imagenet", "efficientnet", "efficientnet_b5", layer, 456, 2048
             ),
         }
         for (network, build), figure in zip(others.items(), figures[4:], strict=True):
