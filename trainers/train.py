@@ -7,24 +7,24 @@ Flags are tf-models-official's: --mode is train, eval, train_and_eval or continu
 that was stopped goes on from its last checkpoint when the same command is given again.
 """
 
-from absl import flags
+from trainers.experiments.arguments import MODES, command_line
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+if __name__ == "__main__":
+    command_line()
 
-# isort: split
 import numpy as np
-from official.common import flags as tfm_flags
+from absl import flags
 from official.core import task_factory, train_utils
 from official.modeling import performance
 from official.vision.utils.summary_manager import maybe_build_eval_summary_manager as _summaries
 
-from trainers import command, experiments
+from trainers import experiments
 from trainers.configs.experiment import ExperimentConfig
 from trainers.engine import distribution, parameters
 from trainers.engine.runner import Runner
 from trainers.errors import TrainersError
 
-MODES = ("train", "eval", "train_and_eval", "continuous_eval")
+__all__ = ["LastEvaluation", "command_line", "main", "run"]
 
 
 def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]:
@@ -79,14 +79,3 @@ def main(_) -> None:
     metrics = run(parameters.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
     for name, value in sorted(metrics.items()):
         print(f"{name:20} {value:.6g}")
-
-
-def command_line() -> None:
-    """Runs what the command line says."""
-    tfm_flags.define_flags()
-    flags.mark_flags_as_required(["experiment", "mode", "model_dir"])
-    command.run("trainers.train", main)
-
-
-if __name__ == "__main__":
-    command_line()

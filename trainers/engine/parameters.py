@@ -9,11 +9,12 @@ import yaml
 from official.core import train_utils
 from official.modeling.hyperparams import params_dict
 
+from trainers import checks
 from trainers.configs.experiment import ExperimentConfig
 from trainers.data.sharding import check_divides
 from trainers.engine.kinds import KINDS
 from trainers.errors import TrainersError
-from trainers.experiments import EXPERIMENTS
+from trainers.experiments import EXPERIMENTS, arguments, keys, overrides
 
 # Inherited from tf-models-official and not read here: setting one is an error.
 _UNREAD = (
@@ -41,15 +42,12 @@ def parse(flags: Any) -> ExperimentConfig:
       TrainersError: for an unknown experiment or key, a key that nothing reads, or values
         that do not go together.
     """
-    if flags.experiment not in EXPERIMENTS:
-        raise TrainersError(
-            "`experiment` must be one of those that `python -m trainers.experiments` lists. "
-            f"Received: experiment={flags.experiment!r}"
-        )
+    arguments.check_name(flags.experiment)
+    arguments.check_keys(flags, keys.tree_of(EXPERIMENTS[flags.experiment].build()))
     try:
         params = train_utils.ExperimentParser(flags).parse()
     except (LookupError, TypeError, yaml.YAMLError, tf.errors.NotFoundError) as error:
-        raise TrainersError(f"the configuration cannot be used: {error}") from error
+        raise overrides.unusable(error) from error
     check(params)
     params.lock()
     return params
@@ -59,8 +57,7 @@ def load(path: str) -> ExperimentConfig:
     """The configuration in a model folder's params.yaml."""
     try:
         with tf.io.gfile.GFile(path) as file:
-            # Folders from before there were kinds name none.
-            kind = yaml.safe_load(file).get("kind", "classification")
+            kind = checks.kind_of(yaml.safe_load(file))
         return params_dict.override_params_dict(KINDS[kind].config(), path, is_strict=True)
     except (
         AttributeError,
@@ -69,7 +66,7 @@ def load(path: str) -> ExperimentConfig:
         yaml.YAMLError,
         tf.errors.NotFoundError,
     ) as error:
-        raise TrainersError(f"{path} is no configuration of this project: {error}") from error
+        raise checks.no_configuration(path, error) from error
 
 
 def check(params: ExperimentConfig) -> None:

@@ -5,6 +5,7 @@ import os
 import tensorflow as tf
 from official.core import task_factory
 
+from trainers import checks
 from trainers.configs.experiment import ExperimentConfig
 from trainers.engine import parameters
 from trainers.engine.base import EngineTask
@@ -44,10 +45,7 @@ def restore(
 def check_kind(params: ExperimentConfig, kind: str, model_dir: str) -> None:
     """Raises TrainersError for a model folder of another kind of experiment."""
     if params.kind != kind:
-        raise TrainersError(
-            f"`model_dir` must hold an experiment of {kind}, not of {params.kind}. "
-            f"Received: model_dir={model_dir}"
-        )
+        raise checks.wrong_kind(params.kind, kind, model_dir)
 
 
 def newest(model_dir: str) -> str:
@@ -55,5 +53,5 @@ def newest(model_dir: str) -> str:
     folders = (os.path.join(model_dir, "ema_checkpoints"), model_dir)
     found = next(filter(None, map(tf.train.latest_checkpoint, folders)), None)
     if found is None:
-        raise TrainersError(f"`model_dir` holds no checkpoint. Received: model_dir={model_dir}")
+        raise checks.no_checkpoint(model_dir)
     return found
