@@ -10,12 +10,16 @@ import json
 
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import checks, command
 
-# isort: split
+if __name__ == "__main__":
+    command.define_model_flags()
+    flags.DEFINE_string("split", "", "Another split than the model's validation data.")
+    flags.DEFINE_string("data_dir", "", "Where TFDS keeps its data.")
+    command.run_module("trainers.evaluate", checks.trained_model())
+
 import tensorflow as tf
 
-from trainers import command
 from trainers.data import inputs
 from trainers.engine import restoring
 
@@ -50,10 +54,3 @@ def main(_) -> None:
     values = flags.FLAGS
     metrics = evaluate(values.model_dir, values.split, values.data_dir, values.checkpoint)
     print(json.dumps(metrics, indent=2))
-
-
-if __name__ == "__main__":
-    command.define_model_flags()
-    flags.DEFINE_string("split", "", "Another split than the model's validation data.")
-    flags.DEFINE_string("data_dir", "", "Where TFDS keeps its data.")
-    command.run("trainers.evaluate", main)

@@ -16,13 +16,15 @@ import os
 
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import checks, command
 
-# isort: split
+if __name__ == "__main__":
+    command.define_export_flags()
+    command.run_module("trainers.export", checks.trained_model())
+
 import numpy as np
 import tensorflow as tf
 
-from trainers import command
 from trainers.configs.classification import ExperimentConfig
 from trainers.data import augment
 from trainers.engine import restoring
@@ -129,8 +131,3 @@ def _compare(params: ExperimentConfig, serving: Serving, saved_model: str, keras
 def main(_) -> None:
     """Exports what the flags say."""
     export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)
-
-
-if __name__ == "__main__":
-    command.define_export_flags()
-    command.run("trainers.export", main)

@@ -8,16 +8,18 @@ line for each file: its name, then classes with their probabilities, the likelie
 
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import checks, command
 
-# isort: split
+if __name__ == "__main__":
+    command.define_model_flags()
+    flags.DEFINE_integer("top", 5, "How many classes to print.")
+    command.run_module("trainers.predict", checks.trained_model(), checks.images)
+
 import numpy as np
 import tensorflow as tf
 
-from trainers import command
 from trainers.data import augment
 from trainers.engine import restoring
-from trainers.errors import TrainersError
 
 
 def predict(model_dir: str, files: list[str], checkpoint: str = "") -> np.ndarray:
@@ -46,7 +48,7 @@ def _decoded(file: str, channels: int) -> tf.Tensor:
     try:
         return tf.io.decode_image(tf.io.read_file(file), channels, expand_animations=False)
     except tf.errors.OpError as error:
-        raise TrainersError(f"{file} cannot be read as an image: {error.message}") from error
+        raise checks.no_image(file, error.message) from error
 
 
 def main(arguments: list[str]) -> None:
@@ -56,9 +58,3 @@ def main(arguments: list[str]) -> None:
     for file, row in zip(files, probabilities, strict=True):
         likeliest = np.argsort(-row)[: flags.FLAGS.top]
         print(file, *(f"{label}:{row[label]:.4f}" for label in likeliest))
-
-
-if __name__ == "__main__":
-    command.define_model_flags()
-    flags.DEFINE_integer("top", 5, "How many classes to print.")
-    command.run("trainers.predict", main)

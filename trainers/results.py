@@ -13,12 +13,14 @@ import pathlib
 
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import checks, command
 
-# isort: split
+if __name__ == "__main__":
+    flags.DEFINE_string("output_dir", "", "Where to write results.md and curves.png.")
+    command.run_module("trainers.results", checks.model_folders())
+
 import tensorflow as tf
 
-from trainers import command
 from trainers.configs.classification import ExperimentConfig
 from trainers.engine import parameters, restoring
 from trainers.errors import TrainersError
@@ -144,8 +146,3 @@ def main(arguments: list[str]) -> None:
         output.mkdir(parents=True, exist_ok=True)
         (output / "results.md").write_text(table(runs), encoding="utf-8")
         plot(runs, output / "curves.png")
-
-
-if __name__ == "__main__":
-    flags.DEFINE_string("output_dir", "", "Where to write results.md and curves.png.")
-    command.run("trainers.results", main)

@@ -13,14 +13,16 @@ import os
 
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import checks, command
 
-# isort: split
+if __name__ == "__main__":
+    command.define_export_flags()
+    command.run_module("trainers.detection.export", checks.trained_model("maskrcnn"))
+
 import numpy as np
 import tensorflow as tf
 from official.vision.serving import detection
 
-from trainers import command
 from trainers.engine import restoring
 from trainers.errors import TrainersError
 
@@ -55,8 +57,3 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
 def main(_) -> None:
     """Exports what the flags say."""
     export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)
-
-
-if __name__ == "__main__":
-    command.define_export_flags()
-    command.run("trainers.detection.export", main)

@@ -13,13 +13,16 @@ from typing import Any
 
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import checks, command
 
-# isort: split
+if __name__ == "__main__":
+    flags.DEFINE_string("output_dir", None, "Where to write. Required.", required=True)
+    command.run_module("trainers.detection.report", checks.model_folders("maskrcnn"))
+
 import numpy as np
 from official.vision.ops import mask_ops, preprocess_ops
 
-from trainers import command, results
+from trainers import results
 from trainers.engine import restoring
 from trainers.errors import TrainersError
 
@@ -143,8 +146,3 @@ def main(arguments: list[str]) -> None:
     """Prints the table and writes the files."""
     folders = command.named(arguments, "model folder")
     print(report(folders, pathlib.Path(flags.FLAGS.output_dir)), end="")
-
-
-if __name__ == "__main__":
-    flags.DEFINE_string("output_dir", None, "Where to write.", required=True)
-    command.run("trainers.detection.report", main)

@@ -9,9 +9,11 @@ include those of the norm-act layers, whose count it does not define.
 
 import functools
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import command
 
-# isort: split
+if __name__ == "__main__":
+    command.run_module("trainers.detection.summary")
+
 import numpy as np
 import tensorflow as tf
 
@@ -102,5 +104,6 @@ def table() -> list[list[str]]:
     return rows
 
 
-if __name__ == "__main__":
+def main(_) -> None:
+    """Prints the table."""
     print(markdown(table()))

@@ -1,7 +1,6 @@
 """Networks by name, as a configuration asks for them."""
 
 import inspect
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import tensorflow as tf
 import evonorm_tf as en
 from evonorm_tf.factory import NormAct
 from evonorm_tf.layers.graph_layer import GraphLayer
-from trainers import models
+from trainers import models, names
 from trainers.anchors import ANCHORS
 from trainers.configs.classification import ModelConfig
 from trainers.errors import TrainersError
@@ -43,10 +42,7 @@ def build_network(config: ModelConfig) -> tf.keras.Model:
       TrainersError: for an unknown network or layer, or an argument the network has not.
     """
     if config.network not in NETWORKS:
-        known = ", ".join(NETWORKS)
-        raise TrainersError(
-            f"`task.model.network` must be one of {known}. Received: network={config.network!r}"
-        )
+        raise names.unknown_network(config.network, NETWORKS)
     builder, arguments = NETWORKS[config.network]
     arguments = {**arguments, "width": config.width * arguments.get("width", 1.0)}
     for name in ("dropout", "stochastic_depth"):
@@ -76,16 +72,8 @@ def layer_of(norm_act: str) -> NormAct:
     Raises:
       TrainersError: for neither.
     """
-    if norm_act in en.names():
-        return norm_act
-    if not norm_act.endswith(".json"):
-        raise TrainersError(
-            "`task.model.norm_act` must be the path of a layer graph (.json) or one of "
-            f"{', '.join(en.names())}. Received: norm_act={norm_act!r}"
-        )
-    if not os.path.isfile(norm_act):
-        raise TrainersError(f"`task.model.norm_act`: there is no file {norm_act}")
-    return en.LayerGraph.load(norm_act)
+    names.check_layer(norm_act)
+    return norm_act if norm_act in en.names() else en.LayerGraph.load(norm_act)
 
 
 def layer_arguments(norm_act: NormAct, config: Any) -> dict[str, Any]:

@@ -9,12 +9,14 @@ import pathlib
 
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import checks, command
 
-# isort: split
+if __name__ == "__main__":
+    flags.DEFINE_string("output_dir", "docs/gan", "Where to write.")
+    command.run_module("trainers.gan.digits_report", checks.model_folders("gan"))
+
 import numpy as np
 
-from trainers import command
 from trainers.data import image_data
 from trainers.engine import parameters, restoring
 from trainers.errors import TrainersError
@@ -85,8 +87,3 @@ def main(arguments: list[str]) -> None:
     (output / "digits.json").write_text(text + "\n", encoding="utf-8")
     (output / "digits.md").write_text(table(runs, real), encoding="utf-8")
     print(table(runs, real), end="")
-
-
-if __name__ == "__main__":
-    flags.DEFINE_string("output_dir", "docs/gan", "Where to write.")
-    command.run("trainers.gan.digits_report", main)

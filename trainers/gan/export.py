@@ -13,13 +13,16 @@ import os
 
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import checks, command
 
-# isort: split
+if __name__ == "__main__":
+    command.define_export_flags()
+    flags.DEFINE_float("truncation", None, "Another truncation than the configuration's.")
+    command.run_module("trainers.gan.export", checks.trained_model("gan"))
+
 import numpy as np
 import tensorflow as tf
 
-from trainers import command
 from trainers.engine import restoring
 from trainers.errors import TrainersError
 from trainers.gan import sampling
@@ -104,9 +107,3 @@ def main(_) -> None:
     """Exports what the flags say."""
     values = flags.FLAGS
     export(values.model_dir, values.export_dir, values.checkpoint, values.truncation)
-
-
-if __name__ == "__main__":
-    command.define_export_flags()
-    flags.DEFINE_float("truncation", None, "Another truncation than the configuration's.")
-    command.run("trainers.gan.export", main)

@@ -6,17 +6,25 @@ Writes one PNG with a column for each class, or for the first ten of more; --row
 each. Small images are enlarged.
 """
 
-import os
-
 from absl import flags
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+from trainers import checks, command
 
-# isort: split
+if __name__ == "__main__":
+    command.define_model_flags()
+    flags.DEFINE_string("output", None, "PNG file to write. Required.", required=True)
+    flags.DEFINE_integer("rows", 8, "Images of each class.")
+    flags.DEFINE_float("truncation", None, "Another truncation than the configuration's.")
+    command.run_module(
+        "trainers.gan.sample",
+        checks.new_file("output"),
+        checks.at_least_one("rows"),
+        checks.trained_model("gan"),
+    )
+
 import numpy as np
 import tensorflow as tf
 
-from trainers import command
 from trainers.errors import TrainersError
 from trainers.gan import sampling
 from trainers.gan.export import restore
@@ -57,16 +65,6 @@ def save(image: np.ndarray, side: int, path: str) -> tuple[int, int]:
 def main(_) -> None:
     """Draws what the flags say."""
     values = flags.FLAGS
-    if os.path.exists(values.output):
-        raise TrainersError(f"`output` exists already. Received: output={values.output!r}")
     image = draw(values.model_dir, values.rows, values.checkpoint, values.truncation)
     height, width = save(image, image.shape[0] // values.rows, values.output)
     print(f"{values.output}: {width}x{height} pixels")
-
-
-if __name__ == "__main__":
-    command.define_model_flags()
-    flags.DEFINE_string("output", None, "PNG file to write.", required=True)
-    flags.DEFINE_integer("rows", 8, "Images of each class.")
-    flags.DEFINE_float("truncation", None, "Another truncation than the configuration's.")
-    command.run("trainers.gan.sample", main)

@@ -1,8 +1,31 @@
-"""Networks that take any normalization-activation layer (paper sections 4 and 5)."""
+"""Networks that take any normalization-activation layer (paper sections 4 and 5).
 
-from trainers.models.efficientnet import efficientnet
-from trainers.models.mnasnet import mnasnet
-from trainers.models.mobilenet_v2 import mobilenet_v2
-from trainers.models.resnet import resnet
+They need TensorFlow, the command lines of this folder do not: so each is imported when it is
+asked for.
+"""
+
+import importlib
+import sys
+import types
+from typing import Any
 
 __all__ = ["efficientnet", "mnasnet", "mobilenet_v2", "resnet"]
+
+
+class _Networks(types.ModuleType):
+    """This package. Its functions are in modules of the same names, which they hide."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        importlib.import_module(f"{__name__}.{name}")
+        return self.__dict__[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Python sets a module here once it is imported.
+        if name in __all__ and isinstance(value, types.ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Networks

@@ -8,10 +8,15 @@ groups. Its B0 is not (epsilon 1e-3, and an unbiased moving variance), but timm 
 B0 weights. Inputs are RGB in [0, 1], minus 0.5, over 0.5, channels last here.
 """
 
-import argparse
 import pathlib
 import re
 from collections.abc import Mapping
+
+from trainers import command
+from trainers.models import options
+
+if __name__ == "__main__":
+    command.run_parsed("trainers.models.import_timm", options.import_timm)
 
 import numpy as np
 import tensorflow as tf
@@ -125,12 +130,5 @@ def _some(names) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line: a checkpoint in, a `.keras` file out."""
-    parser = argparse.ArgumentParser(prog="python -m trainers.models.import_timm")
-    parser.add_argument("checkpoint", help="timm's .safetensors or .pth file")
-    parser.add_argument("output", help="the .keras file to write")
-    options = parser.parse_args(arguments)
-    import_timm(options.checkpoint).save(options.output)
-
-
-if __name__ == "__main__":
-    main()
+    chosen = options.import_timm(arguments)
+    import_timm(chosen.checkpoint).save(chosen.output)

@@ -6,12 +6,17 @@ Multiply-adds are of one image at the network's own size, of convolutions and de
 alone, as in the published counts; so they do not depend on the norm-act layer.
 """
 
-import argparse
 import csv
 import functools
 import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
+
+from trainers import command
+from trainers.models import options
+
+if __name__ == "__main__":
+    command.run_parsed("trainers.models.summary", options.summary)
 
 import numpy as np
 import tensorflow as tf
@@ -167,19 +172,9 @@ def markdown(rows: list[list[str]]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trainers.models.summary",
-        description="Parameters (trainable + not) and multiply-adds of networks and layers.",
-    )
-    parser.add_argument("--csv", action="store_true", help="comma-separated values")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    options = parser.parse_args(arguments)
-    rows = table(options.networks)
-    if options.csv:
+    chosen = options.summary(arguments)
+    rows = table(chosen.networks)
+    if chosen.csv:
         csv.writer(sys.stdout).writerows(rows)
     else:
         print(markdown(rows))
-
-
-if __name__ == "__main__":
-    main()

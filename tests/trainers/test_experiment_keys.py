@@ -1,0 +1,107 @@
+"""What is known without TensorFlow is what tf-models-official says: keys, settings and names."""
+
+import json
+
+import pytest
+import yaml
+from official.modeling.hyperparams import params_dict
+
+from trainers import names
+from trainers.engine import networks
+from trainers.errors import TrainersError
+from trainers.experiments import EXPERIMENTS, keys, overrides, write_keys
+from trainers.models import summary
+
+FILE = json.loads(keys.FILE.read_text(encoding="utf-8"))
+# One of each function that makes configurations.
+EXAMPLES = {experiment.build.args[:2]: name for name, experiment in EXPERIMENTS.items()}
+of_this_release = pytest.mark.skipif(
+    FILE["release"] != keys.release(), reason="the file is of another tf-models-official"
+)
+
+
+@of_this_release
+@pytest.mark.parametrize("name", EXAMPLES.values())
+def test_the_file_has_the_keys_of_the_configurations(name):
+    assert keys.known(name) == keys.tree_of(EXPERIMENTS[name].build()), (
+        "run `python -m trainers.experiments.write_keys`"
+    )
+
+
+@of_this_release
+@pytest.mark.slow
+def test_the_file_is_what_the_command_writes():
+    assert keys.FILE.read_text(encoding="utf-8") == write_keys.text()
+
+
+def test_the_file_has_all_experiments():
+    assert {name for group in FILE["experiments"].values() for name in group} == {*EXPERIMENTS}
+
+
+def test_nothing_is_known_of_other_releases_and_experiments(monkeypatch):
+    monkeypatch.setattr(keys, "release", lambda: FILE["release"])
+    assert keys.known("digits_resnet_small_frn")
+    assert keys.known("mine") is None
+    monkeypatch.setattr(keys, "release", lambda: "2.15.0")
+    assert keys.known("digits_resnet_small_frn") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a=1",
+        "a=1, b.c=2,b.d.e='x,y',b.d.f=[1,2]",
+        "a.b=1,a=2",  # the nested one counts
+        "a=gs://x/y,b.c=sgd",
+        "a.b=,c={d: 1}",
+        "{a: {b: [1, 2]}, c: null}",
+        '{"a": {"b": 1.5}}',
+        "a: 1\nb: {c: 2}",
+    ],
+)
+def test_settings_are_read_as_tf_models_official_reads_them(text):
+    try:
+        as_yaml = params_dict.nested_csv_str_to_json_str(text)
+    except ValueError:
+        as_yaml = text
+    assert overrides.read(text) == yaml.load(as_yaml, Loader=yaml.FullLoader)
+
+
+@pytest.mark.parametrize("text", ["a[0]=1", "a.b[1]=2", "gs://bucket/file.yaml"])
+def test_what_only_tensorflow_can_read(text):
+    assert overrides.read(text) is None
+    overrides.check([text, "anything=1"], {})
+
+
+@pytest.mark.parametrize(
+    ("texts", "key"),
+    [
+        (["task.model.norm_act=frn,trainer.train_steps=3"], None),
+        (["task.model.colour=3"], "colour"),
+        (["task: {train_data: {split: x, spilt: y}}"], "spilt"),
+        (["trainer.optimizer_config.ema.anything=1"], None),  # None until it is set
+        (["trainer.optimizer_config.warmup.linear.step=1"], "step"),
+        (["task.losses=null", "task.losses.anything=1"], None),
+        (["task.losses.label_smoothing=0", "task.losses.anything=1"], "anything"),
+        (["task.model.norm_act.deeper=1"], None),
+        (["{_locked: true}"], "_locked"),
+    ],
+)
+def test_keys_are_refused_where_the_configuration_refuses_them(texts, key):
+    params = EXPERIMENTS["digits_resnet_small_frn"].build()
+    tree = keys.tree_of(params)
+    if key is None:
+        overrides.check(texts, tree)
+        for text in texts:
+            params_dict.override_params_dict(params, text, is_strict=True)
+        return
+    with pytest.raises(TrainersError, match=f"has no key '{key}'"):
+        overrides.check(texts, tree)
+    with pytest.raises(KeyError, match=key):
+        for text in texts:
+            params_dict.override_params_dict(params, text, is_strict=True)
+
+
+def test_networks_have_the_names_that_command_lines_know():
+    assert tuple(networks._networks()) == names.TRAINED
+    assert tuple(summary.NETWORKS) == names.SUMMARIZED

@@ -1,0 +1,50 @@
+"""Names of networks and layers, for command lines that need no TensorFlow.
+
+A test holds the networks to the tables in `trainers.engine.networks` and
+`trainers.models.summary`.
+"""
+
+import os
+from collections.abc import Iterable
+
+import evonorm_tf as en
+from trainers.errors import TrainersError
+from trainers.experiments.catalogue import CIFAR10_ANCHORS, DIGITS_NETWORKS
+
+_ANCHORS = (*CIFAR10_ANCHORS, *DIGITS_NETWORKS)
+_EFFICIENTNETS = tuple(f"efficientnet_b{number}" for number in range(8))
+# Those that experiments train.
+TRAINED = (
+    *("resnet18", "resnet34", "resnet50", "resnet101", "resnet50_v1"),
+    *("mobilenet_v2", "mnasnet_b1"),
+    *_EFFICIENTNETS,
+    *_ANCHORS,
+)
+# Those in the table of parameters and multiply-adds.
+SUMMARIZED = (
+    *(f"resnet{depth}_v{version}" for version in (1, 2) for depth in (18, 34, 50, 101, 152)),
+    *("resnet50d_v2", "mobilenet_v2"),
+    *(f"mnasnet_b1_{width}" for width in ("0.5", "0.75", "1", "1.3")),
+    *_EFFICIENTNETS,
+    *_ANCHORS,
+)
+
+
+def unknown_network(name: str, known: Iterable[str]) -> TrainersError:
+    """The error for a name that is not among those of the networks."""
+    return TrainersError(
+        f"`task.model.network` must be one of {', '.join(known)}. Received: network={name!r}"
+    )
+
+
+def check_layer(norm_act: str) -> None:
+    """Raises TrainersError for neither a registered name nor the path of a JSON file."""
+    if norm_act in en.names():
+        return
+    if not norm_act.endswith(".json"):
+        raise TrainersError(
+            "`task.model.norm_act` must be the path of a layer graph (.json) or one of "
+            f"{', '.join(en.names())}. Received: norm_act={norm_act!r}"
+        )
+    if not os.path.isfile(norm_act):
+        raise TrainersError(f"`task.model.norm_act`: there is no file {norm_act}")
