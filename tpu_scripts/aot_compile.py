@@ -7,21 +7,24 @@ Forward, backward and optimizer in bfloat16, as the trainers run them, with the 
 the topology's replicas. Figures are of one replica. Needs the extra `[tpu]`.
 """
 
-import argparse
 import json
 import sys
 
-from tpu_scripts import compile_only, training_step
-from tpu_scripts.aot_report import Report, table
+from tpu_scripts import aot_options, compile_only
+from trainers import command
 
-_DEFAULT_BATCH = 128
+if __name__ == "__main__":
+    command.run_parsed("tpu_scripts.aot_compile", aot_options.parse)
+
+from tpu_scripts import training_step
+from tpu_scripts.aot_report import Report, table
 
 
 def compile_step(
     model: str,
     layer: str,
     topology: compile_only.Topology,
-    batch: int = _DEFAULT_BATCH,
+    batch: int = aot_options.DEFAULT_BATCH,
     image_size: int | None = None,
 ) -> Report:
     """Compiles one training step.
@@ -45,43 +48,16 @@ def compile_step(
     return Report(model, layer, topology, batch, side, step.parameters, compiled)
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tpu_scripts.aot_compile",
-        description="Compile a training step for a TPU that is not there.",
-    )
-    parser.add_argument("--model", required=True, help="a network, such as resnet50")
-    layers = parser.add_mutually_exclusive_group(required=True)
-    layers.add_argument("--layer", help="a registered name or a layer graph's JSON file")
-    layers.add_argument("--compare", metavar="LAYER,LAYER,...", help="layers side by side")
-    parser.add_argument("--topology", required=True, help="such as v5e:2x2 or v4:4x4x4")
-    parser.add_argument(
-        "--batch", type=_positive, default=_DEFAULT_BATCH, help="images on each replica"
-    )
-    parser.add_argument("--image_size", type=_positive, help="default: the network's own")
-    parser.add_argument("--json", action="store_true", help="one JSON object a layer and line")
-    return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1. Received: {text}")
-    return value
-
-
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    options = parse(arguments)
-    layers = options.compare.split(",") if options.compare else [options.layer]
+    options = aot_options.parse(arguments)
+    model, size = options.model, options.image_size
     reports = []
     try:
-        topology = compile_only.parse_topology(options.topology)
-        for layer in layers:  # all, before the first takes its minutes
-            training_step.configure(options.model, layer, options.image_size)
-        for layer in layers:
-            report = compile_step(options.model, layer, topology, options.batch, options.image_size)
+        for layer in options.layers:  # all, before the first takes its minutes
+            training_step.configure(model, layer, size)
+        for layer in options.layers:
+            report = compile_step(model, layer, options.topology, options.batch, size)
             if options.json:
                 print(json.dumps(report.as_dict()), flush=True)
             reports.append(report)
@@ -89,7 +65,3 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"aot_compile: {error}")
     if not options.json:
         print(table(reports))
-
-
-if __name__ == "__main__":
-    main()
