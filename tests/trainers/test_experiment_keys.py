@@ -29,7 +29,7 @@ def test_the_file_has_the_keys_of_the_configurations(name):
 
 
 @of_this_release
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_file_is_what_the_command_writes():
     assert keys.FILE.read_text(encoding="utf-8") == write_keys.text()
 
@@ -83,7 +83,6 @@ def test_what_only_tensorflow_can_read(text):
         (["trainer.optimizer_config.warmup.linear.step=1"], "step"),
         (["task.losses=null", "task.losses.anything=1"], None),
         (["task.losses.label_smoothing=0", "task.losses.anything=1"], "anything"),
-        (["task.model.norm_act.deeper=1"], None),
         (["{_locked: true}"], "_locked"),
     ],
 )

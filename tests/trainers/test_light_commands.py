@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.trainers.without_tensorflow import answers
+from trainers.experiments import keys
 
 FRN = "--experiment=digits_resnet_small_frn"
 TRAIN = f"trainers.train {FRN} --mode=train --model_dir=x"
@@ -138,6 +139,8 @@ def test_help_shows_what_the_command_does_and_its_flags(answer, command):
 
 @pytest.mark.parametrize("line", ERRORS)
 def test_errors_in_the_arguments(answer, line):
+    if "no key" in ERRORS[line] and not keys.known("digits_resnet_small_frn"):
+        pytest.skip("the keys are known for another tf-models-official")
     status, text = answer[line]
     assert status in (1, 2)
     assert "Traceback" not in text

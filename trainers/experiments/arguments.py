@@ -41,9 +41,7 @@ def command_line() -> None:
 def check(_) -> None:
     """Checks what can be known of the flags without TensorFlow. Raises TrainersError."""
     check_name(flags.FLAGS.experiment)
-    tree = keys.known(flags.FLAGS.experiment)
-    if tree is not None:
-        check_keys(flags.FLAGS, tree)
+    check_keys(flags.FLAGS, keys.known(flags.FLAGS.experiment))
 
 
 def check_name(experiment: str) -> None:
@@ -56,12 +54,12 @@ def check_name(experiment: str) -> None:
         )
 
 
-def check_keys(values: Any, tree: overrides.Tree) -> None:
+def check_keys(values: Any, tree: overrides.Tree | None) -> None:
     """Checks the keys that flags change, in tf-models-official's order.
 
     Args:
       values: the flags.
-      tree: the keys of the experiment. It is changed.
+      tree: the keys of the experiment, None if these are not known. It is changed.
 
     Raises:
       TrainersError: for one that does not exist, or a file that cannot be read.

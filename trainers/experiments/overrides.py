@@ -23,12 +23,12 @@ _SETTING = re.compile(
 )
 
 
-def check(sources: Iterable[str | dict[str, Any]], tree: Tree) -> None:
+def check(sources: Iterable[str | dict[str, Any]], tree: Tree | None) -> None:
     """Checks the keys of settings that are applied one after another.
 
     Args:
       sources: texts as the flags take them, and settings.
-      tree: the keys that there are. It is changed.
+      tree: the keys that there are, None if these are not known. It is changed.
 
     Raises:
       TrainersError: for a key that does not exist, and a text or file that cannot be read.
@@ -37,7 +37,8 @@ def check(sources: Iterable[str | dict[str, Any]], tree: Tree) -> None:
         settings = read(source) if isinstance(source, str) else source
         if settings is None:
             return  # what it sets is unknown, and with it which keys there are afterwards
-        _apply(settings, tree, "")
+        if tree is not None:
+            _apply(settings, tree, "")
 
 
 def read(text: str) -> dict[str, Any] | None:
