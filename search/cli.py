@@ -1,4 +1,8 @@
-"""The command line: `python -m search {run,resume,status,report,rerank,sample,export}`."""
+"""The command line: `python -m search {run,resume,status,report,rerank,sample,export}`.
+
+Commands import what they need when they run, so that help and errors come at once. None of
+them imports TensorFlow: the workers of a search do that, and a data set that a cluster is sent.
+"""
 
 import argparse
 import os
@@ -173,24 +177,24 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    with Store.open(options.run_dir):
-        pass  # a folder without a run gets the one clear line
-    quiet_tensorflow()
-    from search import report
+    compare = getattr(options, "compare", ())
+    for run_dir in (options.run_dir, *compare):
+        with Store.open(run_dir):
+            pass  # a folder without a run gets the one clear line
+    from search import report  # with matplotlib, which takes a while
 
-    path = report.write(options.run_dir, getattr(options, "compare", ()))
+    path = report.write(options.run_dir, compare)
     print(f"report: {path}")
     return 0
 
 
 def _sample(options: argparse.Namespace) -> int:
-    quiet_tensorflow()
+    if options.count < 1 or options.seed < 0:
+        raise SearchError("--count must be at least 1 and --seed at least 0")
     import numpy as np
 
     from search.space import sample_graph
 
-    if options.count < 1 or options.seed < 0:
-        raise SearchError("--count must be at least 1 and --seed at least 0")
     rng = np.random.default_rng(options.seed)
     for _ in range(options.count):
         graph = sample_graph(rng, batch_independent=options.batch_independent)
@@ -199,7 +203,6 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _export(arguments: Sequence[str]) -> int:
-    quiet_tensorflow()
     from search import export
 
     try:
@@ -224,5 +227,5 @@ def _with_executor(
 
 
 def quiet_tensorflow() -> None:
-    """Keeps the TensorFlow that is imported later from logging."""
+    """Keeps the TensorFlow that workers and data sets import later from logging."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -21,9 +21,9 @@ from evonorm_tf.layer_graph import LayerGraph
 from search import space
 from search.config import Config
 from search.events import Cluster, Event, Progress
+from search.free_rejection import FREE_REASONS, check_structure
 from search.ledger import Ledger
 from search.pool import Answer, WorkerPool, ray_pool
-from search.probe import FREE_REASONS, check_structure
 from search.store import Candidate, Store
 
 # A candidate whose worker dies this often is what kills it.

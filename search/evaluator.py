@@ -10,27 +10,9 @@ from evonorm_tf import registry
 from evonorm_tf.layer_graph import LayerGraph
 from search.anchor_trainer import AnchorTrainer
 from search.config import Config
-from search.outcome import Outcome, StageResult, outcome_of, stages_of
+from search.outcome import Outcome, ScoreTask, StageResult, outcome_of, stages_of
 from search.probe import probe
 from trainers import data
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoreTask:
-    """One training from scratch outside the search: for reranking and final numbers.
-
-    Attributes:
-      layer: a graph's JSON, or a registered name.
-      anchor, width, steps, seed: the network and its training.
-      held_out: share of train and validation to score on; None for the test split.
-    """
-
-    layer: str
-    anchor: str
-    width: float
-    steps: int
-    seed: int
-    held_out: float | None
 
 
 class Evaluator:

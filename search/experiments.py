@@ -24,6 +24,7 @@ import numpy as np
 from search import run
 from search.cli import quiet_tensorflow
 from search.config import Config, preset
+from search.errors import SearchError
 from search.events import LogLines
 from search.store import DATABASE, Candidate, Store
 
@@ -166,18 +167,48 @@ def _keep(name: str, result: dict, draw: Callable, folder: pathlib.Path) -> None
     draw(result, folder / f"{name}.png")
 
 
-def main() -> None:
-    """Runs both experiments and writes their JSON and figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs both experiments and writes their JSON and figures; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        _check(options)
+        _experiment(options)
+    except SearchError as error:
+        print(f"search: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.experiments", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--run-dir", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("docs/search"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--random-candidates", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args()
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises SearchError for what would otherwise end the second experiment, hours later."""
+    if options.seeds < 1:
+        raise SearchError(f"--seeds must be at least 1. Received: {options.seeds}")
+    for budget in (
+        f"max_evaluated={options.evaluations}",
+        f"max_candidates={options.random_candidates}",
+    ):
+        configure("random", 0, budget, options.workers)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchError(f"cannot write into {options.out}: {error.strerror}") from None
+
+
+def _experiment(options: argparse.Namespace) -> None:
     quiet_tensorflow()
-    options.out.mkdir(parents=True, exist_ok=True)
     rejection = rejection_experiment(options.run_dir, options.random_candidates, options.workers)
     _keep("rejection", rejection, _draw_histograms, options.out)
     print(json.dumps(rejection["share_at_random_guess"]))
@@ -190,4 +221,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

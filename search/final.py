@@ -13,8 +13,8 @@ from typing import Any
 
 from search.config import Config
 from search.errors import SearchError
-from search.evaluator import ScoreTask
 from search.events import Event, Progress
+from search.outcome import ScoreTask
 from search.pool import WorkerPool, ray_pool
 from search.store import Candidate, Store
 

@@ -1,4 +1,7 @@
-"""What comes of an evaluation: the result of each stage, and the end that follows from them."""
+"""What comes of an evaluation: the result of each stage, and the end that follows from them.
+
+Also what is asked for outside the search: `ScoreTask`. Nothing here needs TensorFlow.
+"""
 
 import dataclasses
 import statistics
@@ -9,6 +12,24 @@ from typing import Any
 STAGES = ("quality", "stability", "training")
 # Why a layer can be rejected after some training.
 TRAINED_REASONS = ("quality", "stability")
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreTask:
+    """One training from scratch outside the search: for reranking and final numbers.
+
+    Attributes:
+      layer: a graph's JSON, or a registered name.
+      anchor, width, steps, seed: the network and its training.
+      held_out: share of train and validation to score on; None for the test split.
+    """
+
+    layer: str
+    anchor: str
+    width: float
+    steps: int
+    seed: int
+    held_out: float | None
 
 
 @dataclasses.dataclass(frozen=True)

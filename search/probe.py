@@ -12,11 +12,9 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from evonorm_tf import ops
 from evonorm_tf.layer_graph import LayerGraph
+from search.free_rejection import check_structure
 from search.searched_layer import SearchedLayer
-
-FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat")
 
 # Rank 4; two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). Between
 # them: a batch and maps that are odd, a map of one column, an offset and two scales.
@@ -36,11 +34,6 @@ class Probed:
 
     reason: str | None
     fingerprint: str | None
-
-
-def check_structure(graph: LayerGraph) -> str | None:
-    """Why the graph alone, without numbers, is enough to reject the layer; or None."""
-    return None if ops.INPUT in graph.live() else "no_input"
 
 
 def probe(graph: LayerGraph, reject_flat: bool = False) -> Probed:

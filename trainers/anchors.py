@@ -3,35 +3,22 @@
 Those named `*_cifar` are the paper's for CIFAR-10: the full networks at reduced width, with
 stride 1 in their first two spatially reducing operations. Those named `*_small` are of the
 same families, for the 8x8 digits: a training takes seconds on one core.
+
+Which anchors there are is known without TensorFlow; the networks are imported to build one.
 """
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import tensorflow as tf
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-from evonorm_tf.factory import NormAct
-from trainers.models import efficientnet, mobilenet_v2, resnet
-from trainers.models.inverted_bottleneck import InvertedBottleneckSpec, Stage
-from trainers.models.resnet import ResNetSpec
+    from evonorm_tf.factory import NormAct
 
 _CIFAR_SHAPE = (None, None, 3)
 _DIGITS_SHAPE = (8, 8, 1)
-_RESNET_SMALL = ResNetSpec((1, 2), filters=(8, 16), stem="conv3")
-_MOBILENET_V2_SMALL = InvertedBottleneckSpec(
-    stem_filters=16,
-    stages=(Stage(1, 16, 3, 1, 1), Stage(2, 24, 3, 2, 4)),
-    head_filters=64,
-    stem_strides=1,
-)
-_EFFICIENTNET_SMALL = InvertedBottleneckSpec(
-    stem_filters=16,
-    stages=(Stage(1, 16, 3, 1, 1), Stage(2, 24, 5, 2, 4)),
-    head_filters=64,
-    se_ratio=0.25,
-    stem_strides=1,
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,47 +26,75 @@ class Anchor:
     """An anchor network.
 
     Attributes:
-      build: the network's builder; takes norm_act, num_classes and input_shape too.
-      arguments: what else the builder gets.
+      network: name of the builder in `trainers.models`.
+      make_arguments: makes `arguments`.
       input_shape: default, without the batch.
       baseline: registered name of the norm-act layer that the published network has.
     """
 
-    build: Callable[..., tf.keras.Model]
-    arguments: dict[str, Any]
+    network: str
+    make_arguments: Callable[[], dict[str, Any]]
     input_shape: tuple[int | None, ...]
     baseline: str
 
+    @property
+    def build(self) -> "Callable[..., tf.keras.Model]":
+        """The network's builder; takes norm_act, num_classes and input_shape too."""
+        from trainers import models  # with TensorFlow
 
+        return getattr(models, self.network)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What else the builder gets."""
+        return self.make_arguments()
+
+
+def _resnet_small() -> dict[str, Any]:
+    from trainers.models.resnet import ResNetSpec  # with TensorFlow
+
+    return {"depth": ResNetSpec((1, 2), filters=(8, 16), stem="conv3")}
+
+
+def _inverted_small(kernel: int, se_ratio: float = 0.0) -> Any:
+    from trainers.models.inverted_bottleneck import InvertedBottleneckSpec, Stage  # the same
+
+    return InvertedBottleneckSpec(
+        stem_filters=16,
+        stages=(Stage(1, 16, 3, 1, 1), Stage(2, 24, kernel, 2, 4)),
+        head_filters=64,
+        se_ratio=se_ratio,
+        stem_strides=1,
+    )
+
+
+def _mobilenet_v2_small() -> dict[str, Any]:
+    return {"spec": _inverted_small(3), "dropout": 0.0}
+
+
+def _efficientnet_small() -> dict[str, Any]:
+    return {"spec": _inverted_small(5, 0.25), "dropout": 0.0, "stochastic_depth": 0.0}
+
+
+_HALF_WIDTH = partial(dict, width=0.5, unit_strides=2)
 ANCHORS = {
     "resnet50_cifar": Anchor(
-        resnet, {"depth": 50, "width": 0.25, "unit_strides": 2}, _CIFAR_SHAPE, "bn_relu"
+        "resnet", partial(dict, depth=50, width=0.25, unit_strides=2), _CIFAR_SHAPE, "bn_relu"
     ),
-    "mobilenet_v2_cifar": Anchor(
-        mobilenet_v2, {"width": 0.5, "unit_strides": 2}, _CIFAR_SHAPE, "bn_relu"
-    ),
-    "efficientnet_b0_cifar": Anchor(
-        efficientnet, {"width": 0.5, "unit_strides": 2}, _CIFAR_SHAPE, "bn_silu"
-    ),
-    "resnet_small": Anchor(resnet, {"depth": _RESNET_SMALL}, _DIGITS_SHAPE, "bn_relu"),
-    "mobilenet_v2_small": Anchor(
-        mobilenet_v2, {"spec": _MOBILENET_V2_SMALL, "dropout": 0.0}, _DIGITS_SHAPE, "bn_relu"
-    ),
-    "efficientnet_small": Anchor(
-        efficientnet,
-        {"spec": _EFFICIENTNET_SMALL, "dropout": 0.0, "stochastic_depth": 0.0},
-        _DIGITS_SHAPE,
-        "bn_silu",
-    ),
+    "mobilenet_v2_cifar": Anchor("mobilenet_v2", _HALF_WIDTH, _CIFAR_SHAPE, "bn_relu"),
+    "efficientnet_b0_cifar": Anchor("efficientnet", _HALF_WIDTH, _CIFAR_SHAPE, "bn_silu"),
+    "resnet_small": Anchor("resnet", _resnet_small, _DIGITS_SHAPE, "bn_relu"),
+    "mobilenet_v2_small": Anchor("mobilenet_v2", _mobilenet_v2_small, _DIGITS_SHAPE, "bn_relu"),
+    "efficientnet_small": Anchor("efficientnet", _efficientnet_small, _DIGITS_SHAPE, "bn_silu"),
 }
 
 
 def build_anchor(
     name: str,
-    norm_act: NormAct,
+    norm_act: "NormAct",
     num_classes: int = 10,
     input_shape: tuple[int | None, ...] | None = None,
-) -> tf.keras.Model:
+) -> "tf.keras.Model":
     """A new anchor network, from images to logits.
 
     Args:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from evonorm_tf.layer_graph import Node
+from search.free_rejection import FREE_REASONS
 from search.graphs import graph_of
-from search.probe import FREE_REASONS
 from search.report.collect import Run
 from search.selection import active, pareto_frontier
 from search.store import Candidate
