@@ -5,7 +5,7 @@ import pathlib
 import statistics
 from typing import Any
 
-from trainers.experiments.catalogue import BATCH_SIZES, LAYERS
+from trainers.experiments import digits
 
 Run = dict[str, Any]
 SHOWN = {  # layers that the figure names, with their colours; the rest is grey
@@ -31,12 +31,12 @@ def write(runs: list[Run], output: pathlib.Path) -> None:
 
 def table(runs: list[Run]) -> str:
     """A Markdown table: mean and standard deviation of accuracy in percent."""
-    sizes = BATCH_SIZES
+    sizes = digits.BATCH_SIZES
     rows = [
         "| layer | " + " | ".join(f"{size} images/step" for size in sizes) + " |",
         "| --- |" + " ---: |" * len(sizes),
     ]
-    for layer in LAYERS:
+    for layer in digits.LAYERS:
         cells = " | ".join(_cell(runs, layer, size) for size in sizes)
         rows.append(f"| {layer} | {cells} |")
     return "\n".join(rows) + "\n"
@@ -72,8 +72,8 @@ def _figure(runs: list[Run], path: pathlib.Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    for layer in sorted(LAYERS, key=lambda layer: layer in SHOWN):
-        found = [(size, summary(runs, layer, size)) for size in BATCH_SIZES]
+    for layer in sorted(digits.LAYERS, key=lambda layer: layer in SHOWN):
+        found = [(size, summary(runs, layer, size)) for size in digits.BATCH_SIZES]
         points = [(size, *value) for size, value in found if value]
         if not points:
             continue
@@ -91,7 +91,7 @@ def _figure(runs: list[Run], path: pathlib.Path) -> None:
         )
     axes.plot([], [], color="#c8c8c8", label="the other nine layers")
     axes.set_xscale("log", base=2)
-    axes.set_xticks(BATCH_SIZES, [str(size) for size in BATCH_SIZES])
+    axes.set_xticks(digits.BATCH_SIZES, [str(size) for size in digits.BATCH_SIZES])
     axes.invert_xaxis()
     axes.set_xlabel("images a step (learning rate scaled linearly)")
     axes.set_ylabel("test accuracy, %")
