@@ -3,6 +3,7 @@
 import pytest
 import tensorflow as tf
 
+from tests.tiers import tiered
 from tests.trainers import (
     tiny,  # noqa: F401  (registers all experiments)
     tracing,
@@ -47,7 +48,19 @@ def _order(pair):
     return network != "resnet_small", usual.index(layer) if layer in usual else len(usual)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", experiments())
+def of_a_kind(name):
+    """One network of each family with B0, and B0's kind and S0's in the small one."""
+    model = EXPERIMENTS[name].build().task.model
+    network, layer = model.network, model.norm_act
+    if network == "resnet_small":
+        return layer in ("evonorm_b0", "evonorm_s0")
+    families = ("resnet50", "mobilenet_v2", "mnasnet_b1", "efficientnet_b0")
+    return network in families and layer == "evonorm_b0"
+
+
+NAMES = experiments()
+
+
+@pytest.mark.parametrize("name", tiered(NAMES, slow=[name for name in NAMES if of_a_kind(name)]))
 def test_a_step_is_traced(name, tracing_process):
     tracing_process(trace_a_step, name)
