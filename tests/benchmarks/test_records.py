@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import layers, layers_plot, machine, networks, networks_plot
+from tests.tiers import tiered
 
 KERAS = {"milliseconds": 100.0, "ratio": 1.0}
 TITLE = {"shape": "8x7x7x512", "dtype": "float32", "how": "function", "machine": "this one"}
@@ -118,8 +119,9 @@ def test_a_processor_that_the_system_does_not_tell(tmp_path):
     assert machine.processor(tmp_path / "none") == platform.machine()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("flag, ending", [("1", " with oneDNN"), ("0", "")])
+@pytest.mark.parametrize(
+    "flag, ending", tiered([("1", " with oneDNN"), ("0", "")], slow=[("1", " with oneDNN")])
+)
 def test_the_kernels_of_tensorflow_are_told(flag, ending):
     command = [sys.executable, "-c", "from benchmarks import machine; print(machine.describe())"]
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": flag}

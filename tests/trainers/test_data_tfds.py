@@ -203,13 +203,15 @@ def test_a_corrupt_record_stops_with_a_clear_error(data_dir, tmp_path):
     assert tf.train.latest_checkpoint(str(tmp_path / "model"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size"),
-    [
-        ("cifar10_mobilenet_v2_cifar_evonorm_b0", 24),
-        ("imagenet_resnet50_aug_2x_cos_evonorm_s0_batch32", 32),
-    ],
+    tiered(
+        [
+            ("cifar10_mobilenet_v2_cifar_evonorm_b0", 24),
+            ("imagenet_resnet50_aug_2x_cos_evonorm_s0_batch32", 32),
+        ],
+        slow=[("imagenet_resnet50_aug_2x_cos_evonorm_s0_batch32", 32)],
+    ),
 )
 def test_experiments_run_a_few_steps_on_prepared_data(name, size, data_dir, tmp_path):
     params = EXPERIMENTS[name].build()

@@ -41,7 +41,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):
     processes.assert_same_model(killed, whole)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_unknown_keys_are_errors(tmp_path):
     done = subprocess.run(
         command(str(tmp_path), **{"task.model.colour": 3}),
