@@ -4,7 +4,6 @@ import pytest
 import tensorflow as tf
 from official.modeling import performance
 
-from tests.tiers import tiered
 from tests.trainers import tracing
 from tests.trainers.detection import small
 from trainers.detection.task import MaskRCNNTask
@@ -37,6 +36,7 @@ def folder(tmp_path_factory):
     return small.write(tmp_path_factory.mktemp("shapes"))
 
 
-@pytest.mark.parametrize("name", tiered(TRACED, slow=TRACED[:1]))
+@pytest.mark.nightly  # the tests of the task train the small network
+@pytest.mark.parametrize("name", TRACED)
 def test_a_step_is_traced(name, folder, tracing_process):
     tracing_process(trace_a_step, name, folder)

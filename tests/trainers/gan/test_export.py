@@ -34,6 +34,7 @@ def test_the_saved_model_serves_bytes(trained, tmp_path):
     assert np.abs(found.numpy() - pixels).max() <= 1.0
 
 
+@pytest.mark.nightly
 def test_samples_have_a_column_for_each_class(trained, tmp_path):
     image = sample.draw(trained[0], rows=3)
     assert image.shape == (3 * 9 - 1, 10 * 9 - 1, 1)
