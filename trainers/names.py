@@ -8,17 +8,16 @@ import os
 from collections.abc import Iterable
 
 import evonorm_tf as en
+from trainers.anchors import ANCHORS
 from trainers.errors import TrainersError
-from trainers.experiments.catalogue import CIFAR10_ANCHORS, DIGITS_NETWORKS
 
-_ANCHORS = (*CIFAR10_ANCHORS, *DIGITS_NETWORKS)
 _EFFICIENTNETS = tuple(f"efficientnet_b{number}" for number in range(8))
 # Those that experiments train.
 TRAINED = (
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet50_v1"),
     *("mobilenet_v2", "mnasnet_b1"),
     *_EFFICIENTNETS,
-    *_ANCHORS,
+    *ANCHORS,
 )
 # Those in the table of parameters and multiply-adds.
 SUMMARIZED = (
@@ -26,7 +25,7 @@ SUMMARIZED = (
     *("resnet50d_v2", "mobilenet_v2"),
     *(f"mnasnet_b1_{width}" for width in ("0.5", "0.75", "1", "1.3")),
     *_EFFICIENTNETS,
-    *_ANCHORS,
+    *ANCHORS,
 )
 
 

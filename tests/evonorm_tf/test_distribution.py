@@ -1,5 +1,7 @@
 """Two replicas: synchronized statistics equal one replica with the whole batch."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,7 @@ import evonorm_tf as en
 from evonorm_tf import compat, registry
 from tests.evonorm_tf import graph_cases, graph_strategies
 from tests.evonorm_tf.graph_cases import weights_by_name
+from tests.tiers import tiered
 
 SHAPE = (8, 3, 2, 4)
 SPLITS = [(5, 3), (8, 0)]
@@ -21,19 +24,13 @@ def uses_batch(name):
 
 NAMES = [name for name in en.names() if uses_batch(name)]
 EVERYDAY = ("bn_relu", "evonorm_b0", "rs_rej")
-
-
-def everyday_cases(splits):
-    """All names with all splits; a few names every day, and an uneven split before each merge."""
-    for position, name in enumerate(NAMES):
-        for number, sizes in enumerate(splits):
-            if name in EVERYDAY and (position + number) % 2:
-                yield pytest.param(name, sizes)
-            else:
-                uneven = sizes == (5, 3) or name in EVERYDAY
-                tier = pytest.mark.slow if uneven else pytest.mark.nightly
-                yield pytest.param(name, sizes, marks=tier)
-
+CASES = list(itertools.product(NAMES, [(4, 4), *SPLITS]))
+# Before a merge an uneven split of every layer; of some layers all splits, some every day.
+SYNCHRONIZED = tiered(
+    CASES,
+    everyday=[case for case in CASES[1::2] if case[0] in EVERYDAY],
+    slow=[(name, sizes) for name, sizes in CASES if sizes == (5, 3) or name in EVERYDAY],
+)
 
 ALL_BATCH_MOMENTS = en.LayerGraph(
     (
@@ -125,7 +122,7 @@ def both(strategy, make, x, sizes):
     return on_two(strategy, layer, x, cotangent, sizes), one
 
 
-@pytest.mark.parametrize(("name", "sizes"), list(everyday_cases([(4, 4), *SPLITS])))
+@pytest.mark.parametrize(("name", "sizes"), SYNCHRONIZED)
 def test_synchronized_equals_the_whole_batch(strategy, name, sizes):
     two, one = both(strategy, lambda: en.get(name, synchronized=True), data(), sizes)
     assert one[3] and one[0].shape == SHAPE

@@ -15,8 +15,8 @@ from tests.tiers import tiered
 
 CHANNELS = 8
 ROOT = pathlib.Path(en.__file__).parent.parent
-# Everyday cost: one layer with batch statistics and one with groups. The others are slow, and
-# as linear forms what these two say serves for all.
+# Every day one layer with batch statistics and one with groups; before a merge one of each kind,
+# and one linear form.
 EVERYDAY = ("evonorm_b0", "evonorm_s0")
 CASES = [(name, nonlinearity) for name in en.names() for nonlinearity in (True, False)]
 MOSTLY_SLOW = tiered(

@@ -7,7 +7,7 @@ import pytest
 
 import evonorm_tf as en
 from tests.search.synthetic_run import write_run
-from tests.trainers.without_tensorflow import answers
+from tests.without_tensorflow import answers
 
 EXECUTOR = "--executor --workers --ray-address"
 HELP = {

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.trainers.without_tensorflow import answers
+from tests.without_tensorflow import answers
 
 AOT = "tpu_scripts.aot_compile"
 VM, WHERE = "tpu_scripts.tpu_vm", "vm --zone=us-central1-a --dry_run"

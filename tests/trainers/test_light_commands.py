@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.trainers.without_tensorflow import answers
+from tests.without_tensorflow import answers
 from trainers.experiments import keys
 
 FRN = "--experiment=digits_resnet_small_frn"

@@ -17,7 +17,7 @@ import sys
 import traceback
 from typing import NamedTuple
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[1]
 BLOCKED = ("tensorflow", "official", "keras", "jax")
 
 
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 def answers(commands: list[list[str]]) -> list[Answer]:
     """What becomes of commands, each a module with its arguments."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.trainers.without_tensorflow"],
+        [sys.executable, "-m", "tests.without_tensorflow"],
         cwd=ROOT,
         input=json.dumps(commands),
         capture_output=True,
