@@ -6,6 +6,8 @@ PYTEST_ARGS ?=
 RUN_DIR ?= runs/demo
 # Like pip, trust the certificates that the system trusts.
 export UV_SYSTEM_CERTS := 1
+# Without bytecode, as many containers have it, each process compiles TensorFlow's modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # Keras 2 behind tf.keras, which tf-models-official needs.
 LEGACY := TF_USE_LEGACY_KERAS=1
 QUIET := TF_CPP_MIN_LOG_LEVEL=2
@@ -105,7 +107,8 @@ test-keras3: .venv-keras3/ready
 		-m '$(OTHER_TIER)' tests/evonorm_tf $(PYTEST_ARGS)
 
 test-tpu: .venv-tpu/ready
-	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest -m '$(TIER)' tests/tpu_scripts $(PYTEST_ARGS)
+	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest -n 2 --dist loadgroup \
+		-m '$(TIER)' tests/tpu_scripts $(PYTEST_ARGS)
 
 ALL_TESTS := layers search trainers detection-gan keras3 tf215 tpu ray
 

@@ -126,6 +126,7 @@ def test_mobilenet_v2(tmp_path):
     check(build("MobileNetV2"), "evonorm_b0", str(tmp_path / "model.keras"))
 
 
+@pytest.mark.one_environment  # the others convert one network
 @pytest.mark.parametrize(
     "name, to",
     tiered(

@@ -247,6 +247,7 @@ def test_second_order_gradients_as_part_of_a_larger_program(name):
     assert_close(values(found), values(wanted), 1e-5)
 
 
+@pytest.mark.one_environment
 @pytest.mark.parametrize(
     "name",
     tiered(["bn_relu", "gn_silu", "evonorm_b0", "evonorm_s0", "evonorm_s0 graph"], ["evonorm_s0"]),
@@ -339,6 +340,7 @@ def made(monkeypatch):
     return programs._PROGRAMS
 
 
+@pytest.mark.one_environment
 @pytest.mark.usefixtures("_everywhere")
 def test_layers_share_programs_where_all_that_matters_is_equal(made):
     x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(SHAPES[0]))

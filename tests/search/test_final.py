@@ -128,16 +128,16 @@ def test_share_at_random_guess():
 def test_a_whole_run_from_search_to_comparison(tmp_path):
     run_dir = tmp_path / "run"
     command = [sys.executable, "-m", "search", "run", "--run-dir", str(run_dir)]
-    options = ["--preset", "smoke", "--workers", "2", "--set", "method.max_candidates=30"]
+    options = ["--preset", "smoke", "--workers", "2", "--set", "method.max_candidates=20"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with Store.open(run_dir) as store:
-        assert sum(store.counts().values()) == 30
+        assert sum(store.counts().values()) == 20
         comparison, ranking, top = store.meta("comparison"), store.meta("rerank"), store.top(1)
         seconds = [row.seconds for row in store.candidates() if row.status == "accepted"]
     assert top and all(value > 0 for value in seconds)
     assert {entry["name"] for entry in comparison} == {None, "bn_relu"}
     best = en.LayerGraph.load(run_dir / "best" / f"01_candidate_{ranking[0]['id']}.json")
     assert en.GraphLayer(best)(tf.ones((1, 1, 1, 1))).shape == (1, 1, 1, 1)
-    assert json.loads((run_dir / "config.json").read_text())["method"]["max_candidates"] == 30
+    assert json.loads((run_dir / "config.json").read_text())["method"]["max_candidates"] == 20
     assert (run_dir / "report.html").stat().st_size > 1000

@@ -74,16 +74,17 @@ def _assert_intact(run_dir):
     connection.close()
 
 
-@pytest.mark.parametrize("sessions", tiered([2, 10], slow=[2]))
-def test_kill_9_at_random_moments_changes_nothing(tmp_path, sessions):
+@pytest.mark.parametrize(("sessions", "candidates"), tiered([(2, 20), (10, 40)], slow=[(2, 20)]))
+def test_kill_9_at_random_moments_changes_nothing(tmp_path, sessions, candidates):
     """Two kills a session: one of the worker, one of the controller."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    _finish(_start("run", "--run-dir", whole, *SETTINGS))
+    settings = [*SETTINGS, "--set", f"method.max_candidates={candidates}"]
+    _finish(_start("run", "--run-dir", whole, *settings))
     expected = _story(whole)
     assert sum(row.status == "accepted" for row in expected) > 1
     moments = random.Random(11)
     kills = 0
-    process = _start("run", "--run-dir", broken, *SETTINGS)
+    process = _start("run", "--run-dir", broken, *settings)
     for session in range(sessions):
         worker = _worker(process)
         if worker is None:
