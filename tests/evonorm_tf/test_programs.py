@@ -316,6 +316,7 @@ def _double(tensor):
     return tf.cast(tensor, tf.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_everywhere")
 def test_a_saved_model_trains_on(tmp_path):
     shape = SHAPES[0]
@@ -340,6 +341,7 @@ def made(monkeypatch):
     return programs._PROGRAMS
 
 
+@pytest.mark.slow
 @pytest.mark.one_environment
 @pytest.mark.usefixtures("_everywhere")
 def test_layers_share_programs_where_all_that_matters_is_equal(made):

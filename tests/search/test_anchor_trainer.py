@@ -64,6 +64,7 @@ def _plain_loop(graph, images, settings, seed):
     return model, (predicted == images.validation.labels).mean()
 
 
+@pytest.mark.slow
 def test_equals_a_plain_keras_training(trainer, digits):
     graph = registry.graph("evonorm_b0")
     trainer.start(graph)

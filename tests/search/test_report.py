@@ -97,6 +97,7 @@ def test_report_loads_nothing_and_runs_nothing(page):
     assert all(url.startswith("#") for url in urls)
 
 
+@pytest.mark.slow
 def test_figures_are_png_files_beside_the_report(folder, page):
     for name in _FIGURES:
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name

@@ -102,6 +102,7 @@ def test_evaluation_counts_every_image_once(trained):
     assert metrics["validation_loss"] == pytest.approx(losses.mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_continuous_evaluation_ends_with_the_last_checkpoint(trained):
     folder, params, metrics = trained
     waiting = params.replace(trainer={"continuous_eval_timeout": 1})

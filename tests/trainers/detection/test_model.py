@@ -66,6 +66,7 @@ def others(model):
     return [variable for variable in model.variables if id(variable) not in own]
 
 
+@pytest.mark.slow
 def test_every_pair_of_norm_and_activation_is_the_layer(small):
     model = small("evonorm_s0")
     assert not batch_normalizations(model)

@@ -42,6 +42,7 @@ def test_truncated_noise_is_normal_within_the_bound():
     assert drawn.mean() == pytest.approx(0.0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_samples_are_the_generators_and_have_labels_in_turn():
     model = small_generator("evonorm_s0")
     draw = sampler(model)

@@ -37,6 +37,7 @@ def model(checkpoint):
     return import_timm.import_timm(checkpoint)
 
 
+@pytest.mark.slow
 def test_the_logits_are_those_of_timm(model):
     np.testing.assert_allclose(model(images()).numpy(), TIMM_LOGITS, rtol=1e-4, atol=1e-5)
 
