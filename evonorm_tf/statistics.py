@@ -52,11 +52,12 @@ def spatial_axes(rank: int, axis: int) -> list[int]:
 
 
 def frozen(x: tf.Tensor) -> tf.Tensor:
-    """x as a constant, so that an eager tape does not keep what is computed from it.
+    """x as a constant, for what a custom gradient is made of.
 
-    For inside of custom gradients; in a graph nothing is kept that no gradient asks for.
+    No tape keeps what is computed from it, and the gradient's own gradient does not go through
+    what the gradient takes from the forward pass, eager or in a graph.
     """
-    return tf.stop_gradient(x) if tf.executing_eagerly() else x
+    return tf.stop_gradient(x)
 
 
 def with_gradient(x: tf.Tensor, compute: Callable, gradient: Callable) -> Any:
@@ -247,12 +248,15 @@ def batch_moments(parts: Moments, count: tf.Tensor | None = None) -> Moments:
       parts: spatial moments.
       count: number of elements per channel on this replica. When given, the result is
         merged with the other replicas' in proportion to their counts.
+
+    Without examples the mean is 0 and the variance 1.
     """
     local = merge(parts, 0)
-    context = None if count is None else _replica_context()
+    instead = zip(local, (0.0, 0.0, 1.0), strict=True)
+    local = Moments(*(_of_examples(part, parts.shift, value) for part, value in instead))
+    context = None if count is None else replica_context()
     if context is None:
         return local
-    local = Moments(*(_empty_as_zero(part, count) for part in local))
     total, weighted = context.all_reduce("SUM", [count, count * local.mean])
     shift = tf.stop_gradient(weighted / total)
     deviation = (local.shift - shift) + local.rest
@@ -262,19 +266,26 @@ def batch_moments(parts: Moments, count: tf.Tensor | None = None) -> Moments:
 
 
 def batch_mean(part: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
-    """Mean over (b, w, h) from means over (w, h); `count` as for `batch_moments`."""
-    local = tf.reduce_mean(part, 0, keepdims=True)
-    context = None if count is None else _replica_context()
+    """Mean over (b, w, h) from means over (w, h); 0 without examples.
+
+    `count` is as for `batch_moments`.
+    """
+    local = _of_examples(tf.reduce_mean(part, 0, keepdims=True), part, 0.0)
+    context = None if count is None else replica_context()
     if context is None:
         return local
-    weighted = count * _empty_as_zero(local, count)
-    total, weighted = context.all_reduce("SUM", [count, weighted])
+    total, weighted = context.all_reduce("SUM", [count, count * local])
     return weighted / total
 
 
-def _empty_as_zero(part: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    # The moments of a replica without examples are NaN; they have no weight.
-    return tf.where(count > 0, part, tf.zeros_like(part))
+def _of_examples(moment: tf.Tensor, parts: tf.Tensor, instead: float) -> tf.Tensor:
+    """The moment, unless the batch of parts has no example: it would be NaN.
+
+    Nothing depends on the value that it has instead, but a gradient of 0 times NaN is NaN.
+    """
+    if parts.shape[0]:
+        return moment
+    return tf.where(tf.equal(tf.shape(parts)[0], 0), tf.cast(instead, moment.dtype), moment)
 
 
 def moment(
@@ -334,7 +345,7 @@ def element_count(x: tf.Tensor, axis: int) -> tf.Tensor:
     return tf.cast(count, statistics_dtype(x.dtype))
 
 
-def _replica_context() -> tf.distribute.ReplicaContext | None:
+def replica_context() -> tf.distribute.ReplicaContext | None:
     """The replica context, if there are several replicas to merge with."""
     context = tf.distribute.get_replica_context()
     return context if context is not None and context.num_replicas_in_sync > 1 else None

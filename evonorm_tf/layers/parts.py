@@ -55,7 +55,10 @@ class BatchStatistics(base.ChannelLayer):
         old = tf.convert_to_tensor(moving)
         value = tf.cast(tf.reshape(value, [self.channels]), old.dtype)
         if not x.shape.num_elements():  # empty, or of unknown size
-            no_value = tf.logical_and(tf.equal(tf.size(x), 0), tf.math.is_nan(value))
+            no_value = tf.equal(tf.size(x), 0)
+            if self.synchronized and statistics.replica_context() is not None:
+                # The value is the other replicas', unless they have no examples either.
+                no_value = tf.logical_and(no_value, tf.math.is_nan(value))
             value = tf.where(no_value, old, value)
         if tf.is_tensor(training):
             value = tf.where(training, value, old)
