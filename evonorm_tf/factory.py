@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from evonorm_tf import registry
 from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.layers import base
 from evonorm_tf.layers.graph_layer import GraphLayer
 
 NormAct = str | LayerGraph | Callable[..., tf.keras.layers.Layer]
@@ -16,9 +17,9 @@ def norm_act_factory(norm_act: NormAct, **kwargs: Any) -> Callable[..., tf.keras
     """Turns what a model was given as `norm_act` into a maker of layers.
 
     Args:
-      norm_act: a registered name, a `LayerGraph`, or a callable
+      norm_act: a registered name, a `LayerGraph`, a class such as `EvoNormS0`, or a callable
         `(nonlinearity: bool, name: str) -> Layer`.
-      **kwargs: constructor arguments for every layer of a name or graph.
+      **kwargs: constructor arguments for every layer of a name, graph or class.
 
     Returns:
       `make(nonlinearity=True, name=None, **more)`, which returns a new layer; `more` are
@@ -35,14 +36,21 @@ def norm_act_factory(norm_act: NormAct, **kwargs: Any) -> Callable[..., tf.keras
         return _Maker(lambda **arguments: registry.get(norm_act, **arguments), kwargs)
     if isinstance(norm_act, LayerGraph):
         return _Maker(lambda **arguments: GraphLayer(norm_act, **arguments), kwargs)
+    if is_norm_act_class(norm_act):
+        return _Maker(norm_act, kwargs)
     if not callable(norm_act):
         raise ValueError(
-            "`norm_act` must be a registered name, a LayerGraph or a callable. "
+            "`norm_act` must be a registered name, a LayerGraph, a class or a callable. "
             f"Received: norm_act={norm_act!r}"
         )
     if kwargs:
         raise ValueError(f"arguments are not for a callable `norm_act`. Received: {sorted(kwargs)}")
     return _CallableMaker(norm_act)
+
+
+def is_norm_act_class(norm_act: Any) -> bool:
+    """Whether this is the class of a norm-act layer."""
+    return isinstance(norm_act, type) and issubclass(norm_act, base.NormAct)
 
 
 class _Maker:

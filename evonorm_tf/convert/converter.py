@@ -10,7 +10,7 @@ from evonorm_tf.convert.sources import KINDS
 from evonorm_tf.factory import NormAct
 from evonorm_tf.layers import base
 
-_LINEAR = ("convert", "keep")
+_LINEAR = ("convert", "affine", "keep")
 
 
 def convert_model(
@@ -40,9 +40,12 @@ def convert_model(
 
     Args:
       model: a built functional or sequential model, of any Keras generation.
-      to: registered name, `LayerGraph` or callable, as for `norm_act_factory`; or "keras",
+      to: registered name, `LayerGraph`, class or callable, as for `norm_act_factory`; or "keras",
         which turns BN-ReLU, BN-SiLU, GN-ReLU and GN-SiLU layers back into Keras's own.
-      linear: "convert", or "keep" for a normalization that no activation follows.
+      linear: what becomes of a normalization that no activation follows: "convert" makes it
+        the layer's linear form, but keeps group and layer normalization where that form is
+        x * gamma + beta, which normalizes nothing; "affine" takes these away too; "keep" keeps
+        all. `Report.lost_norms` counts the places without a normalization.
       sources: what to replace: any of "batch", "group", "layer" (Keras's normalization
         layers) and "norm_act" (this package's layers).
       dry_run: return the given model itself, with the report of what would be done.
@@ -72,7 +75,9 @@ def convert_model(
 def _check_arguments(linear: Any, kinds: Any, dry_run: Any) -> None:
     base.check_bool("dry_run", dry_run)
     if linear not in _LINEAR:
-        raise ValueError(f"`linear` must be 'convert' or 'keep'. Received: linear={linear!r}")
+        raise ValueError(
+            f"`linear` must be one of {', '.join(_LINEAR)}. Received: linear={linear!r}"
+        )
     if isinstance(kinds, str) or not set(kinds) <= set(KINDS):
         raise ValueError(
             f"`sources` must be a list of some of {', '.join(KINDS)}. Received: sources={kinds!r}"

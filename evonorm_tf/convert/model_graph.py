@@ -73,6 +73,11 @@ class ModelGraph:
         """The calls that take a tensor."""
         return self._consumers[id(tensor)]
 
+    def producer(self, tensor: Any) -> Call | None:
+        """The call that makes a tensor; None for one of the model's inputs."""
+        makes = (call for call in self.calls if any(made is tensor for made in call.outputs))
+        return next(makes, None)
+
     def is_output(self, tensor: Any) -> bool:
         """Whether a tensor is an output of the model."""
         return id(tensor) in self._model_outputs

@@ -81,15 +81,14 @@ def _plan_norm(plan, calls, target, linear: str, kinds, absorbed: set[int]) -> N
     if place.reason:
         return
     if kind == "norm_act":
-        plan.nonlinearity[id(layer)] = layer.nonlinearity
-        place.action, place.reason = "converted", "a norm-act layer"
+        _plan_norm_act(plan, layer, place, target, linear)
         return
     outcomes = [_fusion(graph, call) for graph, call in calls]
     obstacles = [outcome for outcome in outcomes if isinstance(outcome, str)]
     fusions = [outcome for outcome in outcomes if isinstance(outcome, _Fusion)]
     if obstacles:
         place.reason = obstacles[0] if len(calls) == 1 else f"in a shared layer: {obstacles[0]}"
-        if linear == "convert":
+        if linear != "keep" and _may_be_linear(layer, place, target, linear):
             plan.nonlinearity[id(layer)] = False
             place.action = "linear"
         return
@@ -101,6 +100,28 @@ def _plan_norm(plan, calls, target, linear: str, kinds, absorbed: set[int]) -> N
             if not fusion.is_spelt_out:
                 absorbed.add(id(activation_call))
             plan.bypasses[id(activation_call)] = norm_call.outputs[0]
+
+
+def _plan_norm_act(plan, layer, place: Place, target, linear: str) -> None:
+    place.reason = "a norm-act layer"
+    if layer.nonlinearity or _may_be_linear(layer, place, target, linear):
+        plan.nonlinearity[id(layer)] = layer.nonlinearity
+        place.action = "converted"
+
+
+def _may_be_linear(layer: Any, place: Place, target: Any, linear: str) -> bool:
+    """Whether the target's linear form may take a norm's place; notes a normalization lost.
+
+    Batch normalization is an affine map in inference, and the paper's networks have an affine
+    map in its place; a sample's own statistics no weights can stand for.
+    """
+    if sources.form(layer) != "normalized" or not target.has_affine_linear_form:
+        return True
+    if sources.is_batch_norm(layer) or linear == "affine":
+        place.loses_norm = True
+        return True
+    place.reason += '; only linear="affine" takes a normalization away'
+    return False
 
 
 def _fusion(graph: ModelGraph, call: Call) -> _Fusion | str:
@@ -145,13 +166,18 @@ def _collect_places(plan: Plan, calls) -> None:
         )
         if activations.is_activation_layer(call.layer):
             if stays and activations.activation_name(call.layer) is not None:
-                plan.report.places.append(_kept_activation(graph, call.layer))
+                plan.report.places.append(_kept_activation(graph, call))
         elif id(call.layer) not in {id(nested.model) for nested in plan.graphs}:
             plan.report.places += _hidden_norms(graph, call.layer)
 
 
-def _kept_activation(graph: ModelGraph, layer: Any) -> Place:
-    reason = f"{activations.activation_name(layer)} that no converted norm takes in"
+def _kept_activation(graph: ModelGraph, call: Call) -> Place:
+    layer = call.layer
+    name = activations.activation_name(layer)
+    reason = f"{name} that no converted norm takes in"
+    before = graph.producer(graph.inputs(call)[0])
+    if before is not None and getattr(before.layer, "nonlinearity", False):
+        reason = f"{name} right behind {type(before.layer).__name__}, which has a nonlinearity"
     return Place(f"{graph.path}/{layer.name}", type(layer).__name__, "kept", reason)
 
 

@@ -19,6 +19,7 @@ class Place:
       target: class of the new layer; empty if kept.
       activation: the activation that the new layer replaces; empty if none.
       carried: the weights that the new layer took over; empty if none.
+      loses_norm: whether nothing normalizes at this place any more.
     """
 
     layer: str
@@ -28,12 +29,14 @@ class Place:
     target: str = ""
     activation: str = ""
     carried: str = ""
+    loses_norm: bool = False
 
     def __str__(self) -> str:
         source = f"{self.source}+{self.activation}" if self.activation else self.source
         what = f"{source} -> {self.target}" if self.target else source
         weights = f"; weights: {self.carried or 'new'}" if self.target else ""
-        return f"{self.action:<9} {self.layer}: {what} ({self.reason}{weights})"
+        lost = "; no normalization is left" if self.loses_norm else ""
+        return f"{self.action:<9} {self.layer}: {what} ({self.reason}{weights}{lost})"
 
 
 @dataclasses.dataclass
@@ -54,7 +57,14 @@ class Report:
             raise ValueError(f"`action` must be one of {', '.join(ACTIONS)}. Received: {action!r}")
         return sum(place.action == action for place in self.places)
 
+    @property
+    def lost_norms(self) -> int:
+        """How many places were normalized before and are not any more."""
+        return sum(place.loses_norm for place in self.places)
+
     def __str__(self) -> str:
         counts = collections.Counter(place.action for place in self.places)
         summary = ", ".join(f"{counts[action]} {action}" for action in ACTIONS)
+        if self.lost_norms:
+            summary += f"; {self.lost_norms} without a normalization now"
         return "\n".join([summary, *self.notes, *map(str, self.places)])

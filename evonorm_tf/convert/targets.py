@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from evonorm_tf.convert import sources
-from evonorm_tf.factory import NormAct, norm_act_factory
+from evonorm_tf.factory import NormAct, is_norm_act_class, norm_act_factory
 from evonorm_tf.layers.batch_norm import BatchNormReLU, BatchNormSiLU
 from evonorm_tf.layers.sample_norm import GroupNormReLU, GroupNormSiLU
 
@@ -18,7 +18,7 @@ class NormActTarget:
 
     def __init__(self, to: NormAct, kwargs: dict[str, Any]):
         self._make = norm_act_factory(to, **kwargs)
-        self._takes_settings = not callable(to)
+        self._takes_settings = is_norm_act_class(to) or not callable(to)
         self._given = kwargs
         flags = (True, False) if self._takes_settings else ()
         self._probes = {flag: self._make(nonlinearity=flag) for flag in flags}
@@ -26,6 +26,11 @@ class NormActTarget:
     def obstacle(self, source: Any, rank: int | None) -> str | None:
         """Why there is no layer for a source; None if there is one."""
         return sources.obstacle(source, rank)
+
+    @property
+    def has_affine_linear_form(self) -> bool:
+        """Whether the linear form is x * gamma + beta; a callable's is not known."""
+        return self._takes_settings and sources.form(self._probes[False]) == "plain"
 
     def layers(self, source: Any, nonlinearity: bool) -> list[Any]:
         """New layers that together take a source's place; the first has its name."""
@@ -43,6 +48,8 @@ class NormActTarget:
 
 class KerasTarget:
     """Keras's own normalization and activation, for the baselines that are made of them."""
+
+    has_affine_linear_form = False
 
     def obstacle(self, source: Any, rank: int | None) -> str | None:
         """Why there is no layer for a source; None if there is one."""

@@ -49,6 +49,59 @@ def test_linear_keep_leaves_the_norm():
     assert [layer.name for layer in norms(new)] == ["bn"]
 
 
+@pytest.mark.parametrize("source", [layers.LayerNormalization, layers.GroupNormalization])
+def test_no_normalization_is_lost_unasked(source):
+    settings = {"groups": 2} if source is layers.GroupNormalization else {}
+
+    def body(x):
+        x = source(name="alone", **settings)(block(x, "a"))
+        return layers.Conv2D(4, 1, name="last")(x)
+
+    kinds = ["batch", "layer", "group"]
+    model = functional(body)
+    new, report = en.convert_model(model, "evonorm_s0", sources=kinds)
+    assert actions(report) == {"a_bn": "fused", "alone": "kept"}
+    assert isinstance(new.get_layer("alone"), source)
+    assert 'only linear="affine"' in places(report)["alone"].reason
+    assert report.lost_norms == 0 and "without a normalization" not in str(report)
+    new, report = en.convert_model(model, "evonorm_s0", sources=kinds, linear="affine")
+    assert actions(report) == {"a_bn": "fused", "alone": "linear"}
+    assert isinstance(new.get_layer("alone"), en.EvoNormS0)
+    assert report.lost_norms == 1 and "1 without a normalization now" in str(report)
+    # A baseline's linear form normalizes.
+    new, report = en.convert_model(model, "gn_relu", sources=kinds)
+    assert actions(report) == {"a_bn": "fused", "alone": "linear"}
+    assert report.lost_norms == 0
+
+
+def test_lost_batch_norms_are_counted():
+    model = functional(lambda x: layers.BatchNormalization(name="bn")(block(x, "a")))
+    for to, lost in (("evonorm_b0", 1), ("bn_relu", 0)):
+        _, report = en.convert_model(model, to)
+        assert actions(report) == {"a_bn": "fused", "bn": "linear"}
+        assert report.lost_norms == lost
+    linear, _ = en.convert_model(model, "gn_relu")
+    _, report = en.convert_model(linear, "evonorm_s0")
+    assert actions(report) == {"a_bn": "converted", "bn": "kept"}
+    _, report = en.convert_model(linear, "evonorm_s0", linear="affine")
+    assert actions(report) == {"a_bn": "converted", "bn": "converted"}
+    assert report.lost_norms == 1
+
+
+def test_a_class_is_a_target():
+    model = functional(lambda x: block(x, "a"))
+    new, report = en.convert_model(model, en.EvoNormS0, groups=2)
+    assert actions(report) == {"a_bn": "fused"}
+    assert isinstance(new.get_layer("a_bn"), en.EvoNormS0) and new.get_layer("a_bn").groups == 2
+
+
+def test_an_activation_behind_an_evonorm_is_reported():
+    model = functional(lambda x: layers.ReLU(name="relu")(en.EvoNormB0(name="norm")(x)))
+    _, report = en.convert_model(model, "evonorm_s0")
+    assert actions(report) == {"norm": "converted", "relu": "kept"}
+    assert "right behind EvoNormB0, which has a nonlinearity" in places(report)["relu"].reason
+
+
 def test_several_consumers():
     def different(x):
         y = layers.BatchNormalization(name="bn")(x)
