@@ -24,6 +24,16 @@ def add_float32_weight(layer: Any, name: str, shape: tuple[int, ...], **kwargs: 
     return layer.add_weight(name=name, shape=shape, dtype="float32", **{autocast: False}, **kwargs)
 
 
+def autocasts(layer: Any) -> bool:
+    """Whether a layer's input is cast to its compute dtype before `call`."""
+    return layer.autocast if IS_KERAS_3 else layer._autocast
+
+
+def output_shape(shape: Any) -> Any:
+    """A shape as this Keras wants it from `compute_output_shape`."""
+    return tuple(shape) if IS_KERAS_3 else tf.TensorShape(shape)
+
+
 def add_moving_statistic(layer: Any, name: str, shape: tuple[int, ...], initializer: str) -> Any:
     """A non-trainable float32 weight whose copies on several replicas are averaged.
 

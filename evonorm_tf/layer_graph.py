@@ -77,7 +77,12 @@ class LayerGraph:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "LayerGraph":
-        """Reads a graph from a JSON file. Raises ValueError, with the path, like `from_json`."""
+        """Reads a graph from a JSON file.
+
+        Raises:
+          ValueError: with the path, like `from_json`.
+          OSError: for a file that is not there, is a folder, or may not be read.
+        """
         try:
             with open(path, encoding="utf-8") as file:
                 return cls.from_json(file.read(graph_json.MAX_JSON_CHARS + 1))

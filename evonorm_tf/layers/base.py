@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from evonorm_tf import compat, statistics
+from evonorm_tf.layers import misspelt
 
 _RANKS = (3, 4, 5)
 
@@ -107,18 +108,19 @@ class ChannelLayer(tf.keras.layers.Layer):
     ARGUMENTS = textwrap.dedent("""\
         axis: index of the channel axis; any but 0.
         epsilon: added to variances and second moments, inside the square root.
-        **kwargs: Keras's own: name, dtype, trainable.""")
+        **kwargs: Keras's own: name, dtype, trainable, autocast.""")
 
     def __init__(self, *, axis=-1, epsilon=1e-5, **kwargs):
         # Input reaches `call` as it is: casting 70000 to float16 first would make it inf.
         kwargs.setdefault("autocast", False)
+        misspelt.check(type(self), kwargs)
         super().__init__(**kwargs)
         self.axis = check_axis(axis)
         self.epsilon = check_number("epsilon", epsilon, 0.0, math.inf)
         self.supports_masking = True
 
     def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
+        return compat.output_shape(input_shape)
 
     def _set_channels(self, input_shape) -> None:
         """Checks the shape, keeps the number of channels and pins rank and channels."""
@@ -154,7 +156,8 @@ class ChannelLayer(tf.keras.layers.Layer):
         return shape
 
     def get_config(self):
-        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
+        own = {"axis": self.axis, "epsilon": self.epsilon, "autocast": compat.autocasts(self)}
+        return {**super().get_config(), **own}
 
 
 class NormAct(ChannelLayer):
@@ -167,7 +170,8 @@ class NormAct(ChannelLayer):
     ARGUMENTS = textwrap.dedent("""\
         nonlinearity: False where the host network has a norm that no activation follows.
         gamma_initializer, beta_initializer: of the channel-wise scale and offset.
-        gamma_regularizer, beta_regularizer: of the same.""")
+        gamma_regularizer, beta_regularizer: of the same.
+        gamma_constraint, beta_constraint: of the same.""")
 
     def __init__(
         self,
@@ -177,6 +181,8 @@ class NormAct(ChannelLayer):
         beta_initializer="zeros",
         gamma_regularizer=None,
         beta_regularizer=None,
+        gamma_constraint=None,
+        beta_constraint=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -185,6 +191,8 @@ class NormAct(ChannelLayer):
         self.beta_initializer = tf.keras.initializers.get(beta_initializer)
         self.gamma_regularizer = tf.keras.regularizers.get(gamma_regularizer)
         self.beta_regularizer = tf.keras.regularizers.get(beta_regularizer)
+        self.gamma_constraint = tf.keras.constraints.get(gamma_constraint)
+        self.beta_constraint = tf.keras.constraints.get(beta_constraint)
 
     def build(self, input_shape):
         self._set_channels(input_shape)
@@ -212,10 +220,12 @@ class NormAct(ChannelLayer):
             (self.channels,),
             initializer=getattr(self, f"{name}_initializer"),
             regularizer=getattr(self, f"{name}_regularizer", None),
+            constraint=getattr(self, f"{name}_constraint", None),
         )
 
     def get_config(self):
         initializers, regularizers = tf.keras.initializers, tf.keras.regularizers
+        constraints = tf.keras.constraints
         return {
             **super().get_config(),
             "nonlinearity": self.nonlinearity,
@@ -223,4 +233,6 @@ class NormAct(ChannelLayer):
             "beta_initializer": initializers.serialize(self.beta_initializer),
             "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
             "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
         }

@@ -4,7 +4,7 @@ import textwrap
 
 import tensorflow as tf
 
-from evonorm_tf import ops, primitives, statistics
+from evonorm_tf import compat, ops, primitives, statistics
 from evonorm_tf.layers import base, parts
 
 _MOVING_NAMES = {
@@ -91,7 +91,7 @@ class PrimitiveLayer(PrimitiveRunner):
         return tf.cast(tf.broadcast_to(value, tf.shape(tensors[0])), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        return tuple(input_shape if self.primitive.arity == 1 else input_shape[0])
+        return compat.output_shape(input_shape if self.primitive.arity == 1 else input_shape[0])
 
     def _set_two_inputs(self, input_shape) -> None:
         op = self.primitive.op

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
+from evonorm_tf import compat
 from tests.evonorm_tf.graph_cases import weights_by_name
 from tests.tiers import tiered
 
@@ -107,6 +108,28 @@ def test_building_leaves_the_config_alone(name, nonlinearity):
     layer.build((None, None, None, CHANNELS))
     after = layer.get_config()
     assert {key: after[key] for key in before} == before
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_autocast_is_kept(autocast):
+    layer = en.EvoNormS0(dtype="mixed_float16", autocast=autocast)
+    copy = en.EvoNormS0.from_config(json.loads(json.dumps(layer.get_config())))
+    for each in (layer, copy):
+        assert each.get_config()["autocast"] is compat.autocasts(each) is autocast
+    assert compat.autocasts(en.EvoNormS0.from_config({"name": "of a version without it"})) is False
+
+
+def test_constraints_hold_and_are_kept():
+    bound = tf.keras.constraints.MaxNorm(0.5)
+    layer = en.EvoNormB0(gamma_constraint="non_neg", beta_constraint=bound)
+    copy = en.EvoNormB0.from_config(json.loads(json.dumps(layer.get_config())))
+    for each in (layer, copy):
+        model = tf.keras.Sequential([tf.keras.Input((4, 4, 3)), each])
+        model.compile(tf.keras.optimizers.SGD(100.0), "mse")
+        x = np.random.default_rng(0).normal(size=(4, 4, 4, 3)).astype("float32")
+        model.fit(x, -100.0 * x, verbose=0)
+        np.testing.assert_array_equal(each.gamma, 0.0)
+        np.testing.assert_allclose(np.linalg.norm(np.asarray(each.beta)), 0.5, rtol=1e-5)
 
 
 @all_layers

@@ -76,6 +76,23 @@ def test_unknown_argument(name):
         en.get(name, grups=8)
 
 
+@pytest.mark.parametrize(
+    ("argument", "advice"),
+    [
+        ("activation", "nonlinearity=False leaves the activation out"),
+        ("data_format", "axis=1 for channels_first"),
+        ("eps", "write `epsilon`"),
+        ("grups", "did you mean `groups`?"),
+        ("gama_initializer", "did you mean `gamma_initializer`?"),
+        ("non_linearity", "did you mean `nonlinearity`?"),
+    ],
+)
+def test_what_to_write_instead(argument, advice):
+    with pytest.raises(TypeError, match=f"EvoNormS0 has no argument `{argument}`: .*") as error:
+        en.EvoNormS0(**{argument: "relu"})
+    assert advice in str(error.value)
+
+
 @pytest.mark.parametrize("name", ["bn_relu", "evonorm_b0", "rs_rej"])
 def test_batch_arguments_are_only_for_layers_with_batch_statistics(name):
     assert en.get(name, momentum=0.5, synchronized=True).momentum == 0.5
