@@ -10,8 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from search import config as configuration
+from search import ranking
 from search.errors import SearchError
 from search.store import Store
+from search.stored import printable
 
 # As a shell counts: 128 and the signal's number.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -135,10 +137,12 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
     finally:
         progress.close()
     best = store.top(1)
-    if best:
-        print(f"best of the search: {best[0].fitness:.4f}  {best[0].formula}")
-    for entry in store.meta("comparison", []):
-        print(f"test {entry['mean']:.4f}  {entry['name'] or entry['formula']}")
+    if best and ranking.is_near_chance(best[0].fitness):
+        print(f"no layer found learns: the best accuracy is {best[0].fitness:.4f}, near chance")
+    elif best:
+        print(f"best of the search: {best[0].fitness:.4f}  {printable(best[0].formula)}")
+    for entry in store.meta("comparison") or ():
+        print(f"test {entry['mean']:.4f}  {printable(entry['name'] or entry['formula'])}")
     return 0 if options.no_final else _report(options)
 
 
@@ -151,12 +155,12 @@ def _rerank(options: argparse.Namespace) -> int:
         config = _with_executor(run.load_config(store), options)
         progress = make_progress(config, sys.stderr)
         try:
-            ranking = final.rerank(store, config, progress)
+            layers = final.rerank(store, config, progress)
             run.save_best(store)
             final.compare(store, config, progress)
         finally:
             progress.close()
-    for entry in ranking:
+    for entry in layers:
         print(f"{entry['mean']:.4f}  candidate {entry['id']}: {entry['formula']}")
     return 0
 
@@ -164,15 +168,15 @@ def _rerank(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir) as store:
         counts, reasons, best = store.counts(), store.reasons(), store.top(3)
-        print(f"{sum(counts.values())} genotypes in {store.meta('elapsed', 0.0):.0f} s")
+        print(f"{sum(counts.values())} genotypes in {store.meta('elapsed') or 0.0:.0f} s")
         for title, numbers in (("status", counts), ("reason", reasons)):
             for name, number in numbers.items():
-                print(f"  {title} {name}: {number}")
+                print(f"  {title} {printable(name)}: {number}")
         refusals = store.refusals()
         if refusals:
-            print(f"  reports refused: {len(refusals)}, the last one: {refusals[-1][3]}")
+            print(f"  reports refused: {len(refusals)}, the last one: {printable(refusals[-1][3])}")
         for row in best:
-            print(f"  {row.fitness:.4f}  candidate {row.id}: {row.formula}")
+            print(f"  {row.fitness:.4f}  candidate {row.id}: {printable(row.formula)}")
     return 0
 
 

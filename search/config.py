@@ -122,6 +122,7 @@ class Config:
     rerank: Rerank = Rerank()
     baselines: tuple[str, ...] = ("bn_relu", "evonorm_b0", "evonorm_s0")
     workers: int = 1  # processes of the executor "local"
+    task_minutes: float = 1440.0  # after which such a process is replaced
     executor: str = "local"
     ray: Ray = Ray()
 
@@ -175,6 +176,7 @@ _PAPER_RAY = Ray(quality_cpus=2.0, stability_cpus=2.0, training_cpus=2.0)
 PRESETS = {
     "demo": Config(
         preset="demo",
+        task_minutes=20.0,
         evaluation=_DIGITS,
         method=Method(tournament_fraction=0.2, window=60, initial_members=1, max_minutes=6.5),
         rerank=Rerank(top_k=5, width=2.0, steps=200, final_seeds=3),
@@ -182,6 +184,7 @@ PRESETS = {
     ),
     "smoke": Config(
         preset="smoke",
+        task_minutes=20.0,
         space=Space(num_nodes=5),
         evaluation=dataclasses.replace(
             _DIGITS,
@@ -252,6 +255,7 @@ _RANGES = {
     "held_out": (0, 1),
     "final_seeds": (1, None),
     "workers": (1, None),
+    "task_minutes": (0, None),
     "probe_cpus": (0.01, None),
     "quality_cpus": (0.01, None),
     "stability_cpus": (0.01, None),

@@ -1,7 +1,6 @@
 """The SQLite file of a run: schema, connection, and the lock of its one controller."""
 
 import fcntl
-import json
 import pathlib
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from search.errors import SearchError
 
 DATABASE = "search.sqlite"
 LOCK = "search.lock"
+BEST = "best"
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -68,6 +68,13 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
     return connection
 
 
+def check_no_links(run_dir: pathlib.Path) -> None:
+    """Raises SearchError for a link in a run folder: to write there would write elsewhere."""
+    for path in (*run_dir.iterdir(), *run_dir.glob(f"{BEST}/*")):
+        if path.is_symlink():
+            raise SearchError(f"{path} is a link; a run folder must hold its files itself")
+
+
 def take_lock(run_dir: pathlib.Path) -> Any:
     """Locks the folder for this process. Raises SearchError when another one has it."""
     lock = (run_dir / LOCK).open("a", encoding="utf-8")
@@ -85,7 +92,7 @@ def as_search_error(path: pathlib.Path) -> Iterator[None]:
     """Turns the errors of a file into the one that names it."""
     try:
         yield
-    except (sqlite3.Error, OSError, json.JSONDecodeError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         raise SearchError(f"{path}: {reason(error)}") from error
 
 

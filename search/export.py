@@ -78,7 +78,7 @@ def export(
     """
     with Store.open(run_dir) as store:
         row = _ranked(store, rank)
-        groups = Config.from_dict(store.meta("config", {})).evaluation.groups
+        groups = Config.from_dict(store.meta("config") or {}).evaluation.groups
     folder = pathlib.Path(run_dir, "export") if output is None else pathlib.Path(output)
     name = f"candidate_{row.id}"
     graph = LayerGraph(graph_of(row).nodes, name)
@@ -127,7 +127,8 @@ def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
     # A run folder can come from anyone and this goes into a program, so nothing is taken from
     # it as it stands: the formula is the graph's own, and anchors are words.
     scores = [
-        f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}" for anchor, score in row.scores.items()
+        f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}"
+        for anchor, score in (row.scores or {}).items()
     ]
     return _SNIPPET.format(
         name=graph.name,

@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 import importlib
+import math
 import multiprocessing
 import os
+import time
 from multiprocessing import connection
 from typing import Any
 
@@ -45,6 +47,7 @@ class _Worker:
         theirs.close()
         self.task: tuple[Any, str, Any] | None = None
         self.tasks = 0
+        self.deadline = math.inf
 
     @property
     def is_busy(self) -> bool:
@@ -62,12 +65,14 @@ class _Worker:
 class WorkerPool:
     """Runs `Evaluator` methods in `config.workers` processes.
 
-    A context manager: leaving it ends the processes, whatever they are doing.
+    A process that takes more than `config.task_minutes` for a task is replaced. A context
+    manager: leaving it ends the processes, whatever they are doing.
     """
 
     def __init__(self, config: Config):
         self._config = config.to_dict()
         self._anchors = config.evaluation.anchors
+        self._seconds = 60.0 * config.task_minutes
         self._workers = [_Worker(self._config) for _ in range(config.workers)]
 
     def __enter__(self) -> "WorkerPool":
@@ -96,6 +101,7 @@ class WorkerPool:
             chosen = self._workers[index] = _Worker(self._config)
         chosen.task = tag, kind, arguments
         chosen.tasks += 1
+        chosen.deadline = time.monotonic() + self._seconds
         with contextlib.suppress(BrokenPipeError):  # it died just now: `wait` finds out
             chosen.connection.send((kind, arguments))
 
@@ -107,22 +113,34 @@ class WorkerPool:
         """
         busy = {each.connection: i for i, each in enumerate(self._workers) if each.is_busy}
         answers = []
-        for ready in connection.wait(list(busy), timeout):
-            index = busy[ready]
-            chosen = self._workers[index]
-            (tag, kind, arguments), chosen.task = chosen.task, None
+        for ready in connection.wait(list(busy), self._until_deadline(timeout)):
+            index = busy.pop(ready)
             try:
                 data = ready.recv_bytes(reports.MAX_BYTES)
             except (EOFError, OSError):  # it died, or sent what is far too long
-                answers.append(Answer(tag, "died", None))
-                chosen.end()
-                self._workers[index] = _Worker(self._config)
+                answers.append(self._replace(index, None))
                 continue
+            chosen = self._workers[index]
+            (tag, kind, arguments), chosen.task = chosen.task, None
             if data.startswith(worker.FATAL):
                 text = data.removeprefix(worker.FATAL).decode(errors="replace")
                 raise SearchError(f"a worker could not start: {text}")
             answers.append(read_report(data, tag, kind, arguments, self._anchors))
-        return answers
+        late = [i for i in busy.values() if self._workers[i].deadline <= time.monotonic()]
+        return answers + [self._replace(index, "it took too long") for index in late]
+
+    def _until_deadline(self, timeout: float | None) -> float | None:
+        if not self.is_busy:
+            return timeout
+        deadline = min(each.deadline for each in self._workers if each.is_busy)
+        left = max(deadline - time.monotonic(), 0.0)
+        return left if timeout is None else min(left, timeout)
+
+    def _replace(self, index: int, result: str | None) -> Answer:
+        """A new worker in the place of one that cannot answer; the answer to its task."""
+        stuck, self._workers[index] = self._workers[index], _Worker(self._config)
+        stuck.end()
+        return Answer(stuck.task[0], "died", result)
 
 
 def ray_pool(config: Config) -> Any:

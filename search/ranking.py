@@ -1,9 +1,17 @@
-"""Which of the accepted layers is first: the reranked ones, then the rest by fitness."""
+"""Which of the accepted layers is first, and whether it is worth anything."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.store import Candidate
+
+# Accuracy of a random guess: CIFAR-10 and the digits have ten classes.
+CHANCE = 0.1
+
+
+def is_near_chance(accuracy: float) -> bool:
+    """Whether it is below twice a random guess, the limit of the quality test (appendix C)."""
+    return accuracy < 2 * CHANCE
 
 
 def order(

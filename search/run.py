@@ -4,10 +4,11 @@ import json
 import os
 import pathlib
 
-from evonorm_tf import registry
+from evonorm_tf import files, registry
 from search import final, ranking
 from search.config import Config
 from search.controller import Controller, add_baselines
+from search.database import BEST
 from search.errors import SearchError
 from search.events import Progress
 from search.store import Store
@@ -15,7 +16,6 @@ from trainers.anchors import ANCHORS
 from trainers.data.image_data import DATA_SETS
 
 CONFIG_FILE = "config.json"
-BEST_FOLDER = "best"
 _BEST_FILES = 10
 
 
@@ -59,7 +59,7 @@ def execute(store: Store, config: Config, progress: Progress, with_final: bool =
 def save_best(store: Store) -> list[pathlib.Path]:
     """Writes the best graphs to best/01_candidate_N.json and so on, reranked ones first."""
     ordered = ranking.order(store.top(_BEST_FILES), store.meta("rerank"))
-    folder = store.run_dir / BEST_FOLDER
+    folder = store.run_dir / BEST
     files = [
         (folder / f"{rank:02d}_candidate_{row.id}.json", row)
         for rank, row in enumerate(ordered, start=1)
@@ -89,11 +89,7 @@ def _check_names(config: Config) -> None:
 
 def _write(path: pathlib.Path, text: str) -> None:
     """Writes a file whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        files.write_whole(path, text.encode())
     except OSError as error:
         raise SearchError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from search import stored
 from search.database import (
     DATABASE,
     KNOWN,
     REFUSALS,
     SCHEMA,
     as_search_error,
+    check_no_links,
     connect,
     reason,
     take_lock,
@@ -99,6 +101,7 @@ class Store:
         run_dir = pathlib.Path(run_dir)
         try:
             run_dir.mkdir(parents=True, exist_ok=True)
+            check_no_links(run_dir)
             lock = take_lock(run_dir)
         except OSError as error:
             raise SearchError(f"cannot write the run folder {run_dir}: {reason(error)}") from None
@@ -130,14 +133,15 @@ class Store:
         """Opens an existing run, as its one controller or as a reader.
 
         Raises:
-          SearchError: for no run, another schema version, a damaged file, or a second
-            controller.
+          SearchError: for no run, another schema version, a damaged file, a link among the
+            files, or a second controller.
         """
         run_dir = pathlib.Path(run_dir)
         path = run_dir / DATABASE
         if not path.is_file():
             raise SearchError(f"{run_dir} holds no search: there is no {DATABASE}")
         try:
+            check_no_links(run_dir)
             lock = take_lock(run_dir) if controller else None
         except OSError as error:
             raise SearchError(f"cannot write the run folder {run_dir}: {reason(error)}") from None
@@ -162,9 +166,10 @@ class Store:
         self.close()
 
     def meta(self, key: str, default: Any = None) -> Any:
-        """A decoded value of the table `meta`."""
+        """A decoded value of the table `meta`. Raises SearchError for one of a wrong type."""
         rows = self._query("SELECT value FROM meta WHERE key = ?", [key])
-        return json.loads(rows[0][0]) if rows else default
+        with as_search_error(self._path):
+            return stored.meta_value(key, rows[0][0]) if rows else default
 
     def set_meta(self, key: str, value: Any) -> None:
         """Writes a value, which must be JSON, into the table `meta`."""
@@ -313,7 +318,7 @@ class Store:
         row = self._connection.execute(
             "SELECT value FROM meta WHERE key = 'schema_version'"
         ).fetchone()
-        if row is None or json.loads(row[0]) != SCHEMA_VERSION:
+        if row is None or stored.meta_value("schema_version", row[0]) != SCHEMA_VERSION:
             found = "none" if row is None else row[0]
             raise SearchError(
                 f"{path} has schema version {found}; this program reads version {SCHEMA_VERSION}"
@@ -332,8 +337,4 @@ def _encode(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decode(row: tuple) -> Candidate:
-    values = dict(zip(_FIELDS, row, strict=True))
-    for name in _JSON_FIELDS:
-        if values[name] is not None:
-            values[name] = json.loads(values[name])
-    return Candidate(**values)
+    return Candidate(**stored.row_values(dict(zip(_FIELDS, row, strict=True))))

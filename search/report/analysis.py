@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from evonorm_tf.layer_graph import Node
+from search.errors import SearchError
 from search.free_rejection import FREE_REASONS
 from search.graphs import graph_of
 from search.report.collect import Run
@@ -136,10 +137,19 @@ class Ancestor:
 
 
 def lineage(run: Run, row: Candidate) -> list[Ancestor]:
-    """The genotypes that led to one, from the random graph at the root to itself."""
+    """The genotypes that led to one, from the random graph at the root to itself.
+
+    Raises:
+      SearchError: for a genotype that is its own ancestor, or whose graph has another number
+        of nodes than its parent's.
+    """
     steps: list[Ancestor] = []
+    seen: set[int] = set()
     current: Candidate | None = row
     while current is not None:
+        if current.id in seen:
+            raise SearchError(f"candidate {current.id} is its own ancestor")
+        seen.add(current.id)
         parent = run.by_id.get(current.parent)
         steps.append(Ancestor(current, _changes(parent, current)))
         current = parent
@@ -150,6 +160,8 @@ def _changes(parent: Candidate | None, child: Candidate) -> list[Change]:
     if parent is None:
         return []
     before, after = graph_of(parent), graph_of(child)
+    if before is None or after is None or len(before.nodes) != len(after.nodes):
+        raise SearchError(f"candidate {child.id} cannot be a mutation of candidate {parent.id}")
     pairs = zip(before.nodes, after.nodes, strict=True)
     return [
         Change(index, old, new) for index, (old, new) in enumerate(pairs, start=4) if old != new

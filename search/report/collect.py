@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search import names, ranking
+from search.config import Config
+from search.errors import SearchError
 from search.store import Candidate, Store
 
-# Accuracy of a random guess: CIFAR-10 and the digits have ten classes.
-CHANCE = 0.1
 _META_KEYS = ("config", "created", "elapsed", "rerank", "comparison")
 
 
@@ -101,10 +101,20 @@ class Run:
 
 
 def read_run(run_dir: str | os.PathLike) -> Run:
-    """Reads a run folder. Raises SearchError as `Store.open` does."""
+    """Reads a run folder.
+
+    Raises:
+      SearchError: as `Store.open` does, and for a value of a wrong type.
+    """
     with Store.open(run_dir) as store:
         meta = {key: store.meta(key) for key in _META_KEYS}
-        return Run(pathlib.Path(run_dir), meta, store.candidates())
+        if meta["config"] is not None:
+            Config.from_dict(meta["config"])  # raises for values of a wrong type
+        run = Run(pathlib.Path(run_dir), meta, store.candidates())
+    for entry in meta["comparison"] or ():
+        if entry["id"] not in run.by_id:
+            raise SearchError(f"{run_dir}: compared candidate {entry['id']} is not there")
+    return run
 
 
 def _flatten(config: Mapping[str, Any], prefix: str = ""):

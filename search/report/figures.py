@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from search import names
+from search.ranking import CHANCE
 from search.report import analysis
-from search.report.collect import CHANCE, Run
+from search.report.collect import Run
 from search.report.style import LIGHT, LINE_STYLES, SERIES, Panel
 from search.store import Candidate
 

@@ -9,6 +9,7 @@ from typing import Any
 from evonorm_tf import registry
 from search import names
 from search.graphs import graph_of
+from search.ranking import CHANCE, is_near_chance
 from search.report.collect import Run
 from search.store import Candidate
 
@@ -133,6 +134,8 @@ def standing(found: Score, rival: Score) -> int:
 def _headline(comparison: Comparison) -> str:
     found, rivals = comparison.found, comparison.rivals
     score = f"{found.mean:.1%}"
+    if is_near_chance(found.mean):
+        return f"No layer found learns: the best scores {score}, near chance ({CHANCE:.0%})."
     if not rivals:
         return f"The best layer found scores {score}."
     if len(rivals) > 1 and all(standing(found, rival) > 0 for rival in rivals):

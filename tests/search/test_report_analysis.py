@@ -153,6 +153,7 @@ _RIVALS = {"bn_relu": 0.95, "evonorm_b0": 0.96, "evonorm_s0": 0.955}
         (0.9503, _RIVALS, "level with BN-ReLU: 95.0% against 95.0%."),
         (0.92, _RIVALS, "did not beat BN-ReLU: 92.0% against 95.0%."),
         (0.92, {}, "The best layer found scores 92.0%."),
+        (0.19, _RIVALS, "No layer found learns: the best scores 19.0%, near chance (10%)."),
     ],
 )
 def test_the_headline_on_validation_scores(found, rivals, headline):

@@ -1,0 +1,37 @@
+"""Local workers that do not answer."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from search import config
+from search.pool import WorkerPool
+from tests.search.synthetic_run import graph_json
+
+SETTINGS = config.preset("smoke")
+
+
+def answer(pool):
+    answers, end = [], time.monotonic() + 60.0
+    while not answers and time.monotonic() < end:
+        answers = pool.wait(timeout=1.0)
+    assert len(answers) == 1
+    return answers[0]
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_stuck_worker_is_replaced(stops):
+    """One that is too slow, and one that has been stopped and does not end when it is asked."""
+    settings = SETTINGS.override(["task_minutes=0.02"])
+    with WorkerPool(settings) as pool:
+        process = pool._workers[0].process
+        if stops:
+            os.kill(process.pid, signal.SIGSTOP)
+        pool.submit("tag", "probe", graph_json())  # it imports TensorFlow first, which is long
+        found = answer(pool)
+        assert (found.tag, found.kind, found.result) == ("tag", "died", "it took too long")
+        assert not process.is_alive()
+        assert pool.has_idle and not pool.is_busy
+        assert pool._workers[0].process.is_alive()
