@@ -109,7 +109,9 @@ def read_run(run_dir: str | os.PathLike) -> Run:
     with Store.open(run_dir) as store:
         meta = {key: store.meta(key) for key in _META_KEYS}
         if meta["config"] is not None:
-            Config.from_dict(meta["config"])  # raises for values of a wrong type
+            # Raises for values of a wrong type; what only another version knows is shown as it is.
+            known = {field.name for field in dataclasses.fields(Config)} & set(meta["config"])
+            Config.from_dict({name: meta["config"][name] for name in known})
         run = Run(pathlib.Path(run_dir), meta, store.candidates())
     for entry in meta["comparison"] or ():
         if entry["id"] not in run.by_id:
