@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from search import run
+from search import ranking, run
 from search.cli import quiet_tensorflow
 from search.config import Config, preset
 from search.errors import SearchError
@@ -74,9 +74,9 @@ def progress_curve(rows: Sequence[Candidate]) -> list[float]:
     return curve
 
 
-def share_at_guess(scores: list[float], num_classes: int = 10) -> float:
+def share_at_guess(scores: list[float]) -> float:
     """The share of accuracies below twice random guess, the quality test's limit."""
-    return statistics.fmean(score < 2 / num_classes for score in scores)
+    return statistics.fmean(map(ranking.is_near_chance, scores))
 
 
 def evolution_experiment(folder, seeds: int, evaluations: int, workers: int) -> dict:

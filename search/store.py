@@ -37,7 +37,6 @@ ORIGINS = ("random", "mutation", "baseline")
 STATUSES = ("pending", "running", "accepted", "rejected", "duplicate", "failed")
 
 _HASH_BYTES = 16
-_JSON_FIELDS = ("scores", "stages")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,7 +330,7 @@ def _hash(function: str) -> bytes:
 
 def _encode(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: json.dumps(value) if name in _JSON_FIELDS and value is not None else value
+        name: json.dumps(value) if name in stored.JSON_COLUMNS and value is not None else value
         for name, value in values.items()
     }
 

@@ -9,37 +9,42 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+# Columns that hold JSON.
+JSON_COLUMNS = ("scores", "stages")
 _LONGEST, _LONGEST_IN_ERRORS = 1000, 80
 Check = Callable[[Any], bool]
 
 
 def row_values(values: dict[str, Any]) -> dict[str, Any]:
-    """A row's values, with `scores` and `stages` decoded.
+    """A row's values, with `JSON_COLUMNS` decoded.
 
     Raises:
       ValueError: for a value of another type than its column's, or an accepted layer
         without fitness.
     """
-    name = f"candidate {printable(values['id'])}"
-    for column in ("scores", "stages"):
-        if values[column] is not None:
-            values[column] = decoded(f"{name}: {column}", values[column])
-    for column, (what, check) in _COLUMNS.items():
-        _expect(f"{name}: {column}", what, check, values[column])
-    if values["status"] == "accepted" and values["fitness"] is None:
-        raise ValueError(f"{name} is accepted and has no fitness")
+    try:
+        for column in JSON_COLUMNS:
+            if values[column] is not None:
+                values[column] = _decoded(column, values[column])
+        for column, rule in _COLUMNS.items():
+            _expect(column, rule, values[column])
+        if values["status"] == "accepted" and values["fitness"] is None:
+            raise ValueError("it is accepted and has no fitness")
+    except ValueError as error:
+        raise ValueError(f"candidate {printable(values['id'])}: {error}") from None
     return values
 
 
 def meta_value(key: str, text: Any) -> Any:
     """The value of an entry of `meta`. Raises ValueError as `row_values` does."""
-    value = decoded(f"meta {key}", text)
-    what, check = _META.get(key, ("", lambda _: True))
-    _expect(f"meta {key}", what, check, value)
+    name = f"meta {key}"
+    value = _decoded(name, text)
+    if key in _META:
+        _expect(name, _META[key], value)
     return value
 
 
-def decoded(name: str, text: Any) -> Any:
+def _decoded(name: str, text: Any) -> Any:
     """JSON text's value. Raises ValueError for anything else."""
     if not isinstance(text, str):
         raise ValueError(f"{name} must be JSON text. Received: {_short(text)}")
@@ -55,7 +60,8 @@ def printable(value: Any, longest: int = _LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
-def _expect(name: str, what: str, check: Check, value: Any) -> None:
+def _expect(name: str, rule: tuple[str, Check], value: Any) -> None:
+    what, check = rule
     if not check(value):
         raise ValueError(f"{name} must be {what}. Received: {_short(value)}")
 
@@ -90,30 +96,15 @@ def _is_stage(value: Any) -> bool:
     return _is_number(value.get("seconds", 0.0)) and _is_scores(value.get("accuracies", {}))
 
 
-def _is_reranking(value: Any) -> bool:
+def _entries(**checks: Check) -> Check:
+    """For lists of objects with such fields, or None."""
+
     def is_entry(entry):
-        return (
-            isinstance(entry, Mapping)
-            and _is_count(entry.get("id"))
-            and _is_number(entry.get("mean"))
-            and _is_scores(entry.get("networks"))
+        return isinstance(entry, Mapping) and all(
+            check(entry.get(name)) for name, check in checks.items()
         )
 
-    return value is None or (isinstance(value, list) and all(map(is_entry, value)))
-
-
-def _is_comparison(value: Any) -> bool:
-    def is_entry(entry):
-        return (
-            isinstance(entry, Mapping)
-            and _is_count(entry.get("id"))
-            and _is_number(entry.get("mean"))
-            and _or_none(_is_text)(entry.get("name"))
-            and _or_none(_is_text)(entry.get("formula"))
-            and _is_accuracies(entry.get("accuracies"))
-        )
-
-    return value is None or (isinstance(value, list) and all(map(is_entry, value)))
+    return _or_none(lambda value: isinstance(value, list) and all(map(is_entry, value)))
 
 
 def _is_accuracies(value: Any) -> bool:
@@ -159,9 +150,21 @@ _COLUMNS: dict[str, tuple[str, Check]] = {
     "finished": _optional(_NUMBER),
 }
 _META: dict[str, tuple[str, Check]] = {
-    "config": ("an object", lambda value: value is None or isinstance(value, dict)),
+    "config": ("an object", _or_none(lambda value: isinstance(value, dict))),
     "created": _optional(_NUMBER),
     "elapsed": _optional(_NUMBER),
-    "rerank": ("a list of layers with numbers", _is_reranking),
-    "comparison": ("a list of layers with an accuracy for each seed", _is_comparison),
+    "rerank": (
+        "a list of layers with numbers",
+        _entries(id=_is_count, mean=_is_number, networks=_is_scores),
+    ),
+    "comparison": (
+        "a list of layers with an accuracy for each seed",
+        _entries(
+            id=_is_count,
+            mean=_is_number,
+            name=_or_none(_is_text),
+            formula=_or_none(_is_text),
+            accuracies=_is_accuracies,
+        ),
+    ),
 }

@@ -4,6 +4,7 @@ import difflib
 import inspect
 from typing import Any
 
+_KERAS = ("name", "dtype", "trainable", "autocast", "activity_regularizer", "dynamic")
 _INSTEAD = {
     "activation": "the layer is normalization and activation in one; nonlinearity=False leaves "
     "the activation out",
@@ -23,15 +24,11 @@ def check(cls: type, kwargs: dict[str, Any]) -> None:
       TypeError: for one that another name or argument stands for; what else is unknown is for
         Keras to refuse.
     """
-    known = _options(cls)
-    for name in kwargs:
-        close = difflib.get_close_matches(name, known, 1, cutoff=0.75)
+    for name in kwargs.keys() - set(_KERAS):
+        close = difflib.get_close_matches(name, _options(cls), 1, cutoff=0.75)
         advice = _INSTEAD.get(name) or (f"did you mean `{close[0]}`?" if close else "")
-        if advice and name not in _KERAS:
+        if advice:
             raise TypeError(f"{cls.__name__} has no argument `{name}`: {advice}")
-
-
-_KERAS = ("name", "dtype", "trainable", "autocast", "activity_regularizer", "dynamic")
 
 
 def _options(cls: type) -> list[str]:
