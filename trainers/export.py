@@ -27,14 +27,14 @@ import tensorflow as tf
 
 from trainers.configs.classification import ExperimentConfig
 from trainers.data import augment
-from trainers.engine import restoring
+from trainers.engine import restoring, serving
 from trainers.engine.task import ClassificationTask
 from trainers.errors import TrainersError
 
 _TOLERANCE = 1e-4
 
 
-class Serving(tf.Module):
+class Serving:
     """A model behind its image preprocessing.
 
     Args:
@@ -44,7 +44,6 @@ class Serving(tf.Module):
     """
 
     def __init__(self, params: ExperimentConfig, task: ClassificationTask, model: tf.keras.Model):
-        super().__init__()
         self.model = model
         self._task = task
         self._data = params.task.validation_data
@@ -92,13 +91,13 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
       TrainersError: when there is nothing to export, or what was loaded again differs.
     """
     params, task, model = restoring.restore(model_dir, checkpoint)
-    serving = Serving(params, task, model)
+    served = Serving(params, task, model)
     saved_model = os.path.join(export_dir, "saved_model")
     keras_file = os.path.join(export_dir, "model.keras")
     tf.io.gfile.makedirs(export_dir)
-    tf.saved_model.save(serving, saved_model, signatures=serving.signatures())
+    serving.save(saved_model, model, served.signatures())
     _with_normalization(params, model).save(keras_file)
-    _compare(params, serving, saved_model, keras_file)
+    _compare(params, served, saved_model, keras_file)
 
 
 def _with_normalization(params: ExperimentConfig, model: tf.keras.Model) -> tf.keras.Model:
@@ -111,11 +110,11 @@ def _with_normalization(params: ExperimentConfig, model: tf.keras.Model) -> tf.k
     return tf.keras.Model(images, model(scaled), name=f"{model.name}_of_pixels")
 
 
-def _compare(params: ExperimentConfig, serving: Serving, saved_model: str, keras_file: str) -> None:
+def _compare(params: ExperimentConfig, served: Serving, saved_model: str, keras_file: str) -> None:
     rng = np.random.default_rng(0)
     size = [2, *params.task.model.input_size]
     images = tf.constant(rng.integers(256, size=size).astype(np.uint8))
-    expected = serving.of_images(images)["logits"].numpy()
+    expected = served.of_images(images)["logits"].numpy()
     loaded = tf.saved_model.load(saved_model).signatures["serving_default"]
     results = {saved_model: loaded(images=images)["logits"].numpy()}
     if params.task.validation_data.crop != "inception":

@@ -3,6 +3,8 @@
 Strategies hand them to replicas when the last examples of a data set do not suffice for all.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +13,7 @@ import evonorm_tf as en
 from evonorm_tf import programs
 from tests.evonorm_tf.graph_cases import weights_by_name
 from tests.evonorm_tf.test_conformance import raw
+from tests.tiers import tiered
 
 SHAPE = (4, 4, 8)
 # Moments of the batch times vectors, a batch moment of another, and all of table 2's kinds.
@@ -27,8 +30,18 @@ OF_VECTORS = en.LayerGraph(
 )
 
 
-def layers():
-    return {name: en.get(name) for name in en.names()} | {"graph": en.GraphLayer(OF_VECTORS)}
+NAMES, KINDS = [*en.names(), "graph"], ["eager", "graph", "XLA", "programs"]
+# One of each way to compute a gradient: fused with moments, grouped, of a graph, and plain.
+CHOSEN = ["bn_relu", "evonorm_b0", "evonorm_s0", "rs_rej", "graph"]
+CASES = tiered(
+    itertools.product(NAMES, KINDS),
+    everyday=[("evonorm_b0", "graph"), ("graph", "graph")],
+    slow=list(itertools.product(CHOSEN, KINDS)),
+)
+
+
+def new_layer(name):
+    return en.GraphLayer(OF_VECTORS) if name == "graph" else en.get(name)
 
 
 def randomized(layer):
@@ -44,12 +57,11 @@ def values(layer):
 
 
 @pytest.mark.one_environment
-@pytest.mark.parametrize("kind", ["eager", "graph", "XLA", "programs"])
-@pytest.mark.parametrize("name", sorted(layers()))
+@pytest.mark.parametrize(("name", "kind"), CASES)
 def test_gradients_are_zero_and_nothing_moves(name, kind, monkeypatch):
     if kind == "programs":
         monkeypatch.setattr(programs, "_LEAST_ELEMENTS", 0)
-    layer = randomized(layers()[name])
+    layer = randomized(new_layer(name))
     vectors = [raw(weight) for weight in layer.trainable_weights]
     before = values(layer)
 
@@ -72,6 +84,7 @@ def test_gradients_are_zero_and_nothing_moves(name, kind, monkeypatch):
         np.testing.assert_array_equal(value, before[weight], err_msg=weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("synchronized", [False, True])
 @pytest.mark.parametrize("name", ["bn_relu", "evonorm_b0", "rs_rej"])
 def test_fit_where_a_replica_has_no_example(name, synchronized, strategy):

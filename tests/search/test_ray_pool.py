@@ -56,8 +56,9 @@ def misbehave(settings, images, threads, kind, arguments):
     elif name == "nan":
         yield b'{"kind": "quality", "layer": "nan", "result": NaN}'
     elif name == "waits" and not os.path.exists(rest[0]):
-        with open(rest[0], "w", encoding="utf-8") as file:
+        with open(f"{rest[0]}.part", "w", encoding="utf-8") as file:
             file.write(ray.get_runtime_context().get_node_id())
+        os.rename(file.name, rest[0])  # whoever waits for the file finds it whole
         time.sleep(1000)
     result = {
         "reason": "stability" if (name, kind) == ("unstable", "stability") else None,

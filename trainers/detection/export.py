@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 from official.vision.serving import detection
 
-from trainers.engine import restoring
+from trainers.engine import restoring, serving
 from trainers.errors import TrainersError
 
 _TOLERANCE = 1e-4
@@ -40,10 +40,7 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
     module = detection.DetectionModule(params, batch_size=None, input_image_size=size, model=model)
     path = os.path.join(export_dir, "saved_model")
     signatures = module.get_inference_signatures({"image_tensor": "serving_default"})
-    # The weights alone: Keras would trace the model's training too.
-    saved = tf.Module()
-    saved.weights = model.variables
-    tf.saved_model.save(saved, path, signatures=signatures)
+    serving.save(path, model, signatures)
     images = np.random.default_rng(0).integers(256, size=[2, *size, 3]).astype(np.uint8)
     images = tf.constant(images)
     expected = module.serve(images)

@@ -23,7 +23,7 @@ if __name__ == "__main__":
 import numpy as np
 import tensorflow as tf
 
-from trainers.engine import restoring
+from trainers.engine import restoring, serving
 from trainers.errors import TrainersError
 from trainers.gan import sampling
 from trainers.gan.configs import GanExperimentConfig
@@ -33,7 +33,7 @@ from trainers.gan.task import GanTask
 _COMPARED = 8
 
 
-class Serving(tf.Module):
+class Serving:
     """A generator whose images are bytes.
 
     Args:
@@ -41,7 +41,6 @@ class Serving(tf.Module):
     """
 
     def __init__(self, generator: tf.keras.Model):
-        super().__init__()
         self.generator = generator
 
     def signature(self) -> tf.types.experimental.ConcreteFunction:
@@ -88,13 +87,13 @@ def export(
       TrainersError: when there is nothing to export, or what was loaded again differs.
     """
     params, _, model = restore(model_dir, checkpoint, truncation)
-    serving = Serving(model.averaged)
+    served = Serving(model.averaged)
     path = os.path.join(export_dir, "saved_model")
-    tf.saved_model.save(serving, path, signatures={"serving_default": serving.signature()})
+    serving.save(path, model.averaged, {"serving_default": served.signature()})
     config = params.task.model
     noise = sampling.noise((_COMPARED, config.noise_size), [0, 0])
     labels = tf.range(_COMPARED) % config.num_classes
-    expected = serving.images(noise, labels)["images"].numpy().astype(int)
+    expected = served.images(noise, labels)["images"].numpy().astype(int)
     loaded = tf.saved_model.load(path).signatures["serving_default"]
     found = loaded(noise=noise, labels=labels)["images"].numpy()
     worst = np.abs(found - expected).max()
