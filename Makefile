@@ -68,8 +68,10 @@ endef
 
 COMMA := ,
 
-# A file's tests stay in one process, which keeps what they have traced and compiled.
-PYTEST := $(QUIET) $(LEGACY) .venv/bin/python -m pytest -n 2 --dist loadgroup
+# A file's tests stay in one process, which keeps what they have traced and compiled; in the order
+# of tests/conftest.py.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(QUIET) $(LEGACY) .venv/bin/python -m pytest $(PARALLEL)
 
 test: .venv/ready
 	$(PYTEST) -m 'not slow and not nightly' $(PYTEST_ARGS)
@@ -99,15 +101,15 @@ test-ray: .venv/ready
 OTHER_TIER = $(if $(TIER),$(TIER) and )not one_environment
 
 test-tf215: .venv-tf215/ready
-	$(QUIET) .venv-tf215/bin/python -m pytest -n 2 --dist loadgroup -m '$(OTHER_TIER)' \
+	$(QUIET) .venv-tf215/bin/python -m pytest $(PARALLEL) -m '$(OTHER_TIER)' \
 		tests/evonorm_tf $(PYTEST_ARGS)
 
 test-keras3: .venv-keras3/ready
-	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest -n 2 --dist loadgroup \
+	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest $(PARALLEL) \
 		-m '$(OTHER_TIER)' tests/evonorm_tf $(PYTEST_ARGS)
 
 test-tpu: .venv-tpu/ready
-	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest -n 2 --dist loadgroup \
+	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest $(PARALLEL) \
 		-m '$(TIER)' tests/tpu_scripts $(PYTEST_ARGS)
 
 ALL_TESTS := layers search trainers detection-gan keras3 tf215 tpu ray

@@ -36,20 +36,22 @@ def _set_up_tensorflow():
 _FIRST = (
     "test_kill.py",
     "test_whole_runs.py",
+    "test_trained.py",
     "test_programs.py",
+    "test_conformance.py",
     "test_conformance_programs.py",
+    "test_convert_applications.py",
     "test_distribution.py",
     "test_resume.py",
+    "test_serialization.py",
+    "test_final.py",
+    "test_stages.py",
 )
 
 
 def pytest_collection_modifyitems(items):
-    """The longest first; one process for a file, and for what shares a costly fixture."""
+    """The longest first."""
     items.sort(key=lambda item: item.path.name not in _FIRST)
-    for item in items:
-        shares = item.path.parent.name == "gan" and "trained" in item.fixturenames
-        group = "a trained GAN" if shares else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
