@@ -79,6 +79,9 @@ def fused(
       dtype: of the result.
       training: where it is True and `programs.suits`, XLA compiles what is as large as x.
     """
+    if statistics.needs_plain(x, *weights):
+        y, _, observed = plain.forward(recipe, x, weights, tf.as_dtype(dtype))
+        return y, observed
     parts = compiled if training is True and programs.suits(x, recipe.axis) else plain
 
     @tf.custom_gradient

@@ -37,12 +37,12 @@ _state = threading.local()
 def suits(x: tf.Tensor, axis: int) -> bool:
     """Whether work of x's size should be programs of its own here.
 
-    Where a GPU or TPU is there, plain operations serve.
+    Where a GPU or TPU is there, or in a SavedModel, plain operations serve.
     """
     sizes = x.shape[1:]
     if axis % x.shape.rank != x.shape.rank - 1 or not sizes.is_fully_defined():
         return False
-    if x.dtype == tf.float64 or not xla.only_cpus():
+    if x.dtype == tf.float64 or xla.is_saving() or not xla.only_cpus():
         return False
     return (x.shape[0] or _USUAL_BATCH) * sizes.num_elements() >= _LEAST_ELEMENTS
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf import xla
+from evonorm_tf import forward_mode, masks, xla
 
 
 class Moments(NamedTuple):
@@ -60,8 +60,15 @@ def frozen(x: tf.Tensor) -> tf.Tensor:
     return tf.stop_gradient(x)
 
 
+def needs_plain(*tensors: tf.Tensor) -> bool:
+    """Whether TensorFlow must differentiate plain operations: for a mask, or in forward mode."""
+    return masks.current() is not None or forward_mode.follows(*tensors)
+
+
 def with_gradient(x: tf.Tensor, compute: Callable, gradient: Callable) -> Any:
     """compute(x), a named tuple of tensors, whose gradient is gradient(x, values, upstream)."""
+    if needs_plain(x):
+        return compute(x)
 
     @tf.custom_gradient
     def run(x):
@@ -105,8 +112,8 @@ def moments(x: tf.Tensor, axes: list[int]) -> Moments:
 
 def one_pass(x: tf.Tensor, axes: list[int]) -> Moments:
     """Mean and biased variance over `axes`, as E[x^2] - E[x]^2."""
-    mean = tf.reduce_mean(x, axes, keepdims=True)
-    square = tf.reduce_mean(tf.square(x), axes, keepdims=True)
+    mean = masks.mean(x, axes)
+    square = masks.mean(tf.square(x), axes)
     variance = tf.maximum(square - tf.square(mean), 0.0)
     return Moments(mean, tf.zeros_like(mean), variance)
 
@@ -118,10 +125,10 @@ def two_pass(x: tf.Tensor, axes: list[int]) -> Moments:
     depends on it mathematically, so gradients of every order are exact, and what rounding
     left in it is taken out again.
     """
-    shift = tf.reduce_mean(x, axes, keepdims=True)
+    shift = masks.mean(x, axes)
     deviation = x - shift
-    rest = tf.reduce_mean(deviation, axes, keepdims=True)
-    square = tf.reduce_mean(tf.square(deviation), axes, keepdims=True)
+    rest = masks.mean(deviation, axes)
+    square = masks.mean(tf.square(deviation), axes)
     return Moments(shift, rest, tf.maximum(square - tf.square(rest), 0.0))
 
 
@@ -142,7 +149,7 @@ class SecondMoment(NamedTuple):
 
 def mean_of_squares(x: tf.Tensor, axes: list[int]) -> SecondMoment:
     """The second moment over `axes`."""
-    return SecondMoment(tf.reduce_mean(tf.square(widened(x)), axes, keepdims=True))
+    return SecondMoment(masks.mean(tf.square(widened(x)), axes))
 
 
 def mean_of_squares_gradient(
@@ -181,15 +188,20 @@ def second_moment(moments: Moments) -> tf.Tensor:
 
 def spatial_mean(x: tf.Tensor, axis: int) -> tf.Tensor:
     """Mean over (w, h), for each example and channel."""
-    return tf.reduce_mean(x, spatial_axes(x.shape.rank, axis), keepdims=True)
+    return masks.mean(x, spatial_axes(x.shape.rank, axis))
 
 
 def merge(parts: Moments, axis: int) -> Moments:
     """Moments of the union of equally large sets that lie along `axis`."""
-    shift = tf.stop_gradient(tf.reduce_mean(parts.shift, axis, keepdims=True))
+    return _merged(parts, lambda part: tf.reduce_mean(part, axis, keepdims=True))
+
+
+def _merged(parts: Moments, mean: Callable[[tf.Tensor], tf.Tensor]) -> Moments:
+    """Moments of the union of sets whose shares are those of `mean`."""
+    shift = tf.stop_gradient(mean(parts.shift))
     deviation = (parts.shift - shift) + parts.rest
-    rest = tf.reduce_mean(deviation, axis, keepdims=True)
-    spread = tf.reduce_mean(parts.variance + tf.square(deviation), axis, keepdims=True)
+    rest = mean(deviation)
+    spread = mean(parts.variance + tf.square(deviation))
     return Moments(shift, rest, tf.maximum(spread - tf.square(rest), 0.0))
 
 
@@ -251,7 +263,7 @@ def batch_moments(parts: Moments, count: tf.Tensor | None = None) -> Moments:
 
     Without examples the mean is 0 and the variance 1.
     """
-    local = merge(parts, 0)
+    local = _merged(parts, masks.mean_of_examples)
     instead = zip(local, (0.0, 0.0, 1.0), strict=True)
     local = Moments(*(_of_examples(part, parts.shift, value) for part, value in instead))
     context = None if count is None else replica_context()
@@ -270,7 +282,7 @@ def batch_mean(part: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
 
     `count` is as for `batch_moments`.
     """
-    local = _of_examples(tf.reduce_mean(part, 0, keepdims=True), part, 0.0)
+    local = _of_examples(masks.mean_of_examples(part), part, 0.0)
     context = None if count is None else replica_context()
     if context is None:
         return local
@@ -279,13 +291,13 @@ def batch_mean(part: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
 
 
 def _of_examples(moment: tf.Tensor, parts: tf.Tensor, instead: float) -> tf.Tensor:
-    """The moment, unless the batch of parts has no example: it would be NaN.
+    """The moment, unless nothing in the batch of parts counts: it would be NaN.
 
     Nothing depends on the value that it has instead, but a gradient of 0 times NaN is NaN.
     """
-    if parts.shape[0]:
+    if parts.shape[0] and masks.current() is None:
         return moment
-    return tf.where(tf.equal(tf.shape(parts)[0], 0), tf.cast(instead, moment.dtype), moment)
+    return tf.where(masks.is_empty(parts), tf.cast(instead, moment.dtype), moment)
 
 
 def moment(
@@ -340,6 +352,8 @@ def pixel_second_moment(x: tf.Tensor, axis: int) -> tf.Tensor:
 
 def element_count(x: tf.Tensor, axis: int) -> tf.Tensor:
     """Number of elements per channel, as a scalar of `statistics_dtype`."""
+    if (mask := masks.current()) is not None:
+        return tf.reduce_sum(tf.cast(mask, statistics_dtype(x.dtype)))
     axes = [0, *spatial_axes(x.shape.rank, axis)]
     count = tf.reduce_prod(tf.gather(tf.shape(x), axes))
     return tf.cast(count, statistics_dtype(x.dtype))

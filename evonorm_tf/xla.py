@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+# TensorFlow has no public name for it.
+from tensorflow.python.saved_model import save_context
+
 _state = threading.local()
 
 
@@ -24,6 +27,11 @@ def for_accelerator():
         yield
     finally:
         _state.for_accelerator = False
+
+
+def is_saving() -> bool:
+    """Whether what is being traced goes into a SavedModel, which may be loaded without XLA."""
+    return save_context.in_save_context()
 
 
 def in_xla() -> bool:

@@ -141,7 +141,13 @@ class Display:
         row = Table.grid(padding=(0, 2), expand=True)
         row.add_column(ratio=1, min_width=8)
         row.add_column(no_wrap=True)
-        row.add_row(ProgressBar(100, 100 * self._event.share, complete_style="blue"), words)
+        # Until the first candidate the share stands still; that the search does not, is seen.
+        pulse = not (self._event.sampled or self._is_closed)
+        share = 100 * self._event.share
+        bar = ProgressBar(
+            100, share, pulse=pulse, complete_style="blue", animation_time=self._clock()
+        )
+        row.add_row(bar, words)
         return row
 
     def _rows(self):

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
+from trainers.errors import reason
+
 _WATCH_SECONDS = 1.0
 _LONGEST_LINE = 300
 # Opens the message of a worker that could not start; no JSON opens like this.
@@ -76,7 +78,7 @@ def new_evaluator(config: dict[str, Any], images: Any = None, threads: int = 1) 
 
 def error_line(error: Exception) -> str:
     """An error's type and first line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST_LINE]
+    return f"{type(error).__name__}: {reason(error)}"[:_LONGEST_LINE]
 
 
 def _end_with(parent: int) -> None:

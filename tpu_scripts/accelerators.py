@@ -20,8 +20,9 @@ _WITHOUT_TENSORFLOW = {
     **dict.fromkeys(("v2", "v3", "v4"), "tpu-ubuntu2204-base"),
     **{"v5e": "v2-alpha-tpuv5-lite", "v5p": "v2-alpha-tpuv5", "v6e": "v2-alpha-tpuv6e"},
 }
-# From here on runtimes are named by their device API, which must be PJRT for newer TPUs.
-_FIRST_WITH_PJRT = (2, 15)
+# TensorFlows that runtimes for slices, named by the device API PJRT, are known to exist for.
+_FIRST_FOR_SLICES, _LAST_FOR_SLICES = (2, 15), (2, 18)
+# Their device API must be PJRT.
 _ONLY_PJRT = ("v5e", "v5p", "v6e")
 
 
@@ -74,15 +75,25 @@ def installed_tensorflow() -> str:
 
 
 def runtime_for(accelerator: Accelerator, tensorflow: str) -> str:
-    """The runtime version with a TensorFlow, for an accelerator: tpu-vm-tf-x.y.z[-pod]-pjrt.
+    """The runtime version that is sure to exist for an accelerator.
+
+    One host gets its generation's image without TensorFlow; a slice of several needs
+    tpu-vm-tf-x.y.z-pod-pjrt, whose servers reach the chips of all hosts.
 
     Raises:
-      ValueError: for a TensorFlow before 2.15.
+      ValueError: for a slice and a TensorFlow that has no such runtime.
     """
-    if tuple(int(part) for part in tensorflow.split(".")[:2]) < _FIRST_WITH_PJRT:
-        raise ValueError(f"TensorFlow must be 2.15 or later. Received: tensorflow={tensorflow}")
-    pod = "-pod" if accelerator.hosts > 1 else ""
-    return f"tpu-vm-tf-{tensorflow}{pod}-pjrt"
+    if accelerator.hosts == 1:
+        return _WITHOUT_TENSORFLOW[accelerator.generation.name]
+    minor = tuple(int(part) for part in tensorflow.split(".")[:2])
+    if not _FIRST_FOR_SLICES <= minor <= _LAST_FOR_SLICES:
+        raise ValueError(
+            f"{accelerator.name} has {accelerator.hosts} hosts, and only for TensorFlow 2.15 to "
+            "2.18 a runtime for several is known to exist: train with one of those (`tf_version`), "
+            "or name a `runtime` that `gcloud compute tpus tpu-vm versions list` shows. "
+            f"Received: tensorflow={tensorflow}"
+        )
+    return f"tpu-vm-tf-{tensorflow}-pod-pjrt"
 
 
 def check_runtime(runtime: str, accelerator: Accelerator, tensorflow: str) -> None:
@@ -98,15 +109,16 @@ def check_runtime(runtime: str, accelerator: Accelerator, tensorflow: str) -> No
     if runtime == base:
         return
     match = _RUNTIME.fullmatch(runtime)
-    should_be = f"{runtime_for(accelerator, tensorflow)} or {base}. Received: runtime={runtime!r}"
+    pod = "-pod" if accelerator.hosts > 1 else ""
+    should_be = f"tpu-vm-tf-{tensorflow}{pod}-pjrt or {base}. Received: runtime={runtime!r}"
     if match is None:
         raise ValueError(f"`runtime` of a {generation} must be {should_be}")
-    version, pod, device_api = match.groups()
+    version, named_pod, device_api = match.groups()
     if version != ".".join(tensorflow.split(".")[:2]):
         raise ValueError(f"`runtime` must match the installed TensorFlow {tensorflow}: {should_be}")
-    if bool(pod) != (accelerator.hosts > 1):
+    if bool(named_pod) != bool(pod):
         raise ValueError(
-            f"`runtime` of {accelerator.hosts} host(s) must {'not ' * bool(pod)}have -pod: "
+            f"`runtime` of {accelerator.hosts} host(s) must {'not ' * bool(named_pod)}have -pod: "
             f"{should_be}"
         )
     if device_api is None or (generation in _ONLY_PJRT and device_api != "pjrt"):

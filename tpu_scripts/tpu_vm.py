@@ -25,6 +25,7 @@ from tpu_scripts.gcloud import Gcloud, GcloudError
 
 FOLDER = "evonorm-tf"  # of the checkout, in the home folder of each worker
 _LOG = "logs/training.log"
+_ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
 _LABEL = re.compile(r"[a-z][-_a-z0-9]{0,62}=[-_a-z0-9]{0,63}")
 _QUEUE_FAILED = ("FAILED", "SUSPENDED", "SUSPENDING", "DELETING")
 
@@ -167,7 +168,7 @@ def _summary(action) -> str:
 
 def _create_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--type", required=True, help="such as v3-8, v4-32, v5litepod-4, v6e-8")
-    command.add_argument("--runtime", help="default: that of the installed TensorFlow")
+    command.add_argument("--runtime", help="default: the plain image; for a slice with TensorFlow")
     command.add_argument("--tf_version", help="default: of the installed TensorFlow")
     command.add_argument("--queued", action="store_true", help="as a queued resource")
     cheap = command.add_mutually_exclusive_group()
@@ -213,6 +214,10 @@ def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     options = parse(arguments)
     try:
+        if not _ZONE.fullmatch(options.zone):
+            raise ValueError(
+                f"`zone` must be one such as us-central1-a. Received: zone={options.zone!r}"
+            )
         options.act(options, Gcloud(options.name, options.zone, options.project, options.dry_run))
     except (ValueError, health.HealthError) as error:
         sys.exit(f"tpu_vm: {error}")

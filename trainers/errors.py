@@ -1,5 +1,21 @@
 """Errors that a user can act on: the commands print their message without a traceback."""
 
+import re
+
+# "{{function_node ...}}", "{{node ...}}", "[[...]]" and "[Op:...]", with a name behind it.
+_INSIDES = re.compile(r"\{\{\w+ [^}]*\}\}|\[\[.*?\]\]|\[Op:[^\]]*\](\s*name:.*)?")
+
+# What comes before that, from within a graph.
+_WHERE = ("Graph execution error:", "Detected at node ", 'File "')
+
+
+def reason(error: Exception) -> str:
+    """The first line of why, of what TensorFlow says, without the names of its insides."""
+    text = _INSIDES.sub("", getattr(error, "message", None) or str(error))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    why = (line for line in lines if line and not line.startswith(_WHERE))
+    return next(why, type(error).__name__)
+
 
 class TrainersError(ValueError):
     """A setting, a data set or a model folder is not as it must be."""

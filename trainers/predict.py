@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from trainers.data import augment
 from trainers.engine import restoring
+from trainers.errors import reason
 
 
 def predict(model_dir: str, files: list[str], checkpoint: str = "") -> np.ndarray:
@@ -48,7 +49,7 @@ def _decoded(file: str, channels: int) -> tf.Tensor:
     try:
         return tf.io.decode_image(tf.io.read_file(file), channels, expand_animations=False)
     except tf.errors.OpError as error:
-        raise checks.no_image(file, error.message) from error
+        raise checks.no_image(file, reason(error)) from error
 
 
 def main(arguments: list[str]) -> None:

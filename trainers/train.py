@@ -12,8 +12,10 @@ from trainers.experiments.arguments import MODES, command_line
 if __name__ == "__main__":
     command_line()
 
+import os
+
 import numpy as np
-from absl import flags
+from absl import flags, logging
 from official.core import task_factory, train_utils
 from official.modeling import performance
 from official.vision.utils.summary_manager import maybe_build_eval_summary_manager as _summaries
@@ -61,6 +63,18 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
     return recorder.metrics
 
 
+def _tidy_output() -> None:
+    """Orbit prints each line and logs it too, with NumPy's scalars as np.float32(...)."""
+    logging.get_absl_handler().addFilter(
+        lambda record: (
+            record.levelno > logging.converter.ABSL_TO_STANDARD[logging.INFO]
+            or not record.pathname.endswith(os.path.join("orbit", "controller.py"))
+        )
+    )
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        np.set_printoptions(legacy="1.25")
+
+
 class LastEvaluation:
     """An action after each evaluation, which keeps its metrics."""
 
@@ -75,6 +89,7 @@ class LastEvaluation:
 
 def main(_) -> None:
     """Runs what the flags say."""
+    _tidy_output()
     experiments.register_all()
     metrics = run(parameters.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
     for name, value in sorted(metrics.items()):

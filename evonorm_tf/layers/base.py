@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import compat, statistics
+from evonorm_tf import compat, masks, statistics
 from evonorm_tf.layers import misspelt
 
 _RANKS = (3, 4, 5)
@@ -88,6 +88,8 @@ _COMMON_DOCUMENTATION = """
 Call arguments:
   inputs: floating-point tensor of any dtype.
   training: whether to run in training mode; matters for batch statistics alone.
+  mask: bool, of the input's shape without its last axis, which must be the channels'.
+    Statistics count only where it is True; all places are normalized. Default: all count.
 
 Input shape:
   Rank 3, 4 or 5: (batch, 1 to 3 spatial axes, channels), or with the channels where
@@ -118,6 +120,27 @@ class ChannelLayer(tf.keras.layers.Layer):
         self.axis = check_axis(axis)
         self.epsilon = check_number("epsilon", epsilon, 0.0, math.inf)
         self.supports_masking = True
+
+    # Nothing here needs AutoGraph, whose conversion takes most of the time of tracing.
+    @tf.autograph.experimental.do_not_convert
+    def call(self, inputs, training=None, mask=None):
+        if mask is None or isinstance(inputs, (list, tuple)):  # two have no statistics
+            return self._call(inputs, training)
+        with masks.applied(self._checked_mask(mask, inputs)):
+            return self._call(inputs, training)
+
+    def _call(self, inputs, training):
+        raise NotImplementedError  # what the layers differ in
+
+    def _checked_mask(self, mask, inputs) -> tf.Tensor:
+        mask, rank = tf.cast(tf.convert_to_tensor(mask), tf.bool), len(inputs.shape)
+        if mask.shape.rank != rank - 1 or self.axis % rank != rank - 1:
+            raise ValueError(
+                "`mask` must have the input's shape without its last axis, which must be the "
+                f"channels'. Received: mask of shape {mask.shape}, input of shape "
+                f"{inputs.shape}, axis={self.axis}"
+            )
+        return mask[..., None]
 
     def compute_output_shape(self, input_shape):
         return compat.output_shape(input_shape)
@@ -200,9 +223,7 @@ class NormAct(ChannelLayer):
         self.beta = self._add_vector("beta")
         super().build(input_shape)
 
-    # Nothing here needs AutoGraph, whose conversion takes most of the time of tracing.
-    @tf.autograph.experimental.do_not_convert
-    def call(self, inputs, training=None):
+    def _call(self, inputs, training):
         y = self._forward(self._to_statistics_dtype(inputs), training)
         return tf.cast(y, self.compute_dtype)
 

@@ -39,6 +39,11 @@ def _rational(x, slope, local, scale, offset):
     return x / tf.maximum(tf.ones([], x.dtype), slope * x + local) * scale + offset
 
 
+def _rational_about_shift(z, slope, local, scale, offset, shift):
+    """`_rational` of x = z + shift, with the value of the local term at z = 0."""
+    return (z + shift) / tf.maximum(tf.ones([], z.dtype), slope * z + local) * scale + offset
+
+
 @base.public_layer
 class EvoNormB0(parts.TrainableV, _EvoNormB):
     """EvoNorm-B0 (paper table 1): the strongest layer for large batches.
@@ -85,6 +90,20 @@ class EvoNormB2(_EvoNormB):
     Weights: gamma, beta, moving_variance, each (channels,) and float32.
     """
 
+    def _formula(self):
+        return _rational_about_shift
+
+    def _coefficients(self, moments, x, training, gamma, beta):
+        found = super()._coefficients(moments, x, training, gamma, beta)
+        return found._replace(values=(*found.values, moments.shift), shift=moments.shift)
+
     def _local_term(self, instance):
         root = self._root(statistics.second_moment(instance))
-        return -tf.ones_like(root), root
+        return -tf.ones_like(root), self._less_shift(root, instance)
+
+    def _less_shift(self, root: tf.Tensor, instance: statistics.Moments) -> tf.Tensor:
+        """root - shift, of which a large mean takes no digits: (root^2 - shift^2) / sum."""
+        shift, rest, variance = instance
+        squares = variance + self.epsilon + rest * (2.0 * shift + rest)
+        quotient = tf.math.divide_no_nan(squares, root + tf.abs(shift))
+        return tf.where(shift >= 0.0, quotient, root - shift)

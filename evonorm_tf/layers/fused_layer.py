@@ -18,8 +18,7 @@ class FusedNormAct(base.NormAct):
     # Whether nonlinearity=False leaves x * gamma + beta and no normalization.
     _LINEAR_IS_AFFINE = False
 
-    @tf.autograph.experimental.do_not_convert
-    def call(self, inputs, training=None):
+    def _call(self, inputs, training):
         x = self._checked(inputs)
         given, training = training, self._mode(training)
         affine = self._LINEAR_IS_AFFINE and not self.nonlinearity

@@ -46,11 +46,10 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
         self.v1 = self._add_initial_vector("v1", "ones", ops.V1 in used)
         self._moving = self._add_moving_moments() if self.nonlinearity else {}
 
-    @tf.autograph.experimental.do_not_convert
-    def call(self, inputs, training=None):
+    def _call(self, inputs, training):
         if self.nonlinearity and self._plan is None:
-            return base.NormAct.call(self, inputs, training)
-        return super().call(inputs, training)
+            return base.NormAct._call(self, inputs, training)
+        return super()._call(inputs, training)
 
     def _forward(self, x, training):
         return self._affine(self._output(x, training))

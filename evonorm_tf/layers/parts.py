@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import compat, statistics
+from evonorm_tf import compat, masks, statistics
 from evonorm_tf.layers import base
 
 
@@ -54,8 +54,8 @@ class BatchStatistics(base.ChannelLayer):
         """
         old = tf.convert_to_tensor(moving)
         value = tf.cast(tf.reshape(value, [self.channels]), old.dtype)
-        if not x.shape.num_elements():  # empty, or of unknown size
-            no_value = tf.equal(tf.size(x), 0)
+        if not x.shape.num_elements() or masks.current() is not None:  # maybe empty
+            no_value = masks.is_empty(x)
             if self.synchronized and statistics.replica_context() is not None:
                 # The value is the other replicas', unless they have no examples either.
                 no_value = tf.logical_and(no_value, tf.math.is_nan(value))

@@ -83,8 +83,7 @@ class PrimitiveLayer(PrimitiveRunner):
         self.moving = self._add_moving_moment(self.primitive.op) if uses_batch else None
         super().build(input_shape)
 
-    @tf.autograph.experimental.do_not_convert
-    def call(self, inputs, training=None):
+    def _call(self, inputs, training):
         tensors = [inputs] if self.primitive.arity == 1 else inputs
         tensors = [self._to_statistics_dtype(tensor) for tensor in tensors]
         value = self._run(self.primitive, tensors, tensors[0], self.moving, training)

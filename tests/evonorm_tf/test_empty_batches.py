@@ -44,8 +44,8 @@ def new_layer(name):
     return en.GraphLayer(OF_VECTORS) if name == "graph" else en.get(name)
 
 
-def randomized(layer):
-    layer.build((None, *SHAPE))
+def randomized(layer, shape=SHAPE):
+    layer.build((None, *shape))
     rng = np.random.default_rng(0)
     for _, weight in sorted(weights_by_name(layer).items()):
         weight.assign(rng.uniform(0.5, 1.5, weight.shape).astype(np.float32))

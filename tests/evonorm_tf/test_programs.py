@@ -9,9 +9,10 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 import evonorm_tf as en
-from evonorm_tf import compiled, programs
+from evonorm_tf import compat, compiled, programs
 from tests.evonorm_tf.test_conformance import raw
 from tests.evonorm_tf.test_fusion import FUSED, kept
 from tests.tiers import everywhere, tiered
@@ -332,6 +333,25 @@ def test_a_saved_model_trains_on(tmp_path):
     tf.saved_model.save(module, str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))
     assert_close(values(loaded.step(x, upstream)), expected, 1e-7)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(compat.IS_KERAS_3, reason="Keras 3 exports inference alone")
+@pytest.mark.parametrize("name", ["bn_relu", "evonorm_b0", "evonorm_s0"])
+@pytest.mark.usefixtures("_everywhere")
+def test_keras_saves_nothing_that_needs_xla(name, tmp_path):
+    inputs = tf.keras.Input(SHAPES[0][1:])
+    model = tf.keras.Model(inputs, en.get(name)(inputs))
+    model.compile("sgd", "mse")
+    x = arrays(SHAPES[0])[0].astype(np.float32)
+    assert programs.suits(tf.constant(x), -1)
+    model.fit(x, x, verbose=0)
+    model.save(str(tmp_path / "saved"), save_format="tf")
+    saved = saved_model_pb2.SavedModel.FromString((tmp_path / "saved/saved_model.pb").read_bytes())
+    library = saved.meta_graphs[0].graph_def.library
+    operations = {node.op for function in library.function for node in function.node_def}
+    assert operations and not [op for op in operations if op.startswith("Xla")]
+    assert not any(function.attr["_XlaMustCompile"].b for function in library.function)
 
 
 @pytest.fixture

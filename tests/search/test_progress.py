@@ -146,6 +146,22 @@ def test_a_stage_leaves_the_figures_as_they_were(display, clock):
     assert "sampled 1,260" in words and "best 97.3%" in words and "now reranking" in words
 
 
+def test_the_bar_moves_until_the_first_candidate(display, clock):
+    def bar(shown):
+        console = Console(file=io.StringIO(), width=80, force_terminal=True)
+        console.print(shown.render())
+        return console.file.getvalue().splitlines()[1].split("━ ")[0]
+
+    shown = display()
+    moves = []
+    for sampled in (0, 1):
+        shown.update(Event("tick", sampled=sampled, share=0.0))
+        before = bar(shown)
+        clock.now += 0.3
+        moves.append(bar(shown) != before)
+    assert moves == [True, False]
+
+
 def test_a_search_without_a_budget_shows_its_time_alone(display):
     shown = display(algorithm="random_rejection")
     shown.update(Event("tick", elapsed=7.0))

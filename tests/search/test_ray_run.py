@@ -86,7 +86,7 @@ def _kill_worker():
 @pytest.mark.slow
 def test_killing_workers_nodes_and_the_controller_changes_nothing(cluster, tmp_path):
     local, run_dir = tmp_path / "local", tmp_path / "ray"
-    _finish(_start(local, "run", *SETTINGS, "--workers", "2"))
+    _finish(_start(local, "run", *SETTINGS, "--workers", "1"))
     expected = _story(local)
     assert sum(bool(row.scores or row.reason == "quality") for row in expected) > 4
     moments, address = random.Random(5), ["--ray-address", cluster.address]

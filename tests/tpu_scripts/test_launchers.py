@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,37 @@ def test_a_new_tpu_is_prepared_and_the_training_runs(cloud):
     ):
         assert part in train[6], part
     assert "checkpoints and summaries are in gs://mine/" in done.stdout
+
+
+def test_a_dry_run_shows_every_command_and_calls_none(cloud):
+    done = launch("resnet50_128x8.sh", DRY_RUN="1")
+    assert done.returncode == 0, done.stderr
+    assert actions(cloud) == []
+    first, *commands = done.stdout.splitlines()
+    assert first == "imagenet_resnet50_evonorm_b0: its name, the flags and all keys are right"
+    shown = [line for line in commands if line.startswith("$ gcloud compute tpus tpu-vm ")]
+    assert [line.split()[5] for line in shown] == ["create", "scp", "ssh", "ssh", "ssh"]
+    assert "setup_worker.sh" in shown[3] and "trainers.train" in shown[4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "message"),
+    [
+        (["imagenet_resnet50_evonorm_b9", "v3-8"], {}, "Did you mean 'imagenet_resnet50_evonorm_b"),
+        (["imagenet_resnet50_evonorm_b0", "v3-9"], {}, "Received: type='v3-9'"),
+        (["imagenet_resnet50_evonorm_b0", "v3-8"], {"ZONE": "us-central1"}, "zone='us-central1'"),
+        (
+            ["imagenet_resnet50_evonorm_b0", "v3-8", "trainer.steps=1"],
+            {},
+            "`trainer` has no key 'steps'",
+        ),
+        (["imagenet_resnet50_evonorm_b0", "v3-8"], {"RUNTIME": "tpu-vm"}, "runtime='tpu-vm'"),
+    ],
+)
+def test_what_is_misspelt_is_said_before_a_tpu_costs(cloud, arguments, variables, message):
+    done = launch("train.sh", *arguments, **variables)
+    assert done.returncode != 0 and message in done.stderr, done.stderr
+    assert actions(cloud) == [] and "attempt" not in done.stdout
 
 
 def test_after_a_preemption_the_training_goes_on(cloud):
@@ -169,9 +201,10 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def search(checkout, *arguments):
+def search(checkout, *arguments, **variables):
     programs = f"{checkout / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": programs, "HEAD_IP": "10.0.0.1", "CPUS": "4"}
+    environment |= variables
     script = checkout / "tpu_scripts" / "launch" / "search.sh"
     done = subprocess.run(
         [script, *arguments], cwd=checkout, env=environment, capture_output=True, text=True
@@ -195,6 +228,15 @@ def test_a_search_starts_ray_on_every_host_and_stops_it(checkout):
         f"ssh -n worker-2 {stop}",
         "ray stop",
     ]
+
+
+def test_a_search_is_shown_by_a_dry_run(checkout):
+    done, calls = search(checkout, "hosts", "runs/one", DRY_RUN="1")
+    assert done.returncode == 0 and calls == []
+    shown = [shlex.split(line) for line in done.stdout.splitlines()]
+    programs = [pathlib.Path(words[0]).name for words in shown]
+    assert programs == ["ray", "ssh", "ssh", "python", "ssh", "ssh", "ray"]
+    assert shown[3][1:4] == ["-m", "search", "run"]
 
 
 def test_a_search_that_exists_is_resumed(checkout):

@@ -6,7 +6,7 @@
 #
 # HOSTS_FILE has one ssh destination a line; each host has this checkout, with its .venv, at the same
 # path. Variables: HEAD_IP (default: this machine's first address) PORT (default: 6379) CPUS (a host's,
-# default: all it has).
+# default: all it has) DRY_RUN=1 (shows all commands and calls none).
 set -euo pipefail
 
 if (($# < 2)); then
@@ -29,19 +29,27 @@ port=${PORT:-6379}
 address=$head_ip:$port
 cpus=(${CPUS:+"--num-cpus=$CPUS"})
 
+call() {
+  if [[ -n ${DRY_RUN-} ]]; then
+    echo "${*@Q}"
+  else
+    "$@"
+  fi
+}
+
 stop() {
   for host in "${hosts[@]}"; do
-    ssh -n "$host" "cd $(printf %q "$checkout") && .venv/bin/ray stop" || true
+    call ssh -n "$host" "cd $(printf %q "$checkout") && .venv/bin/ray stop" || true
   done
-  .venv/bin/ray stop
+  call .venv/bin/ray stop
 }
 trap stop EXIT
 
-.venv/bin/ray start --head --node-ip-address="$head_ip" --port="$port" "${cpus[@]}"
+call .venv/bin/ray start --head --node-ip-address="$head_ip" --port="$port" "${cpus[@]}"
 for host in "${hosts[@]}"; do
-  ssh -n "$host" "cd $(printf %q "$checkout") && .venv/bin/ray start --address=$address ${cpus[*]}"
+  call ssh -n "$host" "cd $(printf %q "$checkout") && .venv/bin/ray start --address=$address ${cpus[*]}"
 done
 # A run that was stopped goes on; `search run` makes a new one.
 action=run
 [[ -e $run_dir/search.sqlite ]] && action=resume
-.venv/bin/python -m search "$action" --run-dir "$run_dir" --executor ray --ray-address "$address" "$@"
+call .venv/bin/python -m search "$action" --run-dir "$run_dir" --executor ray --ray-address "$address" "$@"

@@ -6,7 +6,8 @@
 #
 # Variables: TPU (its name) ZONE BUCKET (gs://..., where checkpoints go) DATA_DIR (gs://... of TFDS);
 # PROJECT (default: gcloud's own) CREATE_FLAGS (default: --spot) MAX_RESTARTS (default: 20)
-# WAIT_FLAGS (of `tpu_vm wait`) RUNTIME (default: of the installed TensorFlow) PYTHON (default: python3).
+# WAIT_FLAGS (of `tpu_vm wait`) RUNTIME (default: as in `tpu_vm create`) PYTHON (default: python3)
+# DRY_RUN=1 (shows all commands and calls none).
 set -euo pipefail
 
 if (($# < 2 || $# > 3)); then
@@ -24,12 +25,19 @@ runtime=(${RUNTIME:+"--runtime=$RUNTIME"})
 queued=()
 [[ " ${create_flags[*]} " == *" --queued "* ]] && queued=(--queued)
 model_dir=$BUCKET/$experiment
+settings="runtime.distribution_strategy=tpu"
+settings+=",task.train_data.data_dir=$DATA_DIR,task.validation_data.data_dir=$DATA_DIR"
+settings+=${override:+,$override}
+training=(-m trainers.train --experiment="$experiment" --mode=train_and_eval
+  --model_dir="$model_dir" --params_override="$settings")
+dry=()
 cd "$(dirname "$0")/../.."
 
 tpu_vm() {
   local action=$1
   shift
-  "$PYTHON" -m tpu_scripts.tpu_vm "$action" "$TPU" --zone="$ZONE" ${PROJECT:+"--project=$PROJECT"} "$@"
+  "$PYTHON" -m tpu_scripts.tpu_vm "$action" "$TPU" --zone="$ZONE" ${PROJECT:+"--project=$PROJECT"} \
+    "${dry[@]}" "$@"
 }
 
 # READY, PREEMPTED, ...; MISSING where there is none; UNKNOWN where the API does not answer.
@@ -45,21 +53,27 @@ state() {
   fi
 }
 
-create() {
-  tpu_vm create --type="$type" "${runtime[@]}" "${create_flags[@]}" &&
-    tpu_vm wait "${queued[@]}" "${wait_flags[@]}" &&
-    tpu_vm copy &&
-    tpu_vm run -- bash tpu_scripts/launch/setup_worker.sh
-}
+request() { tpu_vm create --type="$type" "${runtime[@]}" "${create_flags[@]}"; }
+
+prepare() { tpu_vm copy && tpu_vm run -- bash tpu_scripts/launch/setup_worker.sh; }
+
+create() { request && tpu_vm wait "${queued[@]}" "${wait_flags[@]}" && prepare; }
 
 train() {
-  local settings="runtime.distribution_strategy=tpu"
-  settings+=",task.train_data.data_dir=$DATA_DIR,task.validation_data.data_dir=$DATA_DIR"
-  settings+=${override:+,$override}
-  tpu_vm run --training="$type" "${runtime[@]}" -- .venv-worker/bin/python -m trainers.train \
-    --experiment="$experiment" --mode=train_and_eval --model_dir="$model_dir" \
-    --params_override="$settings"
+  tpu_vm run --training="$type" "${runtime[@]}" -- .venv-worker/bin/python "${training[@]}"
 }
+
+# All steps without their effects, so that what is misspelt is said before a TPU costs.
+rehearse() {
+  local dry=(--dry_run)
+  "$PYTHON" "${training[@]}" --dry_run && request && prepare && train
+}
+
+if [[ -n ${DRY_RUN-} ]]; then
+  rehearse
+  exit
+fi
+rehearse >/dev/null
 
 for ((attempt = 0; attempt <= MAX_RESTARTS; attempt++)); do
   now=$(state)

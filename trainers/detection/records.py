@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from trainers.errors import TrainersError
+from trainers.errors import TrainersError, reason
 
 _CHECKED = 32
 _BOX = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "xmax"))
@@ -43,7 +43,7 @@ def check(input_path: str | Sequence[str], num_classes: int, masks: bool, path: 
     except tf.errors.DataLossError as error:
         raise TrainersError(
             f"`{path}.input_path`: record {count + 1} of {files[0]} is corrupt; make the files "
-            f"again. TensorFlow says: {error.message}"
+            f"again. TensorFlow says: {reason(error)}"
         ) from error
     if not count:
         raise TrainersError(

@@ -14,7 +14,7 @@ from trainers.detection.model import MaskRCNN, build_maskrcnn
 from trainers.detection.spinenet import SIZES
 from trainers.engine import networks, steps
 from trainers.engine.base import EngineTask
-from trainers.errors import TrainersError
+from trainers.errors import TrainersError, reason
 from trainers.models.resnet import SPECS
 
 
@@ -183,6 +183,6 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
             except tf.errors.DataLossError as error:
                 raise TrainersError(
                     f"a record of {data.input_path!r} is corrupt; make the files again. "
-                    f"TensorFlow says: {error.message}"
+                    f"TensorFlow says: {reason(error)}"
                 ) from error
         return path

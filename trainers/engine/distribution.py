@@ -11,7 +11,7 @@ import tensorflow as tf
 from official.common import distribute_utils
 
 from trainers.configs.experiment import RuntimeConfig
-from trainers.errors import TrainersError
+from trainers.errors import TrainersError, reason
 
 _TPU_ADVICE = (
     "Is it READY, in that zone and project, and reachable from here? docs/tpu.md has the steps."
@@ -82,8 +82,7 @@ def tpu_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
         ) from None
     if error is not None:
         raise TrainersError(
-            f"no TPU can be used: {str(error).splitlines()[0]} {_TPU_ADVICE} "
-            f"Received: tpu={address!r}"
+            f"no TPU can be used: {reason(error)} {_TPU_ADVICE} Received: tpu={address!r}"
         ) from error
     return strategy
 

@@ -9,7 +9,7 @@ from trainers import checks
 from trainers.configs.experiment import ExperimentConfig
 from trainers.engine import parameters
 from trainers.engine.base import EngineTask
-from trainers.errors import TrainersError
+from trainers.errors import TrainersError, reason
 
 
 def restore(
@@ -37,7 +37,7 @@ def restore(
         status.expect_partial().assert_existing_objects_matched()
     except (tf.errors.OpError, AssertionError, ValueError, IndexError) as error:
         raise TrainersError(
-            f"the checkpoint {path} cannot be read into the model: {error}"
+            f"the checkpoint {path} cannot be read into the model: {reason(error)}"
         ) from error
     return params, task, model
 

@@ -8,7 +8,7 @@ from official.core import train_lib
 
 from trainers.engine.divergence import StopWhenNotFinite
 from trainers.engine.trainer import Trainer
-from trainers.errors import TrainersError
+from trainers.errors import TrainersError, reason
 
 _UNREADABLE = (
     tf.errors.DataLossError,
@@ -67,11 +67,18 @@ class Runner(train_lib.OrbitExperimentRunner):
             name = self.trainer.task.data_name(self.params.task.train_data)
             raise TrainersError(
                 f"a record of {name!r} (or of the validation data) is corrupt; prepare the "
-                f"data set again. Last good checkpoint: {latest}. TensorFlow says: {error.message}"
+                f"data set again. Last good checkpoint: {latest}. TensorFlow says: {reason(error)}"
             ) from error
 
     def _run_mode(self) -> None:
         settings, controller = self.params.trainer, self.controller
+        step = int(self.trainer.global_step)
+        if "train" in self._mode and step >= settings.train_steps:
+            print(
+                f"{self.model_dir}: trained already, {step} of {settings.train_steps} steps; "
+                "--mode=eval evaluates it, a larger trainer.train_steps goes on"
+            )
+            return
         if self._mode == "train":
             controller.train(steps=settings.train_steps)
         elif self._mode == "train_and_eval":
@@ -120,7 +127,7 @@ class SharedCheckpointManager(tf.train.CheckpointManager):
             except (AssertionError, ValueError) as error:
                 raise TrainersError(
                     f"`model_dir` holds a checkpoint of another model or optimizer ({path}); "
-                    f"choose an empty folder: {str(error).splitlines()[0]}"
+                    f"choose an empty folder: {reason(error)}"
                 ) from error
             return path
         if paths:

@@ -3,6 +3,7 @@
 Flags are those of tf-models-official that are read here.
 """
 
+import sys
 from typing import Any
 
 from absl import flags
@@ -28,6 +29,7 @@ def define() -> None:
         "params_override", None, "NAME=VALUE,... or YAML, or a file of it, after --config_file."
     )
     flags.DEFINE_string("tpu", None, 'Name or grpc:// address of a TPU, or "local" on a TPU VM.')
+    flags.DEFINE_bool("dry_run", False, "Only check the experiment's name, the flags and the keys.")
     flags.DEFINE_string("tf_data_service", None, "Address of a tf.data service.")
     flags.mark_flags_as_required(["experiment", "mode", "model_dir"])
 
@@ -42,6 +44,9 @@ def check(_) -> None:
     """Checks what can be known of the flags without TensorFlow. Raises TrainersError."""
     check_name(flags.FLAGS.experiment)
     check_keys(flags.FLAGS, keys.known(flags.FLAGS.experiment))
+    if flags.FLAGS.dry_run:
+        print(f"{flags.FLAGS.experiment}: its name, the flags and all keys are right")
+        sys.exit()
 
 
 def check_name(experiment: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import image_data
-from trainers.errors import TrainersError
+from trainers.errors import TrainersError, reason
 
 INCEPTION, DIGITS = "inception", "digits"
 NETWORKS = (INCEPTION, DIGITS)
@@ -64,7 +64,7 @@ def _inception(weights: str) -> tf.keras.Model:
     except (OSError, ValueError) as error:
         raise TrainersError(
             f"`task.feature_weights`: {weights} does not hold InceptionV3's weights: "
-            f"{str(error).splitlines()[0]}"
+            f"{reason(error)}"
         ) from error
     images = tf.keras.Input((None, None, 3))
     large = tf.image.resize(images, (_INCEPTION_SIZE, _INCEPTION_SIZE))
