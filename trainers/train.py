@@ -67,7 +67,7 @@ def _tidy_output() -> None:
     """Orbit prints each line and logs it too, with NumPy's scalars as np.float32(...)."""
     logging.get_absl_handler().addFilter(
         lambda record: (
-            record.levelno > logging.converter.ABSL_TO_STANDARD[logging.INFO]
+            record.levelno > logging.converter.absl_to_standard(logging.INFO)
             or not record.pathname.endswith(os.path.join("orbit", "controller.py"))
         )
     )

@@ -4,8 +4,10 @@ import math
 import pathlib
 
 import numpy as np
+import orbit
 import pytest
 import tensorflow as tf
+from absl import logging
 
 import evonorm_tf as en
 from tests.trainers import tiny
@@ -122,6 +124,28 @@ def test_a_training_that_goes_on_equals_one_that_never_stopped(trained, tmp_path
     _, stopped = restored(str(tmp_path), params)
     for a, b in zip(straight.get_weights(), stopped.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_finished_training_says_so(trained, capsys):
+    folder, params, _ = trained
+    assert train.run(params, "train_and_eval", folder) == {}
+    assert f"{folder}: trained already, 4 of 4 steps; --mode=eval" in capsys.readouterr().out
+
+
+def test_what_orbit_prints_is_not_logged_too(monkeypatch):
+    handler = logging.get_absl_handler()
+    monkeypatch.setattr(handler, "filters", [])
+    with np.printoptions():
+        train._tidy_output()
+        assert repr({"loss": np.float32(0.5)}) == "{'loss': 0.5}"
+
+    def logged(path, level):
+        record = logging.get_absl_logger().makeRecord("absl", level, path, 1, "text", (), None)
+        return bool(handler.filter(record))
+
+    info, warning = (logging.converter.absl_to_standard(x) for x in (0, -1))
+    assert not logged(orbit.controller.__file__, info)
+    assert logged(orbit.controller.__file__, warning) and logged(train.__file__, info)
 
 
 def test_a_damaged_checkpoint_is_passed_over(trained, tmp_path):
