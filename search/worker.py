@@ -25,6 +25,7 @@ def serve(connection: Connection, config: dict[str, Any], parent: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    leave_the_terminal()
     try:
         evaluator = new_evaluator(config)
     except Exception as error:
@@ -39,6 +40,17 @@ def serve(connection: Connection, config: dict[str, Any], parent: int) -> None:
             connection.send_bytes(report(evaluator, kind, arguments))
         except BrokenPipeError:
             return
+
+
+def leave_the_terminal() -> None:
+    """Drops what TensorFlow's C++ writes whatever its log level: the display is there.
+
+    A standard error stream that goes elsewhere gets it.
+    """
+    if os.isatty(2):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
 
 
 def report(evaluator: Any, kind: str, arguments: Sequence[Any]) -> bytes:

@@ -1,7 +1,10 @@
 """Local workers that do not answer."""
 
 import os
+import pty
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -35,3 +38,14 @@ def test_a_stuck_worker_is_replaced(stops):
         assert not process.is_alive()
         assert pool.has_idle and not pool.is_busy
         assert pool._workers[0].process.is_alive()
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_worker_does_not_write_into_the_display(is_terminal):
+    ours, theirs = pty.openpty() if is_terminal else os.pipe()
+    code = "import os; from search import worker; worker.leave_the_terminal(); os.write(2, b'I0')"
+    subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True)
+    os.write(theirs, b"end")
+    assert os.read(ours, 100).endswith(b"end" if is_terminal else b"I0end")
+    os.close(ours)
+    os.close(theirs)
