@@ -150,7 +150,7 @@ def test_the_bar_moves_until_the_first_candidate(display, clock):
     def bar(shown):
         console = Console(file=io.StringIO(), width=80, force_terminal=True)
         console.print(shown.render())
-        return console.file.getvalue().splitlines()[1].split("━ ")[0]
+        return console.file.getvalue().splitlines()[1].split("%")[0]
 
     shown = display()
     moves = []
