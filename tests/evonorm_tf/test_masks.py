@@ -8,11 +8,15 @@ import evonorm_tf as en
 from tests.evonorm_tf.graph_cases import weights_by_name
 from tests.evonorm_tf.test_conformance import raw
 from tests.evonorm_tf.test_empty_batches import NAMES, new_layer, randomized
-from tests.tiers import tiered
+from tests.tiers import everywhere, tiered
 
 LENGTHS, STEPS, CHANNELS = [5, 3, 0, 1], 5, 8
 MASK = np.arange(STEPS) < np.array(LENGTHS)[:, None]
-CHOSEN = ["bn_relu", "evonorm_b0", "evonorm_s0", "gn_relu", "frn", "graph"]
+EVERYDAY = ["bn_relu", "evonorm_b0", "evonorm_s0"]
+CASES = everywhere(
+    tiered(NAMES, everyday=EVERYDAY, slow=["evonorm_b2", "gn_relu", "frn", "rs_rej", "graph"]),
+    EVERYDAY,
+)
 
 
 def images(padding=None):
@@ -39,7 +43,7 @@ def outcome(layer, x, mask, training):
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("name", tiered(NAMES, everyday=CHOSEN))
+@pytest.mark.parametrize("name", CASES)
 def test_padding_changes_nothing(name, training):
     """Neither its values, nor whether TensorFlow traces."""
     expected = outcome(new(name), images(0.0), MASK, training)
@@ -51,7 +55,7 @@ def test_padding_changes_nothing(name, training):
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("name", tiered(NAMES, everyday=CHOSEN))
+@pytest.mark.parametrize("name", CASES)
 def test_a_mask_of_true_is_none(name, training):
     every = np.ones_like(MASK)
     expected = outcome(new(name), images(), None, training)

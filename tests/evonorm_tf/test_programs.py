@@ -332,7 +332,8 @@ def test_a_saved_model_trains_on(tmp_path):
     expected = values(module.step(x, upstream))
     tf.saved_model.save(module, str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))
-    assert_close(values(loaded.step(x, upstream)), expected, 1e-7)
+    # Plain operations there, which round otherwise.
+    assert_close(values(loaded.step(x, upstream)), expected, 1e-6)
 
 
 @pytest.mark.slow
