@@ -12,7 +12,9 @@ TRAIN = f"trainers.train {FRN} --mode=train --model_dir=x"
 USAGE = "FATAL Flags parsing error"
 # Flags by command; those of absl and of others are not shown.
 HELP = {
-    "trainers.train": ("config_file experiment mode model_dir params_override tf_data_service tpu"),
+    "trainers.train": (
+        "[no]dry_run config_file experiment mode model_dir params_override tf_data_service tpu"
+    ),
     "trainers.evaluate": "checkpoint data_dir model_dir split",
     "trainers.predict": "checkpoint model_dir top",
     "trainers.export": "checkpoint export_dir model_dir",
