@@ -337,7 +337,7 @@ def test_a_saved_model_trains_on(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(compat.IS_KERAS_3, reason="Keras 3 exports inference alone")
+@pytest.mark.skipif(compat.IS_KERAS_3, reason="needs a Keras with save_format=tf")
 @pytest.mark.parametrize("name", ["bn_relu", "evonorm_b0", "evonorm_s0"])
 @pytest.mark.usefixtures("_everywhere")
 def test_keras_saves_nothing_that_needs_xla(name, tmp_path):

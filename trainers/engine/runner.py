@@ -70,9 +70,13 @@ class Runner(train_lib.OrbitExperimentRunner):
                 f"data set again. Last good checkpoint: {latest}. TensorFlow says: {reason(error)}"
             ) from error
 
+    def _step(self) -> int:
+        # Of several replicas it is a variable that is no number.
+        return int(self.trainer.global_step.numpy())
+
     def _run_mode(self) -> None:
         settings, controller = self.params.trainer, self.controller
-        step = int(self.trainer.global_step)
+        step = self._step()
         if "train" in self._mode and step >= settings.train_steps:
             print(
                 f"{self.model_dir}: trained already, {step} of {settings.train_steps} steps; "
@@ -93,7 +97,7 @@ class Runner(train_lib.OrbitExperimentRunner):
             controller.evaluate_continuously(
                 steps=settings.validation_steps,
                 timeout=settings.continuous_eval_timeout,
-                timeout_fn=lambda: int(self.trainer.global_step) >= settings.train_steps,
+                timeout_fn=lambda: self._step() >= settings.train_steps,
             )
 
 
