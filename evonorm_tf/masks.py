@@ -49,7 +49,7 @@ def mean_of_examples(parts: tf.Tensor) -> tf.Tensor:
 def is_empty(x: tf.Tensor) -> tf.Tensor:
     """Whether there is nothing in a batch that counts."""
     mask = current()
-    return tf.equal(tf.shape(x)[0], 0) if mask is None else tf.logical_not(tf.reduce_any(mask))
+    return tf.equal(tf.size(x), 0) if mask is None else tf.logical_not(tf.reduce_any(mask))
 
 
 def _counts(mask: tf.Tensor, axes: Sequence[int], dtype: tf.DType) -> tf.Tensor:

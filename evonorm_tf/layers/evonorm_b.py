@@ -35,13 +35,17 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
         return tf.sqrt(moment + self.epsilon)
 
 
+def _divisor(x, slope, local):
+    return tf.maximum(tf.ones([], x.dtype), slope * x + local)
+
+
 def _rational(x, slope, local, scale, offset):
-    return x / tf.maximum(tf.ones([], x.dtype), slope * x + local) * scale + offset
+    return x / _divisor(x, slope, local) * scale + offset
 
 
 def _rational_about_shift(z, slope, local, scale, offset, shift):
     """`_rational` of x = z + shift, with the value of the local term at z = 0."""
-    return (z + shift) / tf.maximum(tf.ones([], z.dtype), slope * z + local) * scale + offset
+    return (z + shift) / _divisor(z, slope, local) * scale + offset
 
 
 @base.public_layer

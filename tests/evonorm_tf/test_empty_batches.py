@@ -84,6 +84,19 @@ def test_gradients_are_zero_and_nothing_moves(name, kind, monkeypatch):
         np.testing.assert_array_equal(value, before[weight], err_msg=weight)
 
 
+@pytest.mark.one_environment
+@pytest.mark.parametrize("name", ["bn_relu", "evonorm_b0"])
+def test_images_without_pixels_move_nothing(name):
+    layer = new_layer(name)
+    layer.build((None, None, None, SHAPE[-1]))
+    before = values(layer)
+    run = tf.function(lambda x: layer(x, training=True), autograph=False)
+    spec = tf.TensorSpec((None, None, None, SHAPE[-1]))
+    run.get_concrete_function(spec)(tf.zeros((2, 0, 4, SHAPE[-1])))
+    for weight, value in values(layer).items():
+        np.testing.assert_array_equal(value, before[weight], err_msg=weight)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("synchronized", [False, True])
 @pytest.mark.parametrize("name", ["bn_relu", "evonorm_b0", "rs_rej"])

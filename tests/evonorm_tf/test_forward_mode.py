@@ -9,10 +9,16 @@ import tensorflow as tf
 import evonorm_tf as en
 from evonorm_tf import programs
 from tests.evonorm_tf.test_conformance import raw
-from tests.evonorm_tf.test_finite_differences import NAMES, SHAPE, STEP, new_layer, randomized
+from tests.evonorm_tf.test_finite_differences import (
+    CHOSEN,
+    NAMES,
+    SHAPE,
+    STEP,
+    new_layer,
+    randomized,
+)
 from tests.tiers import tiered
 
-CHOSEN = ["bn_relu", "evonorm_b0", "evonorm_b2", "evonorm_s0", "graph STD BWH", "STD WHCQ"]
 CASES = tiered(
     itertools.product(NAMES, [False, True]),
     everyday=[("evonorm_b0", False), ("evonorm_b0", True), ("graph STD BWH", False)],
