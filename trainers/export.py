@@ -9,7 +9,9 @@ their outputs with the trained model's.
   model was trained on centre crops, which are then taken and resized; else of its own size;
 * jpeg: `encoded`, a batch of JPEG files as bytes.
 
-Both return `logits` and `probabilities`. The Keras model takes pixels from 0 to 255.
+Both return `logits`, `probabilities` and `label`, the name of the likeliest class. Pixels are
+from 0 to 255 everywhere. The names of the classes, by the place of their logit, are in
+`classes.txt` too, for users of the Keras model.
 """
 
 import os
@@ -27,7 +29,7 @@ import tensorflow as tf
 
 from trainers.configs.classification import ExperimentConfig
 from trainers.data import augment
-from trainers.engine import restoring, serving
+from trainers.engine import class_names, restoring, serving
 from trainers.engine.task import ClassificationTask
 from trainers.errors import TrainersError
 
@@ -41,10 +43,18 @@ class Serving:
       params: the experiment's configuration.
       task: its task.
       model: its trained model.
+      names: of the classes.
     """
 
-    def __init__(self, params: ExperimentConfig, task: ClassificationTask, model: tf.keras.Model):
+    def __init__(
+        self,
+        params: ExperimentConfig,
+        task: ClassificationTask,
+        model: tf.keras.Model,
+        names: list[str],
+    ):
         self.model = model
+        self._names = tf.constant(names)
         self._task = task
         self._data = params.task.validation_data
         self._size = list(params.task.model.input_size)
@@ -61,18 +71,23 @@ class Serving:
 
     @tf.function
     def of_images(self, images):
-        """Logits and probabilities of uint8 images."""
+        """What the model computes from uint8 images."""
         if self._data.crop == "inception":
             images = tf.map_fn(self._cropped, images, fn_output_signature=tf.float32)
-        logits = self._task.logits(images, self.model, training=False)
-        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+        return self._outputs(images)
 
     @tf.function
     def of_jpeg(self, encoded):
-        """Logits and probabilities of JPEG files."""
-        images = tf.map_fn(self._decoded, encoded, fn_output_signature=tf.float32)
+        """What the model computes from JPEG files."""
+        return self._outputs(tf.map_fn(self._decoded, encoded, fn_output_signature=tf.float32))
+
+    def _outputs(self, images):
         logits = self._task.logits(images, self.model, training=False)
-        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+        return {
+            "logits": logits,
+            "probabilities": tf.nn.softmax(logits),
+            "label": tf.gather(self._names, tf.argmax(logits, -1)),
+        }
 
     def _decoded(self, encoded):
         image = tf.io.decode_jpeg(encoded, channels=self._size[2])
@@ -91,12 +106,14 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
       TrainersError: when there is nothing to export, or what was loaded again differs.
     """
     params, task, model = restoring.restore(model_dir, checkpoint)
-    served = Serving(params, task, model)
+    names = class_names.read(model_dir, params.task.model.num_classes)
+    served = Serving(params, task, model, names)
     saved_model = os.path.join(export_dir, "saved_model")
     keras_file = os.path.join(export_dir, "model.keras")
     tf.io.gfile.makedirs(export_dir)
     serving.save(saved_model, model, served.signatures())
     _with_normalization(params, model).save(keras_file)
+    class_names.write(export_dir, names)
     _compare(params, served, saved_model, keras_file)
 
 

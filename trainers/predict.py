@@ -2,8 +2,10 @@
 
     python -m trainers.predict --model_dir=DIR [--top=5] FILE...
 
-Files are JPEG, PNG, BMP or GIF. They are preprocessed as validation images are. Prints a
-line for each file: its name, then classes with their probabilities, the likeliest first.
+Files are JPEG, PNG, BMP or GIF with pixels from 0 to 255. They are preprocessed as
+validation images are. Prints a line for each file: its name, then classes with their
+probabilities, the likeliest first. Classes have the names that the training data set gives
+them.
 """
 
 from absl import flags
@@ -19,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import augment
-from trainers.engine import restoring
+from trainers.engine import class_names, restoring
 from trainers.errors import reason
 
 
@@ -45,6 +47,12 @@ def predict(model_dir: str, files: list[str], checkpoint: str = "") -> np.ndarra
     return np.stack(probabilities)
 
 
+def line(file: str, probabilities: np.ndarray, names: list[str], top: int) -> str:
+    """A file and its `top` likeliest classes, as "name:probability"."""
+    likeliest = np.argsort(-probabilities)[:top]
+    return " ".join([file, *(f"{names[label]}:{probabilities[label]:.4f}" for label in likeliest)])
+
+
 def _decoded(file: str, channels: int) -> tf.Tensor:
     try:
         return tf.io.decode_image(tf.io.read_file(file), channels, expand_animations=False)
@@ -56,6 +64,6 @@ def main(arguments: list[str]) -> None:
     """Prints the likeliest classes of each file."""
     files = command.named(arguments, "image file")
     probabilities = predict(flags.FLAGS.model_dir, files, flags.FLAGS.checkpoint)
+    names = class_names.read(flags.FLAGS.model_dir, probabilities.shape[1])
     for file, row in zip(files, probabilities, strict=True):
-        likeliest = np.argsort(-row)[: flags.FLAGS.top]
-        print(file, *(f"{label}:{row[label]:.4f}" for label in likeliest))
+        print(line(file, row, names, flags.FLAGS.top))

@@ -22,7 +22,7 @@ from official.vision.utils.summary_manager import maybe_build_eval_summary_manag
 
 from trainers import experiments
 from trainers.configs.experiment import ExperimentConfig
-from trainers.engine import distribution, parameters
+from trainers.engine import class_names, distribution, parameters
 from trainers.engine.runner import Runner
 from trainers.errors import TrainersError
 
@@ -48,6 +48,8 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
         train_utils.serialize_config(params, model_dir)
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=model_dir)
+    if "train" in mode and chief and (names := task.class_names()):
+        class_names.write(model_dir, names)
     recorder = LastEvaluation()
     runner = Runner(
         distribution_strategy=strategy,

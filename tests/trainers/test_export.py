@@ -6,11 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.datasets import load_digits
 
 from tests.trainers import tiny
 from trainers import evaluate, export, predict, results, train
 from trainers.data import digits
-from trainers.engine import parameters, restoring
+from trainers.engine import class_names, parameters, restoring
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 
@@ -49,6 +50,9 @@ def test_the_saved_model_serves_uint8_images(exported, expected):
     shares = np.exp(logits.astype(np.float64))
     shares /= shares.sum(-1, keepdims=True)
     np.testing.assert_allclose(result["probabilities"], shares, rtol=1e-4)
+    assert [name.decode() for name in result["label"].numpy()] == [
+        str(label) for label in logits.argmax(-1)
+    ]
 
 
 def test_the_saved_model_serves_jpeg(exported, trained):
@@ -86,6 +90,30 @@ def test_predict_reads_image_files(trained, expected, tmp_path):
     found = predict.predict(trained[0], files)
     np.testing.assert_allclose(found.sum(-1), 1.0, rtol=1e-5)
     np.testing.assert_array_equal(found.argmax(-1), logits.argmax(-1))
+
+
+def test_pixels_of_files_are_the_training_pixels(trained, tmp_path):
+    # White is 255 in a file, whatever scikit-learn counts.
+    images = digits.load().test.images
+    assert (images.min(), images.max()) == (0, 255)
+    shades = load_digits().images[:5, ..., None]
+    files = [str(tmp_path / f"{i}.png") for i in range(len(shades))]
+    for file, image in zip(files, shades, strict=True):
+        tf.io.write_file(file, tf.io.encode_png(np.rint(255 * image / 16).astype(np.uint8)))
+    _, task, model = restoring.restore(trained[0])
+    probabilities = tf.nn.softmax(task.logits(255 * shades / 16, model, training=False))
+    np.testing.assert_allclose(predict.predict(trained[0], files), probabilities, atol=5e-3)
+
+
+def test_folders_have_the_names_of_the_classes(trained, exported, tmp_path):
+    for folder in (trained[0], exported):
+        assert class_names.read(folder, 10) == [str(digit) for digit in range(10)]
+    class_names.write(str(tmp_path), ["cat", "dog"])
+    names = class_names.read(str(tmp_path), 2)
+    assert predict.line("x.png", np.array([0.25, 0.75]), names, top=2) == (
+        "x.png dog:0.7500 cat:0.2500"
+    )
+    assert class_names.read(str(tmp_path), 3) == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("content", [None, b"no image"])

@@ -1,4 +1,8 @@
-"""The 1797 handwritten digits that come with scikit-learn: 8x8, 17 shades, ten classes."""
+"""The 1797 handwritten digits that come with scikit-learn: 8x8 pixels, ten classes.
+
+scikit-learn counts 17 shades, 0 to 16. They are scaled to 0 to 255 here, the range of the
+pixels of image files and of all other data sets.
+"""
 
 import numpy as np
 from sklearn import datasets
@@ -8,12 +12,14 @@ from trainers.data.image_data import ImageData, Split, stratified
 # Fixed for good: scores of different runs and programs are of the same examples.
 _SEED = 20200406
 _FRACTION = 0.2
+_SHADES = 16
 
 
 def load() -> ImageData:
     """About 60% to train, 20% to validate, 20% to test, with equal shares of each class."""
     digits = datasets.load_digits()
-    everything = Split(digits.images[..., None].astype(np.uint8), digits.target.astype(np.int32))
+    pixels = np.rint(digits.images[..., None] * (255 / _SHADES)).astype(np.uint8)
+    everything = Split(pixels, digits.target.astype(np.int32))
     rest, test = stratified(everything, _FRACTION, _SEED)
     train, validation = stratified(rest, _FRACTION / (1 - _FRACTION), _SEED)
     return ImageData.from_splits(train, validation, test)

@@ -49,6 +49,13 @@ def count(config: DataConfig) -> int:
     return tfds_source.open_source(config.source, config.data_dir).count(config.split)
 
 
+def class_names(config: DataConfig) -> list[str]:
+    """The data set's names of its classes, by label."""
+    if config.source == DIGITS:
+        return [str(digit) for digit in range(_digits().num_classes)]
+    return tfds_source.open_source(config.source, config.data_dir).class_names
+
+
 def check(config: DataConfig, model: ModelConfig, where: str) -> None:
     """Opens the data set and compares it with the model.
 

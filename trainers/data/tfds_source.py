@@ -33,6 +33,11 @@ class TfdsSource:
         """The number of classes that its labels say it has."""
         return self.builder.info.features[self.label].num_classes
 
+    @property
+    def class_names(self) -> list[str]:
+        """The names of its classes, by label; TFDS takes numbers where there are none."""
+        return self.builder.info.features[self.label].names
+
     def count(self, split: str) -> int:
         """The number of images in a split, such as "train[:90%]"."""
         return self._split(split).num_examples

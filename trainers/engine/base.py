@@ -84,6 +84,10 @@ class EngineTask(base_task.Task):
           was not must have changed no trainable variable; see `trainers.engine.steps`.
         """
 
+    def class_names(self) -> list[str]:
+        """The training data's names of the classes, by label; empty where labels have none."""
+        return []
+
     def probe(self, inputs, model) -> tuple[list[Named], list[Named]]:
         """Where to look for values that are not finite; called within a replica.
 

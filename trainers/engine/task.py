@@ -66,6 +66,10 @@ class ClassificationTask(EngineTask):
         """Batches (images, labels, weights), from a step on; see `trainers.data.inputs`."""
         return inputs.build_inputs(params, self.task_config.model, input_context, first_step)
 
+    def class_names(self) -> list[str]:
+        """The data set's own names."""
+        return inputs.class_names(self.task_config.train_data)
+
     def build_metrics(self, training: bool = True) -> list[tf.keras.metrics.Metric]:
         """Accuracy; in evaluation top-5 accuracy, loss and the number of images too.
 

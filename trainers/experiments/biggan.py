@@ -52,7 +52,6 @@ def digits(layer: str) -> GanExperimentConfig:
                 num_classes=10,
                 input_size=[16, 16, 1],
                 upsampling=2,
-                pixel_max=16.0,
                 width=16,
                 noise_size=16,
                 embedding_size=16,

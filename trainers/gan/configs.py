@@ -32,7 +32,6 @@ class GanModelConfig(base_config.Config):
       num_classes: labels are 0 to num_classes - 1.
       input_size: height, width and channels of the images.
       upsampling: how many times larger than the data's images they are.
-      pixel_max: the data's pixels are from 0 to this.
       width: channels at the image's resolution, "ch" in the paper.
       noise_size, embedding_size: of the noise vector and of a label's vector.
       attention: the resolution with self-attention; 0 for none.
@@ -45,7 +44,6 @@ class GanModelConfig(base_config.Config):
     num_classes: int = 1000
     input_size: list[int] = dataclasses.field(default_factory=lambda: [128, 128, 3])
     upsampling: int = 1
-    pixel_max: float = 255.0
     width: int = 128
     noise_size: int = 128
     embedding_size: int = 128

@@ -66,7 +66,7 @@ def evaluation_batches(
 def scaled(images: tf.Tensor, model: GanModelConfig) -> tf.Tensor:
     """The data's images at the networks' size, with pixels from -1 to 1."""
     images = enlarged(tf.cast(images, tf.float32), model.upsampling)
-    return tf.clip_by_value(images * (2.0 / model.pixel_max) - 1.0, -1.0, 1.0)
+    return tf.clip_by_value(images / 127.5 - 1.0, -1.0, 1.0)
 
 
 def _unsharded(batches: tf.data.Dataset) -> tf.data.Dataset:

@@ -94,7 +94,7 @@ def _digits_weights(upsampling: int) -> list[tuple[np.ndarray, np.ndarray]]:
     from sklearn.neural_network import MLPClassifier  # slow to import
 
     split = image_data.load(DIGITS).train
-    images = enlarged(tf.cast(split.images, tf.float32), upsampling).numpy() / 8.0 - 1.0
+    images = enlarged(tf.cast(split.images, tf.float32), upsampling).numpy() / 127.5 - 1.0
     classifier = MLPClassifier(_HIDDEN, max_iter=60, alpha=1e-3, random_state=_SEED)
     with warnings.catch_warnings():  # sixty rounds are enough; its test says so
         warnings.simplefilter("ignore")

@@ -86,7 +86,7 @@ def test_features_that_have_no_gaussian_are_an_error(wrong, message):
 
 def test_the_digits_network_knows_digits_it_has_not_seen():
     split = image_data.load("digits").test
-    model = GanModelConfig(input_size=[16, 16, 1], upsampling=2, pixel_max=16.0)
+    model = GanModelConfig(input_size=[16, 16, 1], upsampling=2)
     images = data.scaled(split.images, model)
     assert images.shape == (360, 16, 16, 1)
     assert (np.min(images), np.max(images)) == (-1.0, 1.0)
