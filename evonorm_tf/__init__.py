@@ -40,6 +40,7 @@ __all__ = [
     "get",
     "names",
     "norm_act_factory",
+    "quantizable",
     "register",
 ]
 
@@ -65,9 +66,14 @@ if TYPE_CHECKING:
         PixelNormReLU,
         PrimitiveLayer,
     )
+    from evonorm_tf.quantization import quantizable
 else:
     # Of the public names that need TensorFlow, all others are layers.
-    _HOMES = {"convert_model": "convert", "norm_act_factory": "factory"}
+    _HOMES = {
+        "convert_model": "convert",
+        "norm_act_factory": "factory",
+        "quantizable": "quantization",
+    }
 
     def __getattr__(name: str) -> Any:
         if name in _MODULES:

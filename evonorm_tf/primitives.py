@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from evonorm_tf import logistic, statistics
+from evonorm_tf import logistic, quantization, statistics
 
 EPSILON = 1e-5
 
@@ -54,6 +54,9 @@ def mul(x, y):
 def div(x, y):
     """x / y, with |y| kept from falling below EPSILON."""
     floor = tf.constant(EPSILON, y.dtype)
+    if quantization.is_active():
+        sign = tf.where(y < 0, -tf.ones([], y.dtype), tf.ones([], y.dtype))
+        return quantization.over(x * sign, tf.maximum(tf.abs(y), floor))
     return x / tf.where(tf.abs(y) < floor, tf.where(y < 0, -floor, floor), y)
 
 
@@ -102,13 +105,13 @@ def absolute(x):
 @_in_statistics_dtype
 def square(x):
     """x^2."""
-    return tf.square(x)
+    return quantization.square(x)
 
 
 @_in_statistics_dtype
 def sqrt(x):
     """sign(x) * sqrt|x|, as x / sqrt(max(|x|, EPSILON)): linear next to 0."""
-    return x / tf.sqrt(tf.maximum(tf.abs(x), EPSILON))
+    return quantization.by_root(tf.maximum(tf.abs(x), EPSILON))(x)
 
 
 @_in_statistics_dtype
@@ -147,4 +150,4 @@ ELEMENTWISE = {
 
 def finish_moment(op: str, moment: tf.Tensor, epsilon: float) -> tf.Tensor:
     """An aggregation's value from its raw moment: the root for RMS and STD."""
-    return moment if op == "MEAN" else tf.sqrt(moment + epsilon)
+    return moment if op == "MEAN" else quantization.root(moment + epsilon)

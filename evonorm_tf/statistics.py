@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf import forward_mode, masks, xla
+from evonorm_tf import forward_mode, masks, quantization, xla
 
 
 class Moments(NamedTuple):
@@ -113,8 +113,8 @@ def moments(x: tf.Tensor, axes: list[int]) -> Moments:
 def one_pass(x: tf.Tensor, axes: list[int]) -> Moments:
     """Mean and biased variance over `axes`, as E[x^2] - E[x]^2."""
     mean = masks.mean(x, axes)
-    square = masks.mean(tf.square(x), axes)
-    variance = tf.maximum(square - tf.square(mean), 0.0)
+    square = masks.mean(quantization.square(x), axes)
+    variance = tf.maximum(square - quantization.square(mean), 0.0)
     return Moments(mean, tf.zeros_like(mean), variance)
 
 
@@ -128,8 +128,8 @@ def two_pass(x: tf.Tensor, axes: list[int]) -> Moments:
     shift = masks.mean(x, axes)
     deviation = x - shift
     rest = masks.mean(deviation, axes)
-    square = masks.mean(tf.square(deviation), axes)
-    return Moments(shift, rest, tf.maximum(square - tf.square(rest), 0.0))
+    square = masks.mean(quantization.square(deviation), axes)
+    return Moments(shift, rest, tf.maximum(square - quantization.square(rest), 0.0))
 
 
 def two_pass_gradient(x: tf.Tensor, moments: Moments, upstream: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -149,7 +149,7 @@ class SecondMoment(NamedTuple):
 
 def mean_of_squares(x: tf.Tensor, axes: list[int]) -> SecondMoment:
     """The second moment over `axes`."""
-    return SecondMoment(masks.mean(tf.square(widened(x)), axes))
+    return SecondMoment(masks.mean(quantization.square(widened(x)), axes))
 
 
 def mean_of_squares_gradient(
@@ -183,7 +183,7 @@ def spatial_moments(x: tf.Tensor, axis: int) -> Moments:
 
 def second_moment(moments: Moments) -> tf.Tensor:
     """mu(x^2) = s^2(x) + mu(x)^2, a sum of squares: nothing cancels."""
-    return moments.variance + tf.square(moments.mean)
+    return moments.variance + quantization.square(moments.mean)
 
 
 def spatial_mean(x: tf.Tensor, axis: int) -> tf.Tensor:
@@ -201,8 +201,8 @@ def _merged(parts: Moments, mean: Callable[[tf.Tensor], tf.Tensor]) -> Moments:
     shift = tf.stop_gradient(mean(parts.shift))
     deviation = (parts.shift - shift) + parts.rest
     rest = mean(deviation)
-    spread = mean(parts.variance + tf.square(deviation))
-    return Moments(shift, rest, tf.maximum(spread - tf.square(rest), 0.0))
+    spread = mean(parts.variance + quantization.square(deviation))
+    return Moments(shift, rest, tf.maximum(spread - quantization.square(rest), 0.0))
 
 
 def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
@@ -272,9 +272,9 @@ def batch_moments(parts: Moments, count: tf.Tensor | None = None) -> Moments:
     total, weighted = context.all_reduce("SUM", [count, count * local.mean])
     shift = tf.stop_gradient(weighted / total)
     deviation = (local.shift - shift) + local.rest
-    parts_of_sums = [count * deviation, count * (local.variance + tf.square(deviation))]
+    parts_of_sums = [count * deviation, count * (local.variance + quantization.square(deviation))]
     rest, square = (part / total for part in context.all_reduce("SUM", parts_of_sums))
-    return Moments(shift, rest, tf.maximum(square - tf.square(rest), 0.0))
+    return Moments(shift, rest, tf.maximum(square - quantization.square(rest), 0.0))
 
 
 def batch_mean(part: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
@@ -312,7 +312,7 @@ def moment(
     if op == "STD":
         parts = spatial_moments(x, axis)
         return moment_of_parts(op, parts, index_set, axis, groups, count)
-    part = spatial_mean(tf.square(x) if op == "RMS" else x, axis)
+    part = spatial_mean(quantization.square(x) if op == "RMS" else x, axis)
     return _mean_of_parts(part, index_set, axis, groups, count)
 
 
@@ -347,7 +347,7 @@ def _mean_of_parts(part: tf.Tensor, index_set: str, axis: int, groups: int, coun
 
 def pixel_second_moment(x: tf.Tensor, axis: int) -> tf.Tensor:
     """Mean of squares over the channels, for each example and place."""
-    return tf.reduce_mean(tf.square(x), axis, keepdims=True)
+    return tf.reduce_mean(quantization.square(x), axis, keepdims=True)
 
 
 def element_count(x: tf.Tensor, axis: int) -> tf.Tensor:

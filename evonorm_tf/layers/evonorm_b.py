@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, statistics
+from evonorm_tf import fusion, quantization, statistics
 from evonorm_tf.layers import base, fused_layer, parts
 
 
@@ -21,10 +21,10 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
             lambda: self._per_channel(self.moving_variance, x),
             training,
         )
-        batch = tf.sqrt(variance + self.epsilon)
         slope, local = self._local_term(moments, *v)
         # All over b, which needs no sum of its own for its gradient then.
-        values = slope / batch, local / batch, gamma / batch, beta
+        by_batch = quantization.by_root(variance + self.epsilon)
+        values = by_batch(slope), by_batch(local), by_batch(gamma), beta
         return fusion.Coefficients(values, observed=(variance,))
 
     def _local_term(self, instance: statistics.Moments, *v) -> tuple:
@@ -32,7 +32,7 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
         raise NotImplementedError
 
     def _root(self, moment: tf.Tensor) -> tf.Tensor:
-        return tf.sqrt(moment + self.epsilon)
+        return quantization.root(moment + self.epsilon)
 
 
 def _divisor(x, slope, local):
@@ -40,12 +40,12 @@ def _divisor(x, slope, local):
 
 
 def _rational(x, slope, local, scale, offset):
-    return x / _divisor(x, slope, local) * scale + offset
+    return quantization.over(x, _divisor(x, slope, local)) * scale + offset
 
 
 def _rational_about_shift(z, slope, local, scale, offset, shift):
     """`_rational` of x = z + shift, with the value of the local term at z = 0."""
-    return (z + shift) / _divisor(z, slope, local) * scale + offset
+    return quantization.over(z + shift, _divisor(z, slope, local)) * scale + offset
 
 
 @base.public_layer
@@ -109,5 +109,7 @@ class EvoNormB2(_EvoNormB):
         """root - shift, of which a large mean takes no digits: (root^2 - shift^2) / sum."""
         shift, rest, variance = instance
         squares = variance + self.epsilon + rest * (2.0 * shift + rest)
+        if quantization.is_active():  # eight bits have no digits to lose
+            return root - shift
         quotient = tf.math.divide_no_nan(squares, root + tf.abs(shift))
         return tf.where(shift >= 0.0, quotient, root - shift)

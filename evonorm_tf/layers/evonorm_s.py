@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, logistic, statistics
+from evonorm_tf import fusion, logistic, quantization, statistics
 from evonorm_tf.layers import base, fused_layer, parts
 
 
@@ -15,7 +15,7 @@ class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
         return _swish
 
     def _coefficients(self, reduced, x, training, gamma, beta, *v):
-        scale = gamma / tf.sqrt(self._moment(reduced) + self.epsilon)
+        scale = quantization.by_root(self._moment(reduced) + self.epsilon)(gamma)
         return fusion.Coefficients((scale, *v, beta))
 
     def _moment(self, reduced) -> tf.Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, logistic, statistics
+from evonorm_tf import fusion, logistic, quantization, statistics
 from evonorm_tf.layers import base, parts
 
 
@@ -124,5 +124,5 @@ def normalized(
     moments: statistics.Moments, epsilon: float, gamma, beta, *more: tf.Tensor
 ) -> fusion.Coefficients:
     """Coefficients of n = (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
-    scale = gamma / tf.sqrt(moments.variance + epsilon)
+    scale = quantization.by_root(moments.variance + epsilon)(gamma)
     return fusion.Coefficients((scale, beta - moments.rest * scale, *more), shift=moments.shift)

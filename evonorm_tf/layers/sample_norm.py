@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, statistics
+from evonorm_tf import fusion, quantization, statistics
 from evonorm_tf.layers import base, fused_layer, parts
 
 
@@ -80,7 +80,8 @@ class PixelNormReLU(base.NormAct):
     """
 
     def _forward(self, x, training):
-        n = self._affine(x / tf.sqrt(statistics.pixel_second_moment(x, self.axis) + self.epsilon))
+        square = statistics.pixel_second_moment(x, self.axis)
+        n = self._affine(quantization.by_root(square + self.epsilon)(x))
         return tf.nn.relu(n) if self.nonlinearity else n
 
 
@@ -103,8 +104,8 @@ class FilterResponseNorm(parts.TrainableV, fused_layer.FusedNormAct):
         return fusion.SECOND_MOMENT
 
     def _coefficients(self, reduced, x, training, gamma, beta, *v):
-        root = tf.sqrt(reduced.square + self.epsilon)
-        return fusion.Coefficients((gamma / root, beta, *v))
+        scale = quantization.by_root(reduced.square + self.epsilon)(gamma)
+        return fusion.Coefficients((scale, beta, *v))
 
     def _formula(self):
         return _thresholded if self.nonlinearity else fused_layer.multiply_add

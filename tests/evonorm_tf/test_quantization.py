@@ -1,0 +1,148 @@
+"""Every layer in LiteRT's interpreter (TensorFlow Lite), of floats and of integers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import evonorm_tf as en
+from evonorm_tf import quantization
+
+pytestmark = [pytest.mark.slow, pytest.mark.one_environment]
+CLASSES = (
+    *("bn_relu", "bn_silu", "evonorm_b0", "evonorm_b1", "evonorm_b2"),
+    *("gn_relu", "gn_silu", "ln_relu", "pixelnorm_relu", "frn"),
+    *("evonorm_s0", "evonorm_s1", "evonorm_s2"),
+)
+GRAPHS = ("evonorm_b0", "evonorm_s2")
+MODES = ("float32", "float16", "dynamic_range", "integer")
+
+
+def network(name, images):
+    """Convolution, layer, convolution, logits; named as the layer."""
+    graph = name.removeprefix("graph_")
+    layer = en.get(name) if graph == name else en.GraphLayer(en.registry.graph(graph))
+    x = layer(tf.keras.layers.Conv2D(8, 3, padding="same")(images))
+    x = tf.keras.layers.Conv2D(24, 3, strides=2, activation="relu")(x)
+    x = tf.keras.layers.GlobalAveragePooling2D()(x)
+    return tf.keras.layers.Dense(10, name=name)(x)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from trainers.data import digits
+
+    return digits.load()
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    """One model: a network for each layer, all of the same images, none of another's weights."""
+    images = tf.keras.Input((8, 8, 1))
+    pixels = tf.keras.layers.Rescaling(1 / 96, -0.8)(images)
+    names = [*CLASSES, *(f"graph_{name}" for name in GRAPHS)]
+    model = tf.keras.Model(images, {name: network(name, pixels) for name in names})
+    model.compile(
+        tf.keras.optimizers.SGD(0.1, momentum=0.9),
+        {name: tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in names},
+    )
+    labels = {name: digits.train.labels for name in names}
+    model.fit(digits.train.images.astype("f"), labels, batch_size=64, epochs=6, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(trained, tmp_path_factory):
+    """A folder with the model's inference, which is traced once for all conversions to floats."""
+    folder = str(tmp_path_factory.mktemp("saved"))
+    images = tf.TensorSpec((None, 8, 8, 1), tf.float32, "images")
+    inference = tf.function(lambda images: trained(images, training=False))
+    tf.saved_model.save(trained, folder, signatures=inference.get_concrete_function(images))
+    return folder
+
+
+@pytest.fixture(scope="module", params=MODES)
+def converted(request, trained, saved, digits):
+    """Mode and content of each conversion."""
+    if request.param == "integer":
+        return request.param, _converted_to_integers(trained, digits.train.images[:200])
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved)
+    if request.param != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if request.param == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return request.param, converter.convert()
+
+
+def _converted_to_integers(model, images):
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([image[None].astype("f")] for image in images)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    with en.quantizable():
+        return converter.convert()
+
+
+def interpreted(content, images):
+    """The outputs by their layer's name, and the names of the operations."""
+    from ai_edge_litert import interpreter as litert
+
+    interpreter = litert.Interpreter(
+        model_content=content,
+        experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    runner = interpreter.get_signature_runner()
+    ((argument, detail),) = runner.get_input_details().items()
+    outputs = runner(**{argument: _to_dtype(images, detail)})
+    details = runner.get_output_details()
+    floats = {name: _from_dtype(outputs[name], details[name]) for name in outputs}
+    return floats, {operation["op_name"] for operation in interpreter._get_ops_details()}
+
+
+def _to_dtype(x, detail):
+    if detail["dtype"] == np.float32:
+        return x.astype(np.float32)
+    scale, zero = detail["quantization"]
+    return np.clip(np.rint(x / scale + zero), -128, 127).astype(np.int8)
+
+
+def _from_dtype(x, detail):
+    scale, zero = detail["quantization"]
+    return x if detail["dtype"] == np.float32 else (x.astype(np.float32) - zero) * scale
+
+
+def test_all_layers_in_the_interpreter(converted, trained, digits):
+    mode, content = converted
+    images, labels = digits.test.images, digits.test.labels
+    expected = {name: y.numpy() for name, y in trained(images.astype("f")).items()}
+    actual, operations = interpreted(content, images)
+    assert actual.keys() == expected.keys()
+    if mode == "integer":
+        # Nothing leaves the integers and comes back.
+        assert not operations & {"QUANTIZE", "DEQUANTIZE", "DIV", "SQRT", "SQUARE"}
+    for name, y in expected.items():
+        accuracy = np.mean(y.argmax(-1) == labels)
+        assert accuracy > 0.6, name
+        difference = abs(np.mean(actual[name].argmax(-1) == labels) - accuracy)
+        assert difference <= (0.01 if mode == "integer" else 0.003), (name, accuracy)
+        if mode == "float32":
+            np.testing.assert_allclose(actual[name], y, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("name", [*CLASSES, "b0_no_global", "random_rej"])
+def test_quantizable_layers_compute_the_same(name):
+    layer, x = en.get(name), tf.random.stateless_normal((3, 5, 4, 8), (0, 1), stddev=3.0) + 0.5
+    layer(x)
+    layer.set_weights([w + 0.25 * (i + 1) for i, w in enumerate(layer.get_weights())])
+    expected = layer(x)
+    with en.quantizable():
+        np.testing.assert_allclose(layer(x), expected, rtol=2e-5, atol=2e-6)
+    assert not quantization.is_active()
+
+
+def test_graphs_divide_by_negative_and_small_values():
+    x = tf.constant([[[-4.0, 3.0, 0.0, 2.0]]])
+    y = tf.constant([[[2.0, -0.5, -1e-9, 1e-20]]])
+    expected = en.primitives.div(x, y)
+    with en.quantizable():
+        np.testing.assert_allclose(en.primitives.div(x, y), expected, rtol=1e-6)
