@@ -17,11 +17,11 @@ import tempfile
 import time
 
 from search.config import Config, preset
-from search.controller import Controller
-from search.evaluator import Evaluator
-from search.events import Event
-from search.pool import Answer
-from search.store import Candidate, Store
+from search.controller.controller import Controller
+from search.evaluation.evaluator import Evaluator
+from search.progress.events import Event
+from search.storage.store import Candidate, Store
+from search.workers.local import Answer
 
 import tensorflow as tf  # isort: skip  (after `search` chose Keras 2)
 
@@ -29,7 +29,7 @@ _CORES = 2
 
 
 class InProcess:
-    """Runs evaluations at once in this process, in place of `search.pool.WorkerPool`."""
+    """Runs evaluations at once in this process, in place of `search.workers.local.WorkerPool`."""
 
     def __init__(self, config: Config):
         self._evaluator = Evaluator(config)

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from search.config import Config
-from search.outcome import STAGES, Outcome
-from search.pool import Answer
-from search.store import Store
+from search.evaluation.outcome import STAGES, Outcome
+from search.storage.store import Store
+from search.workers.local import Answer
 
 RECORDING = pathlib.Path(__file__).with_name("search_recording.json")
 _MOST_ROWS = 1000
@@ -53,7 +53,7 @@ class Workers:
 
 
 class SimulatedPool:
-    """Has the interface of `search.pool.WorkerPool`.
+    """Has the interface of `search.workers.local.WorkerPool`.
 
     Attributes:
       now: virtual seconds since the start.

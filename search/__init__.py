@@ -12,10 +12,10 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 __all__ = ["mutate_graph", "pareto_frontier", "sample_graph", "tournament"]
 
 _HOMES = {
-    "mutate_graph": "search.space",
-    "pareto_frontier": "search.selection",
-    "sample_graph": "search.space",
-    "tournament": "search.selection",
+    "mutate_graph": "search.evolution.space",
+    "pareto_frontier": "search.evolution.selection",
+    "sample_graph": "search.evolution.space",
+    "tournament": "search.evolution.selection",
 }
 
 

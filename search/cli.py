@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from search import config as configuration
-from search import ranking
 from search.errors import SearchError
-from search.store import Store
-from search.stored import printable
+from search.storage import ranking
+from search.storage.checks import printable
+from search.storage.store import Store
 
 # As a shell counts: 128 and the signal's number.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -129,7 +129,7 @@ def _resume(options: argparse.Namespace) -> int:
 
 def _execute(store: Store, config: configuration.Config, options: argparse.Namespace) -> int:
     from search import run
-    from search.events import make_progress
+    from search.progress.events import make_progress
 
     progress = make_progress(config, sys.stderr)
     try:
@@ -150,7 +150,7 @@ def _rerank(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
         quiet_tensorflow()
         from search import final, run
-        from search.events import make_progress
+        from search.progress.events import make_progress
 
         config = _with_executor(run.load_config(store), options)
         progress = make_progress(config, sys.stderr)
@@ -197,7 +197,7 @@ def _sample(options: argparse.Namespace) -> int:
         raise SearchError("--count must be at least 1 and --seed at least 0")
     import numpy as np
 
-    from search.space import sample_graph
+    from search.evolution.space import sample_graph
 
     rng = np.random.default_rng(options.seed)
     for _ in range(options.count):

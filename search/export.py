@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from evonorm_tf import files
 from evonorm_tf.layer_graph import LayerGraph
-from search import ranking
 from search.config import Config
 from search.errors import SearchError
-from search.graphs import graph_of
-from search.store import Candidate, Store
+from search.storage import ranking
+from search.storage.graphs import graph_of
+from search.storage.store import Candidate, Store
 
 _NOT_OF_A_WORD = r"[^\w.-]"
 _SNIPPET = '''"""A normalization-activation layer that a search found: {name}.

@@ -13,10 +13,10 @@ from typing import Any
 
 from search.config import Config
 from search.errors import SearchError
-from search.events import Event, Progress
-from search.outcome import ScoreTask
-from search.pool import WorkerPool, ray_pool
-from search.store import Candidate, Store
+from search.evaluation.outcome import ScoreTask
+from search.progress.events import Event, Progress
+from search.storage.store import Candidate, Store
+from search.workers.local import WorkerPool, ray_pool
 
 # Far from the search's own seed, so that no training repeats one of the search's.
 _FRESH_SEED = 100_000

@@ -5,13 +5,14 @@ import os
 import pathlib
 
 from evonorm_tf import files, registry
-from search import final, ranking
+from search import final
 from search.config import Config
-from search.controller import Controller, add_baselines
-from search.database import BEST
+from search.controller.controller import Controller, add_baselines
 from search.errors import SearchError
-from search.events import Progress
-from search.store import Store
+from search.progress.events import Progress
+from search.storage import ranking
+from search.storage.database import BEST
+from search.storage.store import Store
 from trainers.anchors import ANCHORS
 from trainers.data.image_data import DATA_SETS
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from evonorm_tf import files
 from search.errors import SearchError
-from search.graphs import graph_of
 from search.report import figures, graph_picture, html, style
 from search.report.collect import read_run
+from search.storage.graphs import graph_of
 
 REPORT = "report.html"
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from evonorm_tf.layer_graph import Node
 from search.errors import SearchError
-from search.free_rejection import FREE_REASONS
-from search.graphs import graph_of
+from search.evaluation.free_rejection import FREE_REASONS
+from search.evolution.selection import active, pareto_frontier
 from search.report.collect import Run
-from search.selection import active, pareto_frontier
-from search.store import Candidate
+from search.storage.graphs import graph_of
+from search.storage.store import Candidate
 
 KINDS = ("accepted", "free", "trained", "failed")
 # A curve has this many points at most: figures of runs of any length stay small.

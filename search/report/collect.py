@@ -10,10 +10,11 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search import names, ranking
+from search import names
 from search.config import Config
 from search.errors import SearchError
-from search.store import Candidate, Store
+from search.storage import ranking
+from search.storage.store import Candidate, Store
 
 _META_KEYS = ("config", "created", "elapsed", "rerank", "comparison")
 

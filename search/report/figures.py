@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from search import names
-from search.ranking import CHANCE
 from search.report import analysis
 from search.report.collect import Run
 from search.report.style import LIGHT, LINE_STYLES, SERIES, Panel
-from search.store import Candidate
+from search.storage.ranking import CHANCE
+from search.storage.store import Candidate
 
 TOP = 10
 BASELINES = ("bn_relu", "evonorm_b0", "evonorm_s0")

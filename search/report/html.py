@@ -11,7 +11,6 @@ from markupsafe import Markup
 from evonorm_tf import ops
 from evonorm_tf.layer_graph import LayerGraph, Node
 from search import names
-from search.graphs import graph_of
 from search.report import analysis, figures, formulas, graph_picture, style
 from search.report.collect import Run
 from search.report.verdict import (
@@ -23,7 +22,8 @@ from search.report.verdict import (
     standing,
     verdict,
 )
-from search.store import Candidate
+from search.storage.graphs import graph_of
+from search.storage.store import Candidate
 
 _LONGEST_REASON = 200
 _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max({}, {})"}

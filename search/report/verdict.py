@@ -8,10 +8,10 @@ from typing import Any
 
 from evonorm_tf import registry
 from search import names
-from search.graphs import graph_of
-from search.ranking import CHANCE, is_near_chance
 from search.report.collect import Run
-from search.store import Candidate
+from search.storage.graphs import graph_of
+from search.storage.ranking import CHANCE, is_near_chance
+from search.storage.store import Candidate
 
 REFERENCE = "bn_relu"
 # Scores closer than this read the same: a twentieth of a percentage point.

@@ -12,11 +12,11 @@ from collections import Counter
 import pytest
 
 from evonorm_tf import LayerGraph
-from search import config, controller, run
-from search.controller import Controller, add_baselines
-from search.evaluator import Outcome
-from search.pool import Answer
-from search.store import DATABASE, Store
+from search import config, run
+from search.controller.controller import Controller, add_baselines, controller
+from search.evaluation.evaluator import Outcome
+from search.storage.store import DATABASE, Store
+from search.workers.local import Answer
 
 ANCHORS = ("mobilenet_v2_small", "efficientnet_small", "resnet_small")
 SETTINGS = ["workers=1", "method.max_minutes=none", "method.max_candidates=120"]

@@ -9,10 +9,11 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from search import config, experiments, final, run
+from benchmarks import search_experiments as experiments
+from search import config, final, run
 from search.errors import SearchError
-from search.pool import Answer
-from search.store import Candidate, Store
+from search.storage.store import Candidate, Store
+from search.workers.local import Answer
 
 CONFIG = config.preset("demo").override(["rerank.top_k=2", "rerank.final_seeds=2"])
 ANCHORS = CONFIG.evaluation.anchors

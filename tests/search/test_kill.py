@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from search.store import DATABASE, Store
+from search.storage.store import DATABASE, Store
 from tests.tiers import tiered
 
 LONGEST_DELAY = 2.0

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from search import config
-from search.pool import WorkerPool
+from search.workers.local import WorkerPool
 from tests.search.synthetic_run import graph_json
 
 SETTINGS = config.preset("smoke")

@@ -5,10 +5,10 @@ import pytest
 
 from evonorm_tf import LayerGraph
 from evonorm_tf.layer_graph import Node
-from search import selection
 from search.config import Method
-from search.population import Population
-from search.store import Candidate
+from search.evolution import selection
+from search.evolution.population import Population
+from search.storage.store import Candidate
 
 ANCHORS = ("first", "second")
 GRAPH = LayerGraph((Node("TANH", (0,)),))

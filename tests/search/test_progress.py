@@ -11,9 +11,9 @@ from rich.console import Console
 
 from search import names
 from search.config import preset
-from search.events import Event
-from search.progress import Display, RareLines, make_progress
-from search.store import Candidate
+from search.progress.display import Display, RareLines, make_progress
+from search.progress.events import Event
+from search.storage.store import Candidate
 
 _FORMULA = "sign(max(x, z))*sqrt(abs(max(x, z))) * gamma + beta, z = sqrt(mu_{w,h}(tanh(x)^2))"
 _BEST = Candidate(

@@ -13,14 +13,16 @@ import pytest
 import tests.search.test_ray_pool as this_module
 from search import config
 from search.errors import SearchError
-from search.worker import FATAL
+from search.workers.process import FATAL
 
 ray = pytest.importorskip("ray", reason="needs the extra [ray]: make test-ray")
 cloudpickle = pytest.importorskip("ray.cloudpickle", reason="needs the extra [ray]: make test-ray")
 cluster_utils = pytest.importorskip(
     "ray.cluster_utils", reason="needs the extra [ray]: make test-ray"
 )
-ray_pool = pytest.importorskip("search.ray_pool", reason="needs the extra [ray]: make test-ray")
+ray_pool = pytest.importorskip(
+    "search.workers.ray.pool", reason="needs the extra [ray]: make test-ray"
+)
 
 pytestmark = pytest.mark.slow  # a cluster takes a while to start
 SETTINGS = ("executor=ray", "evaluation.anchors=resnet_small", "ray.workers=4")
@@ -81,7 +83,7 @@ def cluster():
 @pytest.fixture
 def new_pool(cluster, monkeypatch):
     cloudpickle.register_pickle_by_value(this_module)
-    monkeypatch.setattr("search.ray_worker.run_task", misbehave)
+    monkeypatch.setattr("search.workers.ray.task.run_task", misbehave)
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
 
     def new(*settings):

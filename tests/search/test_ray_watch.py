@@ -5,11 +5,11 @@ import io
 from rich.console import Console
 
 from search.config import preset
-from search.events import Cluster, Event
-from search.progress import Display, RareLines
-from search.ray_metrics import Metrics, values
-from search.ray_watch import Watch
-from search.store import Candidate
+from search.progress.display import Display, RareLines
+from search.progress.events import Cluster, Event
+from search.progress.metrics import Metrics, values
+from search.storage.store import Candidate
+from search.workers.ray.watch import Watch
 
 
 class _Clock:

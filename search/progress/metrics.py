@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from search.events import Event, Progress
+from search.progress.events import Event, Progress
 
 _SECONDS_BETWEEN = 5.0
 # Name, what it counts, and what tells several values of it apart.

@@ -2,7 +2,7 @@
 
 from evonorm_tf.layer_graph import LayerGraph
 from search.errors import SearchError
-from search.store import Candidate
+from search.storage.store import Candidate
 
 
 def graph_of(row: Candidate) -> LayerGraph | None:

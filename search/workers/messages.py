@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from evonorm_tf.layer_graph import LayerGraph
-from search.free_rejection import FREE_REASONS
-from search.outcome import TRAINED_REASONS, Outcome, StageResult
+from search.evaluation.free_rejection import FREE_REASONS
+from search.evaluation.outcome import TRAINED_REASONS, Outcome, StageResult
 
 MAX_BYTES = 200_000
 _LONGEST_TEXT = 300

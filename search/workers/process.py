@@ -19,7 +19,7 @@ FATAL = b"fatal: "
 def serve(connection: Connection, config: dict[str, Any], parent: int) -> None:
     """Answers ("probe" | "evaluate" | "score", arguments) until the pipe closes.
 
-    Answers are reports (`search.reports`): a failed evaluation is the candidate's failure,
+    Answers are reports (`search.workers.messages`): a failed evaluation is the candidate's failure,
     not the worker's. A worker that cannot even start, for want of its data set, reports
     that on no task, before it has one, and ends.
     """
@@ -55,7 +55,7 @@ def leave_the_terminal() -> None:
 
 def report(evaluator: Any, kind: str, arguments: Sequence[Any]) -> bytes:
     """Runs one task; its result or its error as JSON."""
-    from search import reports
+    from search.workers import messages as reports
 
     try:
         return reports.encode(kind, arguments, getattr(evaluator, kind)(*arguments))
@@ -76,7 +76,7 @@ def new_evaluator(config: dict[str, Any], images: Any = None, threads: int = 1) 
     import tensorflow as tf
 
     from search.config import Config
-    from search.evaluator import Evaluator
+    from search.evaluation.evaluator import Evaluator
 
     # One thread unless asked: small kernels gain nothing from more, and sums keep their order.
     tf.config.threading.set_intra_op_parallelism_threads(threads)

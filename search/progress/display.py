@@ -14,8 +14,8 @@ from rich.text import Text
 
 from search import names
 from search.config import Config
-from search.events import Cluster, Event, LogLines, Progress, with_figures
-from search.store import Candidate
+from search.progress.events import Cluster, Event, LogLines, Progress, with_figures
+from search.storage.store import Candidate
 
 _SECONDS_BETWEEN_LINES = 60.0
 _REFRESHES_PER_SECOND = 2

@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 from typing import Any, Protocol, TextIO
 
-from search.store import Candidate
+from search.storage.store import Candidate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +114,9 @@ def make_progress(config: Any, stream: TextIO) -> Progress:
     On a Ray cluster the figures become metrics too.
     """
     try:
-        progress = importlib.import_module("search.progress").make_progress(config, stream)
+        progress = importlib.import_module("search.progress.display").make_progress(config, stream)
     except ImportError:
         progress = LogLines(stream)
     if config.executor == "ray":
-        return importlib.import_module("search.ray_metrics").Metrics(progress)
+        return importlib.import_module("search.progress.metrics").Metrics(progress)
     return progress

@@ -18,13 +18,13 @@ import numpy as np
 
 from evonorm_tf import registry
 from evonorm_tf.layer_graph import LayerGraph
-from search import space
 from search.config import Config
-from search.events import Cluster, Event, Progress
-from search.free_rejection import FREE_REASONS, check_structure
-from search.ledger import Ledger
-from search.pool import Answer, WorkerPool, ray_pool
-from search.store import Candidate, Store
+from search.controller.ledger import Ledger
+from search.evaluation.free_rejection import FREE_REASONS, check_structure
+from search.evolution import space
+from search.progress.events import Cluster, Event, Progress
+from search.storage.store import Candidate, Store
+from search.workers.local import Answer, WorkerPool, ray_pool
 
 # A candidate whose worker dies this often is what kills it.
 _ATTEMPTS = 3

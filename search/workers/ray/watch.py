@@ -6,7 +6,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
-from search.events import Cluster
+from search.progress.events import Cluster
 
 # Of a stage's recent durations, the straggler's multiple, and how many must be known.
 _STRAGGLES = 3.0

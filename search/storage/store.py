@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from search import stored
-from search.database import (
+from search.errors import SearchError
+from search.evaluation.outcome import TRAINED_REASONS
+from search.storage import checks as stored
+from search.storage.database import (
     DATABASE,
     KNOWN,
     REFUSALS,
@@ -29,8 +31,6 @@ from search.database import (
     reason,
     take_lock,
 )
-from search.errors import SearchError
-from search.outcome import TRAINED_REASONS
 
 SCHEMA_VERSION = 1
 ORIGINS = ("random", "mutation", "baseline")

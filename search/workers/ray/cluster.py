@@ -12,12 +12,13 @@ import ray
 import evonorm_tf
 import search
 import trainers
-from search import ray_guard, ray_worker
 from search.config import Config
 from search.errors import SearchError
+from search.workers.ray import guard as ray_guard
+from search.workers.ray import task as ray_worker
 from trainers import data
 
-# Of worker processes, as in `search.pool`: TensorFlow keeps a little of every trace.
+# Of worker processes, as in `search.workers.local`: TensorFlow keeps a little of every trace.
 _TASKS_PER_WORKER = 400
 _GIB = 2**30
 _PACKAGES = (evonorm_tf, trainers, search)

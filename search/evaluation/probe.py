@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from evonorm_tf.layer_graph import LayerGraph
-from search.free_rejection import check_structure
-from search.searched_layer import SearchedLayer
+from search.evaluation.free_rejection import check_structure
+from search.evaluation.searched_layer import SearchedLayer
 
 # Rank 4; two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). Between
 # them: a batch and maps that are odd, a map of one column, an offset and two scales.

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from evonorm_tf.layer_graph import LayerGraph
-from search import selection
 from search.config import Method
-from search.store import Candidate
+from search.evolution import selection
+from search.storage.store import Candidate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Free rejections: their names, and the one for which the graph is enough.
 
-The others put numbers through the layer: see `search.probe`.
+The others put numbers through the layer: see `search.evaluation.probe`.
 """
 
 from evonorm_tf import ops

@@ -8,10 +8,10 @@ from typing import Any
 
 from evonorm_tf import registry
 from evonorm_tf.layer_graph import LayerGraph
-from search.anchor_trainer import AnchorTrainer
 from search.config import Config
-from search.outcome import Outcome, ScoreTask, StageResult, outcome_of, stages_of
-from search.probe import probe
+from search.evaluation.anchor_trainer import AnchorTrainer
+from search.evaluation.outcome import Outcome, ScoreTask, StageResult, outcome_of, stages_of
+from search.evaluation.probe import probe
 from trainers import data
 
 
@@ -33,7 +33,7 @@ class Evaluator:
         self._score_trainer = functools.lru_cache(4)(self._new_score_trainer)
 
     def probe(self, graph: str) -> dict[str, Any]:
-        """A dictionary of `reason`, `fingerprint` and `seconds`, by `search.probe`."""
+        """A dictionary of `reason`, `fingerprint` and `seconds`, by `search.evaluation.probe`."""
         start = time.perf_counter()
         found = probe(LayerGraph.from_json(graph), self._settings.reject_flat)
         return {**dataclasses.asdict(found), "seconds": time.perf_counter() - start}

@@ -1,6 +1,6 @@
 """Two small experiments that show the method at work, on the embedded digits.
 
-    python -m search.experiments --run-dir DIR [--out docs/search]
+    python -m benchmarks.search_experiments --run-dir DIR [--out docs/search]
 
 (a) Evolution against random search with the same rejections, at equal numbers of evaluations
 (genotypes on which training was spent), over several seeds: figure 6 in small. (b) Random
@@ -21,12 +21,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from search import ranking, run
+from search import run
 from search.cli import quiet_tensorflow
 from search.config import Config, preset
 from search.errors import SearchError
-from search.events import LogLines
-from search.store import DATABASE, Candidate, Store
+from search.progress.events import LogLines
+from search.storage import ranking
+from search.storage.store import DATABASE, Candidate, Store
 
 _TOP = 10
 # Shorter trainings than the demo's: what counts here is the difference between methods.
@@ -181,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m search.experiments", description=__doc__.splitlines()[0]
+        prog="python -m benchmarks.search_experiments", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--run-dir", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("docs/search"))

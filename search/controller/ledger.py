@@ -11,9 +11,9 @@ from collections import Counter
 
 from evonorm_tf.layer_graph import LayerGraph
 from search.config import Config
-from search.outcome import TRAINED_REASONS
-from search.population import Population
-from search.store import Candidate, Store
+from search.evaluation.outcome import TRAINED_REASONS
+from search.evolution.population import Population
+from search.storage.store import Candidate, Store
 
 
 class Ledger:

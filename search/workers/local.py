@@ -10,9 +10,10 @@ import time
 from multiprocessing import connection
 from typing import Any
 
-from search import reports, worker
 from search.config import Config
 from search.errors import SearchError
+from search.workers import messages as reports
+from search.workers import process as worker
 
 # TensorFlow keeps a little of every trace: a worker makes room for a new one in time.
 _TASKS_PER_WORKER = 400
@@ -146,7 +147,7 @@ class WorkerPool:
 def ray_pool(config: Config) -> Any:
     """The pool on a Ray cluster. Raises SearchError where Ray is not installed."""
     try:
-        return importlib.import_module("search.ray_pool").RayPool(config)
+        return importlib.import_module("search.workers.ray.pool").RayPool(config)
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise

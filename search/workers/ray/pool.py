@@ -14,14 +14,15 @@ from typing import Any
 import ray
 from ray import exceptions
 
-from search import ray_guard, worker
 from search.config import Config
 from search.errors import SearchError
-from search.events import Cluster
-from search.outcome import StageResult, outcome_of, stages_of
-from search.pool import Answer, read_report
-from search.ray_cluster import RayCluster
-from search.ray_watch import Watch
+from search.evaluation.outcome import StageResult, outcome_of, stages_of
+from search.progress.events import Cluster
+from search.workers import process as worker
+from search.workers.local import Answer, read_report
+from search.workers.ray import guard as ray_guard
+from search.workers.ray.cluster import RayCluster
+from search.workers.ray.watch import Watch
 
 _CRASHES = (
     exceptions.WorkerCrashedError,

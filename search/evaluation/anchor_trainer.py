@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from evonorm_tf.layer_graph import LayerGraph
 from search.config import Evaluation
-from search.searched_layer import SearchedLayer
-from search.stability import gradient_ascent
+from search.evaluation.searched_layer import SearchedLayer
+from search.evaluation.stability import gradient_ascent
 from trainers.anchors import ANCHORS
 from trainers.data import ImageData, Split
 

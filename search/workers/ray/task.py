@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from search import worker
+from search.workers import process as worker
 
 _evaluators: dict[str, Any] = {}
 
