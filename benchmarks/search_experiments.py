@@ -25,9 +25,11 @@ from search import run
 from search.cli import quiet_tensorflow
 from search.config import Config, preset
 from search.errors import SearchError
-from search.progress.events import LogLines
+from search.progress.lines import LogLines
 from search.storage import ranking
-from search.storage.store import DATABASE, Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.database import DATABASE
+from search.storage.store import Store
 
 _TOP = 10
 # Shorter trainings than the demo's: what counts here is the difference between methods.

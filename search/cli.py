@@ -1,7 +1,7 @@
 """The command line: `python -m search {run,resume,status,report,rerank,sample,export}`.
 
-Commands import what they need when they run, so that help and errors come at once. None of
-them imports TensorFlow: the workers of a search do that, and a data set that a cluster is sent.
+A command imports its modules when it runs, so that help and errors come at once. None of them
+imports TensorFlow; only the workers of a search do, and the loading of a data set for a cluster.
 """
 
 import argparse
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from search import config as configuration
 from search.errors import SearchError
 from search.storage import ranking
-from search.storage.checks import printable
 from search.storage.store import Store
+from search.storage.values import printable
 
-# As a shell counts: 128 and the signal's number.
+# A shell's exit codes for signals: 128 and the signal's number.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns the exit code. What a user can put right is one line."""
+    """Runs a command; returns the exit code. A SearchError is printed as one line."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["export"]:  # has options of its own
         return _export(arguments[1:])
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"search: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read the output has gone; nothing is left to say, not even at exit.
+        # Nobody reads the output any more, so what Python flushes at exit must go elsewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except KeyboardInterrupt:
@@ -48,43 +48,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Evolutionary search for normalization-activation layers.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-
-    def add(name, function, text, run_dir=True):
-        command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(command=function)
-        if run_dir:
-            command.add_argument("--run-dir", required=True, help="the run folder")
-        return command
-
-    run = add("run", _run, "Start a search in a new run folder.")
-    run.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
-    run.add_argument("--seed", type=int, help="overrides method.seed")
-    run.add_argument("--algorithm", help="overrides method.algorithm")
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.FIELD=VALUE",
-        help="overrides any field of the configuration; may be repeated",
-    )
-    resume = add("resume", _resume, "Go on with a search that was stopped or killed.")
-    for command in (run, resume):
-        _add_executor(command)
-        command.add_argument(
-            "--no-final", action="store_true", help="end without reranking, comparison and report"
-        )
-    add("status", _status, "Say how far a search is; it may be running.")
-    report = add("report", _report, "Write report.html and its figures.")
-    report.add_argument(
-        "--compare",
-        action="append",
-        default=[],
-        metavar="RUN_DIR",
-        help="a run whose progress is drawn beside this one's; may be repeated",
-    )
-    rerank = add("rerank", _rerank, "Re-train the best in wider networks, and compare again.")
-    _add_executor(rerank)
-    sample = add("sample", _sample, "Print random layers of the space.", run_dir=False)
+    _add_searches(commands)
+    _add(commands, "status", _status, "Print how far a search is; it may be running.")
+    report = _add(commands, "report", _report, "Write report.html and its figures.")
+    _add_repeated(report, "--compare", "RUN_DIR", "a run to draw beside this one's progress")
+    text = "Train the best layers again in wider networks, and compare again."
+    _add_executor(_add(commands, "rerank", _rerank, text))
+    sample = _add(commands, "sample", _sample, "Print random layers of the space.", run_dir=False)
     sample.add_argument("--count", type=int, default=10)
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--batch-independent", action="store_true")
@@ -93,11 +63,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_searches(commands) -> None:
+    run = _add(commands, "run", _run, "Start a search in a new run folder.")
+    run.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    run.add_argument("--seed", type=int, help="overrides method.seed")
+    run.add_argument("--algorithm", help="overrides method.algorithm")
+    _add_repeated(run, "--set", "SECTION.FIELD=VALUE", "overrides a field of the configuration")
+    resume = _add(commands, "resume", _resume, "Resume a search that was stopped or killed.")
+    for command in (run, resume):
+        _add_executor(command)
+        text = "end without reranking, comparison and report"
+        command.add_argument("--no-final", action="store_true", help=text)
+
+
+def _add(commands, name: str, function, text: str, run_dir: bool = True):
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(command=function)
+    if run_dir:
+        command.add_argument("--run-dir", required=True, help="the run folder")
+    return command
+
+
+def _add_repeated(command, option: str, metavar: str, text: str) -> None:
+    text = f"{text}; may be repeated"
+    command.add_argument(option, action="append", default=[], metavar=metavar, help=text)
+
+
 def _add_executor(command: argparse.ArgumentParser) -> None:
     command.add_argument("--executor", help="local (processes here) or ray (a cluster)")
     command.add_argument("--workers", type=int, help="evaluations at once")
     command.add_argument(
-        "--ray-address", metavar="HOST:PORT", help="a Ray cluster; auto for the one around here"
+        "--ray-address", metavar="HOST:PORT", help="a Ray cluster; auto for this machine's"
     )
 
 
@@ -129,9 +125,9 @@ def _resume(options: argparse.Namespace) -> int:
 
 def _execute(store: Store, config: configuration.Config, options: argparse.Namespace) -> int:
     from search import run
-    from search.progress.events import make_progress
+    from search.progress.choice import new_progress
 
-    progress = make_progress(config, sys.stderr)
+    progress = new_progress(config, sys.stderr)
     try:
         run.execute(store, config, progress, with_final=not options.no_final)
     finally:
@@ -150,10 +146,10 @@ def _rerank(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
         quiet_tensorflow()
         from search import final, run
-        from search.progress.events import make_progress
+        from search.progress.choice import new_progress
 
         config = _with_executor(run.load_config(store), options)
-        progress = make_progress(config, sys.stderr)
+        progress = new_progress(config, sys.stderr)
         try:
             layers = final.rerank(store, config, progress)
             run.save_best(store)
@@ -184,7 +180,7 @@ def _report(options: argparse.Namespace) -> int:
     compare = getattr(options, "compare", ())
     for run_dir in (options.run_dir, *compare):
         with Store.open(run_dir):
-            pass  # a folder without a run gets the one clear line
+            pass  # raises for a folder without a run, before the slow import
     from search import report  # with matplotlib, which takes a while
 
     path = report.write(options.run_dir, compare)
@@ -219,7 +215,7 @@ def _export(arguments: Sequence[str]) -> int:
 def _with_executor(
     config: configuration.Config, options: argparse.Namespace
 ) -> configuration.Config:
-    """The configuration with the place of work that the options name, if they name one."""
+    """The configuration with the executor of the options, if they name one."""
     if options.ray_address is not None:
         config = config.override([f"ray.address={options.ray_address}", "executor=ray"])
     if options.executor is not None:
@@ -231,5 +227,5 @@ def _with_executor(
 
 
 def quiet_tensorflow() -> None:
-    """Keeps the TensorFlow that workers and data sets import later from logging."""
+    """Turns off the log of TensorFlow, which workers and data sets import later."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -12,8 +12,8 @@ from evonorm_tf.layer_graph import LayerGraph
 from search.config import Config
 from search.errors import SearchError
 from search.storage import ranking
-from search.storage.graphs import graph_of
-from search.storage.store import Candidate, Store
+from search.storage.candidate import Candidate, graph_of
+from search.storage.store import Store
 
 _NOT_OF_A_WORD = r"[^\w.-]"
 _SNIPPET = '''"""A normalization-activation layer that a search found: {name}.

@@ -1,6 +1,5 @@
-"""What a person sees of a running search: a live display, or rare lines in a file or pipe."""
+"""`Display`: a running search on a terminal, as a panel that is drawn anew in place."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
@@ -14,61 +13,34 @@ from rich.text import Text
 
 from search import names
 from search.config import Config
-from search.progress.events import Cluster, Event, LogLines, Progress, with_figures
-from search.storage.store import Candidate
+from search.progress.events import Event, Progress, with_figures
+from search.progress.lines import RareLines, cluster_counts
+from search.storage.candidate import Candidate
+from search.workers.pool import Cluster
 
-_SECONDS_BETWEEN_LINES = 60.0
 _REFRESHES_PER_SECOND = 2
 _WIDEST = 100
-# Of the evaluations in flight, as many are shown.
+# The most evaluations in flight, stragglers and hosts that are shown.
 _MOST_IN_FLIGHT = 4
-# Of a cluster's hosts.
 _MOST_HOSTS = 4
 
 
-def make_progress(config: Config, stream: TextIO) -> Progress:
-    """A live display on a terminal; on anything else plain lines, a minute or more apart."""
+def new_display(config: Config, stream: TextIO) -> Progress:
+    """A panel on a terminal; on anything else plain lines, a minute or more apart."""
     console = Console(file=stream)
     if not console.is_terminal or console.is_dumb_terminal:
         return RareLines(stream)
     return Display(config, console)
 
 
-class RareLines(LogLines):
-    """A line for each stage and each new best layer, and at least one a minute."""
-
-    def __init__(self, stream: TextIO):
-        super().__init__(stream)
-        self._last = 0.0
-
-    def update(self, event: Event) -> None:
-        """Writes a line, if the event is worth one or the last line is a minute old."""
-        event = with_figures(event, self._figures)
-        if event.elapsed - self._last >= _SECONDS_BETWEEN_LINES and not event.text:
-            summary = dataclasses.replace(event, candidate=None, text=_summary(event))
-            super().update(summary)
-        elif event.text or _is_new_best(event):
-            super().update(event)
-        else:
-            self._figures = event
-            return
-        self._last = event.elapsed
-
-
-def _is_new_best(event: Event) -> bool:
-    ids = [row.id for row in (event.candidate, event.best) if row is not None]
-    return event.kind == "finished" and len(ids) == 2 and ids[0] == ids[1]
-
-
-def _summary(event: Event) -> str:
-    counts = ", ".join(f"{count} {status}" for status, count in event.counts.items())
-    best = f", best {event.best.fitness:.4f}" if event.best else ""
-    cluster = f"; {_plain(_machines(event.cluster))}" if event.cluster else ""
-    return f"{counts or 'nothing yet'}{best}{cluster}"
-
-
 class Display:
-    """A panel that is drawn anew in place: budget, counts, the best layer, current work."""
+    """A panel with the budget, counts, the best layer, and the evaluations in flight.
+
+    Args:
+      config: the run's configuration.
+      console: the terminal.
+      clock: returns seconds.
+    """
 
     def __init__(
         self, config: Config, console: Console, clock: Callable[[], float] = time.monotonic
@@ -79,7 +51,7 @@ class Display:
         self._is_closed = False
         self._event = Event("started")
         self._received = clock()
-        # The controller trains these before it samples, and has no word for it.
+        # The controller trains the baselines before it samples, and emits no event for it.
         self._stage = "starting; the handwritten layers are trained first"
         self._in_flight: dict[int, Candidate] = {}
         self._baselines: dict[str, float] = {}
@@ -92,7 +64,7 @@ class Display:
         self._live.start()
 
     def update(self, event: Event) -> None:
-        """Takes the event's figures over; the next refresh shows them."""
+        """Stores the event's figures; the next refresh shows them."""
         if event.kind != "stage":
             self._received = self._clock()
         self._event = with_figures(event, self._event)
@@ -108,13 +80,13 @@ class Display:
                 self._baselines[row.name] = row.fitness
 
     def close(self) -> None:
-        """Leaves the last state on the screen and gives the cursor back."""
+        """Leaves the last state on the screen and shows the cursor again."""
         self._in_flight.clear()
         self._is_closed = True
         self._live.stop()
 
     def render(self) -> RenderableType:
-        """The panel as it is now."""
+        """The panel at this moment."""
         algorithm = names.algorithm(self._config.method.algorithm)
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="dim", no_wrap=True)
@@ -141,7 +113,7 @@ class Display:
         row = Table.grid(padding=(0, 2), expand=True)
         row.add_column(ratio=1, min_width=8)
         row.add_column(no_wrap=True)
-        # Until the first candidate the share stands still; that the search does not, is seen.
+        # Until the first candidate the share does not grow; the pulse shows that the search runs.
         pulse = not (self._event.sampled or self._is_closed)
         share = 100 * self._event.share
         bar = ProgressBar(
@@ -152,30 +124,22 @@ class Display:
 
     def _rows(self):
         counts = self._event.counts
-        yield (
-            "sampled",
-            _counts(
-                {
-                    "": self._event.sampled,
-                    "trained": counts.get("accepted", 0),
-                    "duplicates": counts.get("duplicate", 0),
-                    "failed": counts.get("failed", 0),
-                    "refused": self._event.refused,
-                }
-            ),
-        )
+        sampled = {
+            "": self._event.sampled,
+            "trained": counts.get("accepted", 0),
+            "duplicates": counts.get("duplicate", 0),
+            "failed": counts.get("failed", 0),
+            "refused": self._event.refused,
+        }
+        yield "sampled", _counts(sampled)
         yield "rejected", _counts({"": counts.get("rejected", 0), **self._reasons()})
         yield "speed", Text(f"{self._event.per_minute:.1f} evaluations a minute")
         if self._event.cluster is not None:
             yield from _cluster_rows(self._event.cluster)
         yield "best", self._best()
         if self._baselines:
-            yield (
-                "beside",
-                Text(
-                    _scores({names.layer(name): score for name, score in self._baselines.items()})
-                ),
-            )
+            scores = {names.layer(name): score for name, score in self._baselines.items()}
+            yield "beside", Text(_scores(scores))
         yield "now", self._now()
 
     def _reasons(self) -> dict[str, int]:
@@ -199,8 +163,8 @@ class Display:
 
 
 def _cluster_rows(cluster: Cluster) -> Iterator[tuple[str, Text]]:
-    """The machines, the throughput of the fastest and the slowest, and what takes too long."""
-    yield "cluster", _counts(_machines(cluster))
+    """The machines, the throughput of the fastest and slowest hosts, and stragglers."""
+    yield "cluster", _counts(cluster_counts(cluster))
     rates = list(cluster.per_minute.items())
     shown = rates if len(rates) <= _MOST_HOSTS else [*rates[: _MOST_HOSTS - 1], rates[-1]]
     if shown:
@@ -213,21 +177,6 @@ def _cluster_rows(cluster: Cluster) -> Iterator[tuple[str, Text]]:
             for number, stage, host, seconds in late
         )
         yield "stragglers", Text(text, style="yellow")
-
-
-def _machines(cluster: Cluster) -> dict[str, int]:
-    return {
-        "nodes": cluster.nodes,
-        "CPUs": round(cluster.cpus),
-        "running": cluster.running,
-        "waiting": cluster.waiting,
-        "late": len(cluster.stragglers),
-        "lost": cluster.lost,
-    }
-
-
-def _plain(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _counts(counts: dict[str, int]) -> Text:

@@ -7,26 +7,26 @@ from typing import Any
 from search.progress.events import Event, Progress
 
 _SECONDS_BETWEEN = 5.0
-# Name, what it counts, and what tells several values of it apart.
+# Name, description, and the label of its values if it has several.
 _GAUGES = (
     ("genotypes", "Genotypes of each status.", "status"),
     ("rejected", "Rejected and failed genotypes of each reason.", "reason"),
     ("best_fitness", "Highest fitness so far.", None),
-    ("tasks", "Tasks that run, and that wait for room.", "state"),
+    ("tasks", "Tasks that run, and that wait for CPUs.", "state"),
     ("nodes", "Nodes that are alive.", None),
     ("stragglers", "Running tasks that take far longer than usual.", None),
-    ("lost_tasks", "Tasks that went down with their node.", None),
-    ("refused_reports", "Reports of workers that were not believed.", None),
+    ("lost_tasks", "Tasks that were lost with their node.", None),
+    ("refused_reports", "Reports of workers that failed their checks.", None),
     ("tasks_per_minute", "Tasks finished a minute, by host.", "host"),
 )
 
 
 class Metrics:
-    """Passes all events on, and sets the gauges once in a while.
+    """Passes all events on, and sets the gauges every few seconds.
 
     Args:
-      progress: who watches besides.
-      clock: in seconds.
+      progress: receives the events too.
+      clock: returns seconds.
     """
 
     def __init__(self, progress: Progress, clock: Callable[[], float] = time.monotonic):
@@ -35,14 +35,14 @@ class Metrics:
         self._due = clock()
 
     def update(self, event: Event) -> None:
-        """Passes the event on; its figures become metrics when it is time."""
+        """Passes the event on; every few seconds its figures become metrics."""
         self._progress.update(event)
         if event.cluster is not None and self._clock() >= self._due:
             self._due = self._clock() + _SECONDS_BETWEEN
             self._export(values(event))
 
     def close(self) -> None:
-        """Tells who watches."""
+        """Closes the other progress."""
         self._progress.close()
 
     def _export(self, figures: Mapping[str, Any]) -> None:
@@ -58,7 +58,7 @@ class Metrics:
 
 
 def values(event: Event) -> dict[str, Any]:
-    """The metrics that an event with a cluster's figures amounts to."""
+    """The metrics of an event that has a cluster's figures."""
     cluster = event.cluster
     return {
         "genotypes": event.counts,

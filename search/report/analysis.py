@@ -11,8 +11,7 @@ from search.errors import SearchError
 from search.evaluation.free_rejection import FREE_REASONS
 from search.evolution.selection import active, pareto_frontier
 from search.report.collect import Run
-from search.storage.graphs import graph_of
-from search.storage.store import Candidate
+from search.storage.candidate import Candidate, graph_of
 
 KINDS = ("accepted", "free", "trained", "failed")
 # A curve has this many points at most: figures of runs of any length stay small.

@@ -14,7 +14,8 @@ from search import names
 from search.config import Config
 from search.errors import SearchError
 from search.storage import ranking
-from search.storage.store import Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.store import Store
 
 _META_KEYS = ("config", "created", "elapsed", "rerank", "comparison")
 

@@ -13,8 +13,8 @@ from search import names
 from search.report import analysis
 from search.report.collect import Run
 from search.report.style import LIGHT, LINE_STYLES, SERIES, Panel
+from search.storage.candidate import Candidate
 from search.storage.ranking import CHANCE
-from search.storage.store import Candidate
 
 TOP = 10
 BASELINES = ("bn_relu", "evonorm_b0", "evonorm_s0")

@@ -22,8 +22,7 @@ from search.report.verdict import (
     standing,
     verdict,
 )
-from search.storage.graphs import graph_of
-from search.storage.store import Candidate
+from search.storage.candidate import Candidate, graph_of
 
 _LONGEST_REASON = 200
 _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max({}, {})"}

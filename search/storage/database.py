@@ -1,17 +1,23 @@
 """The SQLite file of a run: schema, connection, and the lock of its one controller."""
 
 import fcntl
+import json
+import os
 import pathlib
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from search.errors import SearchError
+from search.storage import values
 
 DATABASE = "search.sqlite"
 LOCK = "search.lock"
 BEST = "best"
+
+SCHEMA_VERSION = 1
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -37,7 +43,7 @@ CREATE TABLE candidates (
 );
 CREATE INDEX by_status ON candidates (status);
 """
-# Runs of earlier versions get these two when a controller opens them.
+# A controller adds these two to runs of earlier versions.
 KNOWN = """
 CREATE TABLE known (      -- the equivalence cache: hash of a function -> its candidate
   function BLOB PRIMARY KEY,
@@ -45,17 +51,35 @@ CREATE TABLE known (      -- the equivalence cache: hash of a function -> its ca
 ) WITHOUT ROWID
 """
 REFUSALS = """
-CREATE TABLE refusals (   -- reports of workers that were not believed
+CREATE TABLE refusals (   -- reports of workers that failed their checks
   time REAL NOT NULL,
-  candidate INTEGER,      -- whose evaluation it claimed to be, where it said so
+  candidate INTEGER,      -- the one that it reported on, if it named one
   host TEXT,
   reason TEXT NOT NULL
 )
 """
-# A million genotypes need about a gigabyte of file; their indexes should stay in memory.
+# The file of a million genotypes is about a gigabyte; its indexes fit into this cache.
 _CACHE_KIB = 65536
-# Pages between two checkpoints: larger than SQLite's own 1000, since batches are large.
+# Pages between two checkpoints: more than SQLite's own 1000, since batches are large.
 _CHECKPOINT_PAGES = 8000
+
+
+def make(path: pathlib.Path, meta: Mapping[str, Any]) -> None:
+    """Makes an empty database with these entries of `meta`, whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    for suffix in ("", "-wal", "-shm"):  # of a creation that was killed
+        part.with_name(part.name + suffix).unlink(missing_ok=True)
+    connection = sqlite3.connect(part)
+    # Set before others can connect: a mode cannot be changed while a second one is connected.
+    connection.execute("PRAGMA journal_mode = WAL")
+    for schema in (SCHEMA, KNOWN, REFUSALS):
+        connection.executescript(schema)
+    entries = {"schema_version": SCHEMA_VERSION, "created": time.time(), **meta}
+    rows = [(key, json.dumps(value)) for key, value in entries.items()]
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+    connection.commit()
+    connection.close()
+    os.replace(part, path)
 
 
 def connect(path: pathlib.Path) -> sqlite3.Connection:
@@ -68,18 +92,36 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
     return connection
 
 
+def check(connection: sqlite3.Connection, path: pathlib.Path, whole: bool) -> None:
+    """Checks the schema version and, with `whole`, every page.
+
+    Raises:
+      SearchError: for another version.
+      sqlite3.DatabaseError: for damaged pages.
+    """
+    query = "SELECT value FROM meta WHERE key = 'schema_version'"
+    row = connection.execute(query).fetchone()
+    if row is None or values.meta_value("schema_version", row[0]) != SCHEMA_VERSION:
+        found = "none" if row is None else row[0]
+        raise SearchError(
+            f"{path} has schema version {found}; this program reads version {SCHEMA_VERSION}"
+        )
+    if whole and connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("its pages are damaged")
+
+
 def check_no_links(run_dir: pathlib.Path) -> None:
-    """Raises SearchError for a link in a run folder: to write there would write elsewhere."""
+    """Raises SearchError for a link in a run folder: writing to it would write elsewhere."""
     for path in (*run_dir.iterdir(), *run_dir.glob(f"{BEST}/*")):
         if path.is_symlink():
             raise SearchError(f"{path} is a link; a run folder must hold its files itself")
 
 
 def take_lock(run_dir: pathlib.Path) -> Any:
-    """Locks the folder for this process. Raises SearchError when another one has it."""
+    """Locks the folder for this process. Raises SearchError when another process holds the lock."""
     lock = (run_dir / LOCK).open("a", encoding="utf-8")
     try:
-        # The kernel gives the lock back when its holder dies, however it dies.
+        # The kernel releases the lock when its holder dies, however it dies.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
@@ -89,13 +131,13 @@ def take_lock(run_dir: pathlib.Path) -> Any:
 
 @contextmanager
 def as_search_error(path: pathlib.Path) -> Iterator[None]:
-    """Turns the errors of a file into the one that names it."""
+    """Raises the errors of a file as a SearchError that names it."""
     try:
         yield
     except (sqlite3.Error, OSError, ValueError) as error:
-        raise SearchError(f"{path}: {reason(error)}") from error
+        raise SearchError(f"{path}: {error_text(error)}") from error
 
 
-def reason(error: Exception) -> str:
-    """What an error says, without the path that the caller adds."""
+def error_text(error: Exception) -> str:
+    """The text of an error, without the path that the caller adds."""
     return getattr(error, "strerror", None) or str(error)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.storage.store import Candidate
+from search.storage.candidate import Candidate
 
 # Accuracy of a random guess: CIFAR-10 and the digits have ten classes.
 CHANCE = 0.1

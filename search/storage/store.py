@@ -1,12 +1,11 @@
-"""The run's memory: one SQLite file with every genotype and what became of it.
+"""`Store`: the run's memory, one SQLite file with every genotype and its verdict.
 
 Every change is one transaction in write-ahead mode, or a part of the batch that its caller
 opened, so a killed process loses at most the change or the batch it was making. One
 controller writes, which a lock file ensures; any number of processes may read meanwhile.
-Values are numbers and JSON: nothing is ever unpickled.
+Values are numbers, text and JSON: nothing is ever unpickled.
 """
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -18,63 +17,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from search.errors import SearchError
-from search.evaluation.outcome import TRAINED_REASONS
-from search.storage import checks as stored
-from search.storage.database import (
-    DATABASE,
-    KNOWN,
-    REFUSALS,
-    SCHEMA,
-    as_search_error,
-    check_no_links,
-    connect,
-    reason,
-    take_lock,
-)
+from search.storage import database, values
+from search.storage.candidate import COLUMNS, JSON_COLUMNS, Candidate, read_row
+from search.storage.database import DATABASE, as_search_error
 
-SCHEMA_VERSION = 1
-ORIGINS = ("random", "mutation", "baseline")
-STATUSES = ("pending", "running", "accepted", "rejected", "duplicate", "failed")
-
+_COLUMN_LIST = ", ".join(COLUMNS)
+_MEMBERS = "WHERE fitness IS NOT NULL AND origin != 'baseline'"
 _HASH_BYTES = 16
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """One row of the table `candidates`; `scores` and `stages` are decoded."""
-
-    id: int
-    origin: str
-    parent: int | None = None
-    name: str | None = None
-    graph: str | None = None
-    formula: str | None = None
-    fingerprint: str | None = None
-    status: str = "pending"
-    reason: str | None = None
-    duplicate_of: int | None = None
-    scores: Mapping[str, float] | None = None
-    fitness: float | None = None
-    stages: Mapping[str, Any] | None = None
-    seconds: float | None = None
-    host: str | None = None
-    created: float = 0.0
-    finished: float | None = None
-
-    @property
-    def is_member(self) -> bool:
-        """Whether the genotype was accepted into the population, trained or as a duplicate."""
-        return self.origin != "baseline" and self.fitness is not None
-
-    @property
-    def was_evaluated(self) -> bool:
-        """Whether training was spent on it: accepted, or rejected by a test that trains."""
-        was_trained = self.status == "accepted" or self.reason in TRAINED_REASONS
-        return was_trained and self.duplicate_of is None
-
-
-_FIELDS = tuple(field.name for field in dataclasses.fields(Candidate))
-_COLUMNS = ", ".join(_FIELDS)
 
 
 class Store:
@@ -98,34 +47,18 @@ class Store:
           SearchError: for a folder that holds a run already or cannot be written.
         """
         run_dir = pathlib.Path(run_dir)
-        try:
+        with _as_folder_error(run_dir):
             run_dir.mkdir(parents=True, exist_ok=True)
-            check_no_links(run_dir)
-            lock = take_lock(run_dir)
-        except OSError as error:
-            raise SearchError(f"cannot write the run folder {run_dir}: {reason(error)}") from None
+            database.check_no_links(run_dir)
+            lock = database.take_lock(run_dir)
         path = run_dir / DATABASE
         if path.exists():
             raise SearchError(
                 f"{run_dir} holds a search already: `resume` it, or choose another --run-dir"
             )
-        part = run_dir / f"{DATABASE}.part"
         with as_search_error(path):
-            for suffix in ("", "-wal", "-shm"):  # of a creation that was killed
-                part.with_name(part.name + suffix).unlink(missing_ok=True)
-            connection = sqlite3.connect(part)
-            # Before others see it: no two may be connected where one changes the mode.
-            connection.execute("PRAGMA journal_mode = WAL")
-            for schema in (SCHEMA, KNOWN, REFUSALS):
-                connection.executescript(schema)
-            values = {"schema_version": SCHEMA_VERSION, "created": time.time(), **meta}
-            rows = [(key, json.dumps(value)) for key, value in values.items()]
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
-            connection.commit()
-            connection.close()
-            # A database appears under its name whole or not at all.
-            os.replace(part, path)
-            return cls(run_dir, connect(path), lock)
+            database.make(path, meta)
+            return cls(run_dir, database.connect(path), lock)
 
     @classmethod
     def open(cls, run_dir: str | os.PathLike, controller: bool = False) -> "Store":
@@ -139,18 +72,13 @@ class Store:
         path = run_dir / DATABASE
         if not path.is_file():
             raise SearchError(f"{run_dir} holds no search: there is no {DATABASE}")
-        try:
-            check_no_links(run_dir)
-            lock = take_lock(run_dir) if controller else None
-        except OSError as error:
-            raise SearchError(f"cannot write the run folder {run_dir}: {reason(error)}") from None
+        with _as_folder_error(run_dir):
+            database.check_no_links(run_dir)
+            lock = database.take_lock(run_dir) if controller else None
         with as_search_error(path):
-            connection = connect(path)
-            store = cls(run_dir, connection, lock)
-            store._check_version(path)
-            if controller and connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("its pages are damaged")
-        return store
+            connection = database.connect(path)
+            database.check(connection, path, whole=controller)
+        return cls(run_dir, connection, lock)
 
     def close(self) -> None:
         """Closes the database and gives the lock back."""
@@ -168,7 +96,7 @@ class Store:
         """A decoded value of the table `meta`. Raises SearchError for one of a wrong type."""
         rows = self._query("SELECT value FROM meta WHERE key = ?", [key])
         with as_search_error(self._path):
-            return stored.meta_value(key, rows[0][0]) if rows else default
+            return values.meta_value(key, rows[0][0]) if rows else default
 
     def set_meta(self, key: str, value: Any) -> None:
         """Writes a value, which must be JSON, into the table `meta`."""
@@ -176,23 +104,22 @@ class Store:
 
     def add(self, candidate: Candidate) -> None:
         """Writes a new row."""
-        values = _encode({name: getattr(candidate, name) for name in _FIELDS})
-        values["created"] = candidate.created or time.time()
-        marks = ", ".join("?" * len(values))
-        columns = ", ".join(values)
-        self._execute(f"INSERT INTO candidates ({columns}) VALUES ({marks})", list(values.values()))
+        row = _encode({name: getattr(candidate, name) for name in COLUMNS})
+        row["created"] = candidate.created or time.time()
+        marks = ", ".join("?" * len(row))
+        self._execute(f"INSERT INTO candidates ({_COLUMN_LIST}) VALUES ({marks})", [*row.values()])
 
     def update(self, candidate_id: int, **changes: Any) -> None:
         """Changes fields of one row, all at once."""
-        values = _encode(changes)
-        columns = ", ".join(f"{name} = ?" for name in values)
+        fields = _encode(changes)
+        columns = ", ".join(f"{name} = ?" for name in fields)
         self._execute(
-            f"UPDATE candidates SET {columns} WHERE id = ?", [*values.values(), candidate_id]
+            f"UPDATE candidates SET {columns} WHERE id = ?", [*fields.values(), candidate_id]
         )
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Makes one transaction of all changes inside; an error keeps those before it."""
+        """Makes one transaction of all changes inside; on an error, of those before it."""
         self._in_batch = True
         try:
             yield
@@ -202,36 +129,40 @@ class Store:
                 self._connection.commit()
 
     def learn(self, function: str, candidate_id: int) -> None:
-        """Lets a candidate stand for a function, unless another one does already."""
+        """Makes a candidate the original of a function, unless there is one."""
         self._execute("INSERT OR IGNORE INTO known VALUES (?, ?)", [_hash(function), candidate_id])
 
     def known(self, function: str) -> int | None:
-        """The candidate that stands for a function, if there is one."""
+        """The original of a function, if there is one."""
         rows = self._query("SELECT candidate FROM known WHERE function = ?", [_hash(function)])
         return rows[0][0] if rows else None
 
     def forget(self, function: str, candidate_id: int) -> None:
-        """Lets the candidate stand for the function no longer, if it did."""
-        values = [_hash(function), candidate_id]
-        self._execute("DELETE FROM known WHERE function = ? AND candidate = ?", values)
+        """Removes a function whose original is the candidate."""
+        key = [_hash(function), candidate_id]
+        self._execute("DELETE FROM known WHERE function = ? AND candidate = ?", key)
 
     def upgrade(self, functions: Callable[[Candidate], Iterable[str]]) -> None:
-        """Adds what a run of an earlier version lacks; `functions` names those of a row."""
+        """Adds the tables that runs of earlier versions lack.
+
+        Args:
+          functions: returns the fingerprints of a row, for the equivalence cache.
+        """
         names = {name for (name,) in self._query("SELECT name FROM sqlite_master", [])}
         with self.batch():
             if "refusals" not in names:
-                self._execute(REFUSALS, [])
+                self._execute(database.REFUSALS, [])
             if "known" in names:
                 return
-            self._execute(KNOWN, [])
+            self._execute(database.KNOWN, [])
             for row in self.candidates("accepted", "rejected"):
                 for function in functions(row) if row.origin != "baseline" else ():
                     self.learn(function, row.id)
 
     def refuse(self, candidate_id: int | None, host: str | None, reason: str) -> None:
-        """Logs a worker's report that was not believed."""
-        values = [time.time(), candidate_id, host, reason]
-        self._execute("INSERT INTO refusals VALUES (?, ?, ?, ?)", values)
+        """Logs a worker's report that failed its checks."""
+        row = [time.time(), candidate_id, host, reason]
+        self._execute("INSERT INTO refusals VALUES (?, ?, ?, ?)", row)
 
     def refusals(self) -> list[tuple[float, int | None, str | None, str]]:
         """All refused reports: time, candidate, host and reason."""
@@ -241,13 +172,11 @@ class Store:
 
     def members(self) -> Iterator[Candidate]:
         """The population's rows, the newest first, read one by one."""
-        where = "WHERE fitness IS NOT NULL AND origin != 'baseline'"
-        return self._rows(f"{where} ORDER BY id DESC", [])
+        return self._rows(f"{_MEMBERS} ORDER BY id DESC", [])
 
     def count_members(self) -> int:
-        """How many rows `members` has."""
-        where = "WHERE fitness IS NOT NULL AND origin != 'baseline'"
-        return self._query(f"SELECT COUNT(*) FROM candidates {where}", [])[0][0]
+        """The number of rows of `members`."""
+        return self._query(f"SELECT COUNT(*) FROM candidates {_MEMBERS}", [])[0][0]
 
     def last_id(self) -> int:
         """The number of the youngest row; 0 without any."""
@@ -290,10 +219,10 @@ class Store:
         return list(self._rows(clause, values))
 
     def _rows(self, clause: str, values: list[Any]) -> Iterator[Candidate]:
-        statement = f"SELECT {_COLUMNS} FROM candidates {clause}"
+        statement = f"SELECT {_COLUMN_LIST} FROM candidates {clause}"
         with as_search_error(self._path):
             for row in self._connection.execute(statement, values):
-                yield _decode(row)
+                yield read_row(row)
 
     def _query(self, statement: str, values: list[Any]) -> list[tuple]:
         with as_search_error(self._path):
@@ -309,31 +238,26 @@ class Store:
                     self._connection.execute(statement, values)
 
     def _begin(self) -> None:
-        # Schema changes open no transaction by themselves.
+        # sqlite3 opens no transaction for a change of the schema.
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN")
-
-    def _check_version(self, path: pathlib.Path) -> None:
-        row = self._connection.execute(
-            "SELECT value FROM meta WHERE key = 'schema_version'"
-        ).fetchone()
-        if row is None or stored.meta_value("schema_version", row[0]) != SCHEMA_VERSION:
-            found = "none" if row is None else row[0]
-            raise SearchError(
-                f"{path} has schema version {found}; this program reads version {SCHEMA_VERSION}"
-            )
 
 
 def _hash(function: str) -> bytes:
     return hashlib.blake2b(function.encode(), digest_size=_HASH_BYTES).digest()
 
 
-def _encode(values: Mapping[str, Any]) -> dict[str, Any]:
+def _encode(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: json.dumps(value) if name in stored.JSON_COLUMNS and value is not None else value
-        for name, value in values.items()
+        name: json.dumps(value) if name in JSON_COLUMNS and value is not None else value
+        for name, value in fields.items()
     }
 
 
-def _decode(row: tuple) -> Candidate:
-    return Candidate(**stored.row_values(dict(zip(_FIELDS, row, strict=True))))
+@contextmanager
+def _as_folder_error(run_dir: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        text = database.error_text(error)
+        raise SearchError(f"cannot write the run folder {run_dir}: {text}") from None

@@ -1,7 +1,7 @@
-"""What a worker reports, as JSON, and the checks that it must pass to be believed.
+"""The reports of workers as JSON, and the checks that they must pass.
 
-A report names its task and the layer that was evaluated; numbers are finite, scores are those
-of the configured anchors, and the fitness is computed here. Nothing is unpickled.
+A report names its task and the layer that was evaluated; its numbers are finite, its scores are
+those of the configured anchors, and the fitness is computed here. Nothing is unpickled.
 """
 
 import dataclasses
@@ -14,18 +14,25 @@ from typing import Any
 from evonorm_tf.layer_graph import LayerGraph
 from search.evaluation.free_rejection import FREE_REASONS
 from search.evaluation.outcome import TRAINED_REASONS, Outcome, StageResult
+from search.workers.pool import Answer
 
 MAX_BYTES = 200_000
+# Opens the message of a worker that could not start; JSON never opens like this.
+FATAL = b"fatal: "
 _LONGEST_TEXT = 300
 _REASONS = {"quality": ("quality",), "stability": ("stability",), "training": ()}
 
 
 class RefusedReportError(Exception):
-    """A report that cannot be right; the text says why."""
+    """A report that fails its checks; the text says which."""
 
 
 def encode(kind: str, arguments: Sequence[Any], result: Any) -> bytes:
-    """A worker's result of `kind`, with the layer it is about, as JSON.
+    """The report on a task, with its layer.
+
+    Args:
+      kind, arguments: the task.
+      result: what it returned, a dataclass or a JSON value.
 
     Raises:
       ValueError: for a number that is not finite.
@@ -41,21 +48,31 @@ def encode_error(text: str) -> bytes:
     return json.dumps({"error": text[:_LONGEST_TEXT]}).encode()
 
 
+def read_report(
+    data: bytes, tag: Any, kind: str, arguments: Any, anchors: Any, host: str | None = None
+) -> Answer:
+    """The answer to a task from the report on it; "refused" when that fails its checks."""
+    try:
+        return Answer(tag, *decode(data, kind, arguments, anchors), host)
+    except RefusedReportError as error:
+        return Answer(tag, "refused", str(error), host)
+
+
 def decode(
     data: bytes, kind: str, arguments: Sequence[Any], anchors: Sequence[str]
 ) -> tuple[str, Any]:
-    """Reads the report on a task.
+    """Checks and decodes the report on a task.
 
     Args:
-      data: what came from the worker.
-      kind, arguments: the task as it was given.
+      data: the worker's message.
+      kind, arguments: the task as it was submitted.
       anchors: the networks that must have scores.
 
     Returns:
       ("ok", result), or ("error", text) of an evaluation that failed.
 
     Raises:
-      RefusedReportError: for what cannot be the report on this task.
+      RefusedReportError: for anything but a report on this task.
     """
     report = _load(data)
     if set(report) == {"error"}:

@@ -10,7 +10,9 @@ import sys
 import pytest
 
 from search import cli
-from search.storage.store import DATABASE, Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.database import DATABASE
+from search.storage.store import Store
 
 SMOKE = ["--preset", "smoke", "--workers", "1", "--no-final"]
 

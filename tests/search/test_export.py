@@ -14,7 +14,8 @@ import evonorm_tf as en
 from evonorm_tf import registry
 from search import export
 from search.errors import SearchError
-from search.storage.store import Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.store import Store
 from tests.search import synthetic_run
 
 _ROOT = pathlib.Path(__file__).parents[2]

@@ -5,10 +5,12 @@ import io
 from rich.console import Console
 
 from search.config import preset
-from search.progress.display import Display, RareLines
-from search.progress.events import Cluster, Event
+from search.progress.display import Display
+from search.progress.events import Event
+from search.progress.lines import RareLines
 from search.progress.metrics import Metrics, values
-from search.storage.store import Candidate
+from search.storage.candidate import Candidate
+from search.workers.pool import Cluster
 from search.workers.ray.watch import Watch
 
 

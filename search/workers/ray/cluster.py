@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster: code and data go there, its figures come back."""
+"""`RayCluster`: sends code, data and tasks to a Ray cluster, and asks for its resources."""
 
 import contextlib
 import json
@@ -14,12 +14,10 @@ import search
 import trainers
 from search.config import Config
 from search.errors import SearchError
-from search.workers.ray import guard as ray_guard
-from search.workers.ray import task as ray_worker
+from search.workers.pool import TASKS_PER_PROCESS
+from search.workers.ray import task
 from trainers import data
 
-# Of worker processes, as in `search.workers.local`: TensorFlow keeps a little of every trace.
-_TASKS_PER_WORKER = 400
 _GIB = 2**30
 _PACKAGES = (evonorm_tf, trainers, search)
 
@@ -38,10 +36,9 @@ class RayCluster:
         self._settings = config.ray
         _connect(config.ray.address)
         try:
-            ray_guard.install()
             self._check_room()
             self._config = ray.put(json.dumps(config.to_dict()))
-            # Each host fetches it once, into memory that its workers share.
+            # Each host fetches the images once, into memory that its workers share.
             images = data.load(config.evaluation.data, config.evaluation.data_dir)
             self._images = ray.put(images)
         except BaseException:
@@ -50,30 +47,30 @@ class RayCluster:
         self._functions: dict[str, Any] = {}
 
     def start(self, kind: str, arguments: tuple[Any, ...]) -> Any:
-        """Starts a task; returns the generator of what it reports."""
+        """Starts a task; returns the generator of its messages."""
         if kind not in self._functions:
-            self._functions[kind] = ray.remote(**self._options(kind))(ray_worker.run_task)
+            self._functions[kind] = ray.remote(**self._options(kind))(task.run_task)
         threads = max(1, int(self.cpus_of(kind)))
         return self._functions[kind].remote(self._config, self._images, threads, kind, arguments)
 
     def cpus_of(self, kind: str) -> float:
-        """The CPUs that a task takes."""
+        """The CPUs that a task reserves."""
         return getattr(self._settings, f"{_stage(kind)}_cpus")
 
     def seconds_of(self, kind: str) -> float:
-        """How long a task may run."""
+        """The seconds that a task may take."""
         return 60.0 * getattr(self._settings, f"{_stage(kind)}_minutes")
 
     def _options(self, kind: str) -> dict[str, Any]:
         cpus = self.cpus_of(kind)
-        # Of another number of threads, another process.
+        # Another number of threads takes another process.
         threads = {"SEARCH_THREADS": str(max(1, int(cpus)))}
         memory = 0 if kind == "probe" else int(self._settings.memory_gb * _GIB)
         return {
             "num_cpus": cpus,
             "num_returns": "streaming",
-            "max_retries": 0,  # the pool's to do: it knows what a loss means
-            "max_calls": _TASKS_PER_WORKER,
+            "max_retries": 0,  # the pool retries: it knows which stage was lost
+            "max_calls": TASKS_PER_PROCESS,
             "runtime_env": {"env_vars": {**_environment(), **threads}},
             **({"memory": memory} if memory else {}),
         }
@@ -93,8 +90,7 @@ class RayCluster:
             )
 
     def close(self) -> None:
-        """Leaves the cluster, which ends what this run has there."""
-        ray_guard.remove()
+        """Disconnects, which ends all tasks of this run."""
         ray.shutdown()
 
 
@@ -124,7 +120,7 @@ def _environment() -> dict[str, str]:
 
 @contextlib.contextmanager
 def _as_search_error() -> Iterator[None]:
-    """The end of the whole cluster is one clear line."""
+    """Makes the end of the whole cluster one clear line."""
     try:
         yield
     except ray.exceptions.RayError as error:

@@ -1,9 +1,12 @@
 """`RayPool`: evaluations as Ray tasks, a task for each stage.
 
 Quality, stability and training of one candidate are tasks that follow each other, each with
-its own resources, so that what fails early never holds a large slot. A stage that is lost with
-its machine is given to another one; a worker that crashes or is stuck is the candidate's
-failure as far as anyone can tell, and the controller's to judge.
+its own resources, so that a layer that fails early never holds the CPUs of a training. A stage
+that is lost with its machine starts again on another one. A worker that crashes or is stuck may
+be the candidate's fault: its answer is "died", and the controller counts the attempts.
+
+Messages are bytes, but Ray unpickles whatever a worker sends, and a pickle can run code: whoever
+can join the cluster can run code here too.
 """
 
 import dataclasses
@@ -17,10 +20,8 @@ from ray import exceptions
 from search.config import Config
 from search.errors import SearchError
 from search.evaluation.outcome import StageResult, outcome_of, stages_of
-from search.progress.events import Cluster
-from search.workers import process as worker
-from search.workers.local import Answer, read_report
-from search.workers.ray import guard as ray_guard
+from search.workers import messages
+from search.workers.pool import Answer, Cluster
 from search.workers.ray.cluster import RayCluster
 from search.workers.ray.watch import Watch
 
@@ -30,7 +31,7 @@ _CRASHES = (
     exceptions.TaskCancelledError,
 )
 _LOSSES = (exceptions.NodeDiedError, exceptions.ObjectLostError, exceptions.OwnerDiedError)
-# Beyond what runs, so that a worker that ends finds its next task there.
+# Share of the CPUs for which tasks wait, so that a worker that ends finds its next task there.
 _AHEAD = 0.05
 _FIGURES_SECONDS = 2.0
 _LONGEST_HOST = 200
@@ -38,7 +39,7 @@ _LONGEST_HOST = 200
 
 @dataclasses.dataclass
 class _Task:
-    """One stage in flight; `rest` are the stages to follow, None outside an evaluation."""
+    """One stage in flight; `rest` are the stages that follow, None outside an evaluation."""
 
     tag: Any
     kind: str
@@ -49,12 +50,13 @@ class _Task:
 
 
 class RayPool:
-    """Runs `Evaluator` methods on a Ray cluster; has the interface of `WorkerPool`.
-
-    A context manager: leaving it ends all tasks.
+    """A `Pool` on a Ray cluster.
 
     Args:
-      config: the run's configuration; its `ray` says where, and how much at once.
+      config: the run's configuration; its `ray` names the cluster and the resources.
+
+    Raises:
+      SearchError: as `RayCluster` does.
     """
 
     def __init__(self, config: Config):
@@ -77,19 +79,19 @@ class RayPool:
 
     @property
     def has_idle(self) -> bool:
-        """Whether another task would find room, or wait but a short time for it."""
+        """Whether another task would start at once, or wait only a short time."""
         if self._settings.workers is not None:
             return len(self._tasks) < self._settings.workers
-        # With nothing in flight one task may wait, for a node to join.
+        # With nothing in flight, one task may wait for a node to join.
         return not self._tasks or self._taken < self._figures.cpus * (1 + _AHEAD)
 
     @property
     def is_busy(self) -> bool:
-        """Whether an answer is to come."""
+        """Whether a task is in flight."""
         return bool(self._tasks)
 
     def submit(self, tag: Any, kind: str, *arguments: Any) -> None:
-        """Starts a task, or an evaluation's first; `tag` comes back with the answer."""
+        """Starts a task, or the first stage of an evaluation, see `Pool.submit`."""
         if kind != "evaluate":
             self._start(_Task(tag, kind, arguments))
             return
@@ -101,10 +103,10 @@ class RayPool:
         self._taken += self._cluster.cpus_of(task.kind)
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
-        """The next answers; none when the time is over.
+        """The next answers, see `Pool.wait`.
 
         Raises:
-          SearchError: when a worker could not start, or the cluster is gone.
+          SearchError: when a worker cannot start, or the cluster is gone.
         """
         answers = [answer for ready in self._ready(timeout) for answer in self._read(ready)]
         if time.monotonic() - self._refreshed > _FIGURES_SECONDS:
@@ -113,7 +115,7 @@ class RayPool:
         return answers
 
     def _ready(self, timeout: float | None) -> list[Any]:
-        """Generators with something to read: all that have it, once one does."""
+        """Waits for one generator with a message; returns all that have one."""
         generators = list(self._tasks)
         ready, _ = ray.wait(generators, num_returns=1, timeout=timeout, fetch_local=False)
         if ready:
@@ -122,7 +124,7 @@ class RayPool:
         return ready
 
     def _read(self, generator: Any) -> list[Answer]:
-        """What a task's next message leads to: an answer, another task, or nothing yet."""
+        """Reads a task's next message; returns the answer, if there is one already."""
         task = self._tasks[generator]
         try:
             data = ray.get(next(generator))
@@ -137,7 +139,7 @@ class RayPool:
             return [self._end(generator, "died", None)]
         except exceptions.LocalRayletDiedError as error:
             raise SearchError(f"the Ray cluster is gone: {_line(error)}") from None
-        except (exceptions.RayError, ray_guard.UnpicklingRefusedError) as error:
+        except exceptions.RayError as error:
             return [self._end(generator, "refused", _line(error))]
         if task.host is None:
             return self._begin(generator, task, data)
@@ -149,16 +151,16 @@ class RayPool:
             task.host = str(json.loads(data)["host"])[:_LONGEST_HOST]
         except (ValueError, TypeError, KeyError):
             return [self._end(generator, "refused", "its first message does not say where it is")]
-        # Several trainings of one candidate can run at once after the search.
+        # After the search several trainings of one candidate can run at once.
         self._watch.start(id(task), task.tag, task.kind, task.host)
         return []
 
     def _follow(self, task: _Task, data: bytes) -> list[Answer]:
-        if isinstance(data, bytes) and data.startswith(worker.FATAL):
-            text = data.removeprefix(worker.FATAL).decode(errors="replace")
+        if isinstance(data, bytes) and data.startswith(messages.FATAL):
+            text = data.removeprefix(messages.FATAL).decode(errors="replace")
             raise SearchError(f"a worker on {task.host} could not start: {text}")
         anchors = self._evaluation.anchors
-        answer = read_report(data, task.tag, task.kind, task.arguments, anchors, task.host)
+        answer = messages.read_report(data, task.tag, task.kind, task.arguments, anchors, task.host)
         if answer.kind != "ok" or task.rest is None:
             return [answer]
         results = {**task.results, task.kind: answer.result}

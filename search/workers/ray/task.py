@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from search.workers import process as worker
+from search.workers import process
 
 _evaluators: dict[str, Any] = {}
 
@@ -13,26 +13,26 @@ _evaluators: dict[str, Any] = {}
 def run_task(
     config: str, images: Any, threads: int, kind: str, arguments: Sequence[Any]
 ) -> Iterator[bytes]:
-    """Says where it runs, then what came of the task; both as JSON.
+    """Yields where the task runs, then the report on it; both are JSON.
 
     Args:
       config: the run's configuration as JSON.
       images: the data set, which the workers of a host share.
-      threads: of TensorFlow; every task that this process gets has the same number.
-      kind, arguments: a method of `Evaluator`.
+      threads: of TensorFlow; the same number for every task of this process.
+      kind, arguments: a method of `Evaluator` and its arguments.
     """
     yield json.dumps({"host": _host()}).encode()
     if config not in _evaluators:
         try:
-            _evaluators[config] = worker.new_evaluator(json.loads(config), images, threads)
+            _evaluators[config] = process.new_evaluator(json.loads(config), images, threads)
         except Exception as error:
-            yield worker.FATAL + worker.error_line(error).encode()
+            yield process.fatal(error)
             return
-    yield worker.report(_evaluators[config], kind, arguments)
+    yield process.report(_evaluators[config], kind, arguments)
 
 
 def _host() -> str:
-    """The machine's name, and the node's: several nodes can be on one machine."""
+    """The names of the machine and of the node: a machine can have several nodes."""
     import ray
 
     node = ray.get_runtime_context().get_node_id()

@@ -1,4 +1,4 @@
-"""`Watch`: which tasks run where and for how long, for progress and for what is stuck."""
+"""`Watch`: which tasks run where and for how long; finds stragglers and stuck tasks."""
 
 import statistics
 import time
@@ -6,9 +6,10 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
-from search.progress.events import Cluster
+from search.workers.pool import Cluster
 
-# Of a stage's recent durations, the straggler's multiple, and how many must be known.
+# A straggler takes this multiple of its stage's median over the most recent durations, once there
+# are at least `_LEAST_KNOWN` of them.
 _STRAGGLES = 3.0
 _RECENT = 200
 _LEAST_KNOWN = 5
@@ -17,7 +18,14 @@ _MOST_SHOWN = 10
 
 
 class Watch:
-    """Is told of each task's start and end; knows what is usual."""
+    """Keeps the start and end of each task.
+
+    Args:
+      clock: returns seconds.
+
+    Attributes:
+      lost: tasks that were lost with their machine.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
@@ -28,11 +36,18 @@ class Watch:
         self.lost = 0
 
     def start(self, key: int, tag: Any, stage: str, host: str) -> None:
-        """A worker on `host` has begun a task; `key` is its own, `tag` names its candidate."""
+        """Notes that a worker has begun a task.
+
+        Args:
+          key: of this task alone.
+          tag: of the pool; its first item is the candidate.
+          stage: such as "training".
+          host: where the worker is.
+        """
         self._running[key] = (tag[0], stage, host, self._clock())
 
     def end(self, key: int, finished: bool) -> None:
-        """The task has ended, with a report or without."""
+        """Notes that a task has ended; `finished`: with a report."""
         if key not in self._running:
             return
         _, stage, host, start = self._running.pop(key)
@@ -49,7 +64,7 @@ class Watch:
         }
 
     def figures(self, nodes: int, cpus: float, in_flight: int) -> Cluster:
-        """All of it, beside what the cluster says of itself."""
+        """The figures, with those that the cluster and the pool know."""
         running = len(self._running)
         return Cluster(
             nodes, cpus, running, in_flight - running, self._rates(), self._stragglers(), self.lost
