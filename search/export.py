@@ -1,4 +1,4 @@
-"""Hands a found layer out: its graph as JSON, and Python that puts it into a Keras model."""
+"""Exports a found layer: its graph as JSON, and Python that puts it into a Keras model."""
 
 import argparse
 import os
@@ -50,7 +50,7 @@ if __name__ == "__main__":
 
 
 class Exported(NamedTuple):
-    """What was written, and the text of the Python file."""
+    """The written files, and the text of the Python file."""
 
     graph: pathlib.Path
     snippet: pathlib.Path
@@ -67,10 +67,10 @@ def export(
 
     Args:
       run_dir: the run folder.
-      rank: 1 for the best layer, as in the report: the reranked ones come first, then the
-        rest by fitness.
+      rank: 1 is the best layer, as in the report: reranked layers come first, then the
+        others by fitness.
       output: folder for the files, made if need be; the run folder's `export` by default.
-      force: whether to write over existing files.
+      force: whether to replace existing files.
 
     Raises:
       SearchError: for a folder without a readable run, a rank that no accepted layer has, a
@@ -124,8 +124,8 @@ def _ranked(store: Store, rank: int) -> Candidate:
 
 
 def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
-    # A run folder can come from anyone and this goes into a program, so nothing is taken from
-    # it as it stands: the formula is the graph's own, and anchors are words.
+    # A run folder can come from anyone and this text is run, so no text of it is copied: the
+    # formula is made from the graph, and names of anchors keep letters and digits alone.
     scores = [
         f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}"
         for anchor, score in (row.scores or {}).items()

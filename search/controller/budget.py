@@ -54,7 +54,7 @@ class Budget:
 
 
 def seconds_left(elapsed: float, share: float) -> float | None:
-    """Seconds to the budget's end at the present pace; None while it cannot be told."""
+    """Seconds to the budget's end at the present pace; None while it is unknown."""
     if share <= 0:
         return None
     left = elapsed * (1 / share - 1)

@@ -11,8 +11,7 @@ import numpy as np
 
 from search.config import Config
 from search.controller.ledger import Ledger
-from search.evaluation.free_rejection import FREE_REASONS
-from search.evaluation.outcome import Outcome
+from search.evaluation.outcome import FREE_REASONS, Outcome
 from search.storage.candidate import Candidate
 
 

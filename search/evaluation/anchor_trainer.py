@@ -1,11 +1,9 @@
 """`AnchorTrainer`: one anchor network, built once, trained with one layer after another.
 
-A training is a single TensorFlow function with the steps in a loop inside, so a candidate
-costs one trace and no Python between its steps. Everything random is drawn beforehand from
-the seed: all layers start from the same kernels and see the same batches.
+A training is a single TensorFlow function with a loop over its steps, so a candidate costs one
+trace and no Python between the steps. Everything random is drawn in advance from the seed: all
+layers start from the same kernels and see the same batches.
 """
-
-import functools
 
 import numpy as np
 import tensorflow as tf
@@ -25,17 +23,17 @@ class AnchorTrainer:
 
     Args:
       anchor: a name in `trainers.anchors.ANCHORS`.
-      data: what to train and score on.
+      data: the images to train and score on.
       settings: the configuration's `evaluation`.
-      seed: of the kernels, the batches and the crops.
-      norm_act: a registered name, for a layer that is no graph; None for graphs, which
-        `start` takes.
+      seed: for the kernels, the batches and the crops.
+      norm_act: a registered name, for a layer that has no graph; None for graphs, which
+        `start` sets.
       width: factor on the anchor's width.
 
     Attributes:
       model: the Keras model.
-      batches: indices of the training images (steps, batch); with a crop, the rows and the
-        columns of each (steps, batch, crop) too.
+      batches: indices of the training images (steps, batch); with a crop, also the rows and
+        the columns of each image (steps, batch, crop).
     """
 
     def __init__(
@@ -55,11 +53,11 @@ class AnchorTrainer:
         self._initial = self.model.get_weights()
         self._slots = [tf.Variable(tf.zeros_like(v)) for v in self.model.trainable_variables]
         self.batches = _draw_batches(len(data.train), settings, data.train.images.shape, seed)
-        self._on_device = functools.cache(_tensors)
+        self._on_device: dict[int, tuple[Split, tf.Tensor, tf.Tensor]] = {}
         self.start(None)
 
     def start(self, graph: LayerGraph | None) -> None:
-        """Sets all weights to where trainings start, and every layer to the graph."""
+        """Resets all weights to their initial values, and sets the graph of every layer."""
         self.model.set_weights(self._initial)
         for slot in self._slots:
             slot.assign(tf.zeros_like(slot))
@@ -74,16 +72,16 @@ class AnchorTrainer:
         self._count_correct = self._correct_function()
 
     def train(self, first: int, last: int) -> bool:
-        """Runs the steps first to last - 1, or fewer: False when a loss is not finite."""
-        images, labels = self._on_device(_Key(self._data.train))
+        """Runs the steps first to last - 1; stops and returns False when a loss is not finite."""
+        images, labels = self._tensors(self._data.train)
         rates = tf.constant(learning_rates(self._settings)[first:last])
         batches = [tf.constant(draw[first:last]) for draw in self.batches]
         done = self._run_steps(images, labels, rates, *batches)
         return int(done) == last - first
 
     def accuracy(self, split: Split) -> float:
-        """Share of the split's images that the model, in inference, labels correctly."""
-        images, labels = self._on_device(_Key(split))
+        """Share of the split's images that the model labels correctly in inference."""
+        images, labels = self._tensors(split)
         correct = 0
         for first in range(0, len(split), _EVALUATION_BATCH):
             last = first + _EVALUATION_BATCH
@@ -91,19 +89,19 @@ class AnchorTrainer:
         return correct / len(split)
 
     def largest_gradient(self) -> tuple[float, int]:
-        """The stability test from the starting weights; the weights stay as they are.
+        """The stability test from the initial weights; the present weights are kept.
 
         Returns:
-          The largest gradient norm met, infinite if one was not finite, and the number of
-          ascent steps.
+          The largest gradient norm, infinite if one was not finite, and the number of ascent
+          steps.
         """
         weights, slots = self.model.get_weights(), [slot.numpy() for slot in self._slots]
         kept = [layer.graph for layer in self._layers]
         self.model.set_weights(self._initial)
         for layer, graph in zip(self._layers, kept, strict=True):
             layer.set_graph(graph)
-        images, labels = self._on_device(_Key(self._data.train))
-        # A batch of its own: the last one of the training is as random as any.
+        images, labels = self._tensors(self._data.train)
+        # The last batch of the training, which is as random as any.
         chosen = self.batches[0][-1][: self._settings.stability_batch]
         crops = [draw[-1][: self._settings.stability_batch] for draw in self.batches[1:]]
         x = self.prepared(tf.gather(images, chosen), *crops)
@@ -116,6 +114,14 @@ class AnchorTrainer:
         for slot, value in zip(self._slots, slots, strict=True):
             slot.assign(value)
         return norm, steps
+
+    def _tensors(self, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
+        """A split's images and labels as tensors, made once for each split object."""
+        if id(split) not in self._on_device:
+            # The split is kept, so that no other object gets its id.
+            images, labels = tf.constant(split.images), tf.constant(split.labels)
+            self._on_device[id(split)] = split, images, labels
+        return self._on_device[id(split)][1:]
 
     def _steps_function(self):
         settings = self._settings
@@ -157,7 +163,7 @@ class AnchorTrainer:
         def correct(images, labels):
             logits = self.model(self.prepared(images), training=False)
             hits = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), labels)
-            # A NaN is no prediction, though argmax makes it the first class.
+            # argmax makes a NaN the first class, but it is no prediction.
             hits = tf.logical_and(hits, tf.reduce_all(tf.math.is_finite(logits), -1))
             return tf.reduce_sum(tf.cast(hits, tf.int32))
 
@@ -173,28 +179,11 @@ class AnchorTrainer:
         return loss
 
     def prepared(self, images, rows=None, columns=None):
-        """Normalized images for the model: whole, or the given rows and columns of each."""
+        """Normalized images for the model, whole or cropped to rows and columns of each."""
         if rows is not None:
             images = tf.gather(images, rows, axis=1, batch_dims=1)
             images = tf.gather(images, columns, axis=2, batch_dims=1)
         return (tf.cast(images, tf.float32) - self._data.mean) / self._data.stddev
-
-
-class _Key:
-    """Makes a split usable as a key: splits are compared by identity."""
-
-    def __init__(self, split: Split):
-        self.split = split
-
-    def __hash__(self):
-        return id(self.split)
-
-    def __eq__(self, other):
-        return self.split is other.split
-
-
-def _tensors(key: _Key):
-    return tf.constant(key.split.images), tf.constant(key.split.labels)
 
 
 def _build(anchor, data, settings, seed, norm_act, width):

@@ -1,4 +1,4 @@
-"""`Evaluator`: what a worker does with a candidate, from probe to scores (section 4.2)."""
+"""`Evaluator`: the tests and the training of a candidate, from probe to scores (section 4.2)."""
 
 import dataclasses
 import functools
@@ -16,24 +16,24 @@ from trainers import data
 
 
 class Evaluator:
-    """Evaluates candidates one after another, keeping the anchors that it has built.
+    """Evaluates candidates one after another in anchors that it builds once.
 
     Args:
       config: the run's configuration.
-      images: its data set; default: loads it.
+      images: its data set; default: the configured one, which is loaded.
     """
 
     def __init__(self, config: Config, images: data.ImageData | None = None):
         self._config = config
         self._settings = config.evaluation
         self._data = images or data.load(self._settings.data, self._settings.data_dir)
-        # Which layer an anchor holds, and how many steps of its training are done.
+        # The layer in each anchor, and the number of its training steps that are done.
         self._positions: dict[tuple[str, str | None], tuple[str, int]] = {}
         self._trainer = functools.cache(self._new_trainer)
         self._score_trainer = functools.lru_cache(4)(self._new_score_trainer)
 
     def probe(self, graph: str) -> dict[str, Any]:
-        """A dictionary of `reason`, `fingerprint` and `seconds`, by `search.evaluation.probe`."""
+        """Probes a graph; returns a dictionary of `reason`, `fingerprint` and `seconds`."""
         start = time.perf_counter()
         found = probe(LayerGraph.from_json(graph), self._settings.reject_flat)
         return {**dataclasses.asdict(found), "seconds": time.perf_counter() - start}
@@ -41,12 +41,12 @@ class Evaluator:
     def evaluate(self, layer: str, rejects: bool) -> Outcome:
         """Runs the tests and, for a layer that passes, the full training on each anchor.
 
-        A training goes on where its quality test stopped. The anchors are taken in order
+        A training continues where its quality test stopped. The anchors are evaluated in order
         of cost, and the first failure ends the evaluation.
 
         Args:
           layer: a graph's JSON, or a registered name.
-          rejects: whether the tests that the configuration asks for are applied.
+          rejects: whether to apply the tests that the configuration asks for.
         """
         results: dict[str, StageResult] = {}
         for stage in stages_of(rejects, self._settings.stability_test):
@@ -56,7 +56,7 @@ class Evaluator:
         return outcome_of(results)
 
     def quality(self, layer: str, rejects: bool) -> StageResult:
-        """Accuracy after the first steps, against a multiple of random guess."""
+        """Compares the accuracy after the first steps with a multiple of random guess."""
         settings, start = self._settings, time.perf_counter()
         least = settings.quality_ratio / self._data.num_classes
         accuracies: dict[str, float] = {}
@@ -72,7 +72,7 @@ class Evaluator:
         return _stage(start, reason, accuracies=accuracies)
 
     def stability(self, layer: str, rejects: bool) -> StageResult:
-        """The worst gradient norm that gradient ascent on the weights finds."""
+        """Compares the largest gradient norm that gradient ascent finds with the limit."""
         settings, start = self._settings, time.perf_counter()
         norms: dict[str, float | None] = {}
         steps: dict[str, int] = {}
@@ -86,9 +86,9 @@ class Evaluator:
         return _stage(start, reason, norms=norms, steps=steps)
 
     def training(self, layer: str, rejects: bool) -> StageResult:
-        """The scores of the full training, from where the quality test stopped.
+        """Trains on, from where the quality test stopped; returns the scores.
 
-        Where that test was another process's, its steps are done again, to the same weights.
+        If another process did that test, its steps are repeated and give the same weights.
         """
         settings, start = self._settings, time.perf_counter()
         scores = {}
@@ -103,7 +103,7 @@ class Evaluator:
         return _stage(start, None, scores)
 
     def _train_first_steps(self, anchor: str, layer: str) -> tuple[AnchorTrainer, bool]:
-        """Trains anew up to the quality test; says whether all losses were finite."""
+        """Trains from the initial weights up to the quality test; False for a loss not finite."""
         key, graph = self._key(anchor, layer)
         trainer = self._trainer(*key)
         self._positions.pop(key, None)
@@ -113,7 +113,7 @@ class Evaluator:
         return trainer, finite
 
     def _holding(self, anchor: str, layer: str) -> AnchorTrainer:
-        """The anchor with the layer in it, wherever its training is."""
+        """The anchor with the layer in it, at any step of its training."""
         key, graph = self._key(anchor, layer)
         trainer = self._trainer(*key)
         if self._positions.get(key, (None, 0))[0] != layer:
@@ -131,7 +131,7 @@ class Evaluator:
         return min(self._settings.quality_steps, self._settings.steps)
 
     def score(self, task: ScoreTask) -> float:
-        """Accuracy after the training that the task describes."""
+        """Accuracy after the training that a task describes."""
         graph, name = graph_or_name(task.layer)
         trainer, split = self._score_trainer(
             name, task.anchor, task.width, task.steps, task.seed, task.held_out
@@ -158,7 +158,7 @@ def _stage(
 
 
 def graph_or_name(layer: str) -> tuple[LayerGraph | None, str | None]:
-    """A layer's graph where it has one, else its registered name."""
+    """A layer's graph if it has one, else its registered name."""
     if layer.lstrip().startswith("{"):
         return LayerGraph.from_json(layer), None
     graph = registry.graph(layer)

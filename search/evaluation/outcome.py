@@ -1,6 +1,6 @@
-"""What comes of an evaluation: the result of each stage, and the end that follows from them.
+"""The result of an evaluation: of each stage, and the verdict that follows from them.
 
-Also what is asked for outside the search: `ScoreTask`. Nothing here needs TensorFlow.
+Also `ScoreTask`, a training outside the search. Nothing here needs TensorFlow.
 """
 
 import dataclasses
@@ -8,10 +8,14 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from evonorm_tf import ops
+from evonorm_tf.layer_graph import LayerGraph
+
 # In this order; the first failure ends an evaluation.
 STAGES = ("quality", "stability", "training")
-# Why a layer can be rejected after some training.
+# Reasons to reject a layer after some training, and before any.
 TRAINED_REASONS = ("quality", "stability")
+FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +38,7 @@ class ScoreTask:
 
 @dataclasses.dataclass(frozen=True)
 class StageResult:
-    """The end of one stage: a reason to reject, scores (of training), seconds and figures."""
+    """The result of one stage: a reason to reject, scores (of training), seconds and figures."""
 
     reason: str | None
     scores: dict[str, float] | None
@@ -43,7 +47,7 @@ class StageResult:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """The end of an evaluation; its fields are those of the table `candidates`."""
+    """The verdict of an evaluation; its fields are columns of the table `candidates`."""
 
     status: str
     reason: str | None
@@ -53,13 +57,18 @@ class Outcome:
     seconds: float
 
 
+def check_structure(graph: LayerGraph) -> str | None:
+    """The free rejection that needs no numbers: "no_input", or None for a layer that passes."""
+    return None if ops.INPUT in graph.live() else "no_input"
+
+
 def stages_of(rejects: bool, stability_test: bool) -> tuple[str, ...]:
-    """The stages that an evaluation goes through if none rejects the layer."""
+    """The stages of an evaluation, as long as none rejects the layer."""
     return STAGES if rejects and stability_test else ("quality", "training")
 
 
 def outcome_of(results: Mapping[str, StageResult]) -> Outcome:
-    """The end that the stages so far make up: the last one rejected the layer or trained it."""
+    """The verdict of the stages so far: the last one rejected the layer or trained it."""
     last = list(results.values())[-1]
     stages = {name: result.figures for name, result in results.items()}
     seconds = sum(figures["seconds"] for figures in stages.values())

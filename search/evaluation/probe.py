@@ -1,8 +1,8 @@
-"""A layer's function on fixed probe tensors: free rejections and the equivalence cache.
+"""A layer's function on fixed probe tensors: free rejections, and a fingerprint.
 
-Nothing is trained. A layer whose output cannot tell one input from another, is not finite
-or passes no gradient back is rejected here; what is left gets a fingerprint, which is the
-same for all graphs that compute the same function.
+Nothing is trained. A layer is rejected here when its output is constant or not finite, or when it
+passes no gradient back. Any other layer gets a fingerprint, which is the same for all graphs that
+compute the same function.
 """
 
 import dataclasses
@@ -13,16 +13,16 @@ import numpy as np
 import tensorflow as tf
 
 from evonorm_tf.layer_graph import LayerGraph
-from search.evaluation.free_rejection import check_structure
+from search.evaluation.outcome import check_structure
 from search.evaluation.searched_layer import SearchedLayer
 
-# Rank 4; two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). Between
-# them: a batch and maps that are odd, a map of one column, an offset and two scales.
+# Two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). The shapes and scales
+# cover odd batches and maps, a map of one column, and inputs with and without an offset.
 _SHAPES = ((3, 4, 5, 64), (5, 3, 1, 64))
 _SCALES = ((1.0, 0.0), (3.0, 0.7))
 _SEED = 1729
 _MOMENTUM = 0.9
-# In float64 equal functions differ by rounding of about 1e-15; different ones by far more.
+# In float64 equal functions differ by rounding of about 1e-15, different ones by far more.
 _DIGITS = 7
 _NOISE = 1e-10
 _LARGEST = float(np.finfo(np.float32).max)
@@ -30,17 +30,17 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 @dataclasses.dataclass(frozen=True)
 class Probed:
-    """What the probes say: a reason to reject the layer, or its fingerprint."""
+    """The result of a probe: a reason to reject the layer, or its fingerprint."""
 
     reason: str | None
     fingerprint: str | None
 
 
 def probe(graph: LayerGraph, reject_flat: bool = False) -> Probed:
-    """Applies the free rejections in turn, and takes the fingerprint of what passes.
+    """Applies the free rejections in turn; a layer that passes gets its fingerprint.
 
     With `reject_flat`, they include layers whose output is the same at all places of each
-    map, such as a mean over (w, h): what comes after the first one sees no pattern.
+    map, such as a mean over (w, h): all that follows the first such layer sees no pattern.
 
     The fingerprint covers, on several tensors and with random v0 and v1: the output in
     training, its gradients for the input, v0 and v1, and the output in inference after one
@@ -62,7 +62,7 @@ def probe(graph: LayerGraph, reject_flat: bool = False) -> Probed:
 
 
 class _ProbeLayer(SearchedLayer):
-    """Keeps moving averages in float64, in place of its float32 weights."""
+    """A layer whose moving averages are float64, in place of its float32 weights."""
 
     def _move(self, moving, value, x):
         old = super()._per_channel(moving, x)
@@ -75,7 +75,7 @@ class _ProbeLayer(SearchedLayer):
 
 @dataclasses.dataclass(frozen=True)
 class _Bench:
-    """A layer of fixed weights, its two inputs and what its output is projected on."""
+    """A layer of fixed weights, its two inputs, and the upstream gradient of its output."""
 
     layer: _ProbeLayer
     train: tf.Tensor
@@ -104,7 +104,7 @@ def _bench(shape, scale, offset, rng) -> _Bench:
 
 @functools.cache
 def _initial_bench() -> _Bench:
-    """v0 = 0 and v1 = 1, where training starts."""
+    """A bench with v0 = 0 and v1 = 1, the initial values of training."""
     bench = _bench(_SHAPES[0], 1.0, 0.0, np.random.default_rng(_SEED + 1))
     bench.layer.v0.assign(tf.zeros_like(bench.layer.v0))
     bench.layer.v1.assign(tf.ones_like(bench.layer.v1))
@@ -113,7 +113,7 @@ def _initial_bench() -> _Bench:
 
 def _is_finite(graph: LayerGraph) -> bool:
     values = _values(graph, _initial_bench())
-    # Models compute in float32.
+    # Models compute in float32, so larger values are infinite there.
     return all(np.isfinite(value).all() and np.abs(value).max() < _LARGEST for value in values)
 
 
@@ -134,7 +134,7 @@ def _values(graph: LayerGraph, bench: _Bench) -> list[np.ndarray]:
 
 
 def _is_constant(output: np.ndarray, axes: tuple[int, ...] = (0, 1, 2)) -> bool:
-    """Whether there is one value over the axes; by default, over the batch and all places."""
+    """Whether the output has one value over the axes, by default over the batch and all places."""
     spread = output.max(axes) - output.min(axes)
     return bool((spread <= _NOISE * np.abs(output).max()).all())
 
@@ -152,7 +152,7 @@ def _fingerprint(values: list[list[np.ndarray]]) -> str:
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:
-    """The leading digits of each number; what rounding leaves of a zero becomes zero."""
+    """The leading digits of each number; rounding errors around zero become zero."""
     array = np.nan_to_num(array, nan=np.inf, posinf=np.inf, neginf=-np.inf)
     finite = np.where(np.isfinite(array), np.abs(array), 0.0)
     array = np.where(np.abs(array) <= _NOISE * finite.max(), 0.0, array)
@@ -160,5 +160,5 @@ def _rounded(array: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         unit = 10.0 ** (exponent - _DIGITS + 1)
         rounded = np.where(np.isfinite(array), np.round(array / unit), array)
-    # Mantissa and exponent apart: their product would be rounded once more.
+    # Mantissa and exponent stay apart, since their product would be rounded once more.
     return np.stack([rounded + 0.0, np.where(rounded == 0, 0.0, exponent)])

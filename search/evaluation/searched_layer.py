@@ -1,4 +1,4 @@
-"""`SearchedLayer`: a `GraphLayer` whose graph can be exchanged inside a built model."""
+"""`SearchedLayer`: a `GraphLayer` whose graph can be replaced inside a built model."""
 
 from evonorm_tf import ops
 from evonorm_tf.layer_graph import LayerGraph, Node
@@ -9,23 +9,23 @@ _STARTS_AT_ZERO = "MEAN"
 
 
 class SearchedLayer(GraphLayer):
-    """Computes what a `GraphLayer` of its current graph computes.
+    """Computes the same as a `GraphLayer` of its current graph.
 
-    All weights that any graph of the space can need are made once: v0, v1 and a moving
-    average for each node. So a model is built once and takes one candidate after another.
+    It creates all weights that any graph of the space can need: v0, v1 and a moving average for
+    each node. So a model is built once for all candidates.
 
     Args:
-      max_nodes: largest number of live nodes of the graphs to come.
+      max_nodes: largest number of live nodes of any graph.
       **kwargs: as for `GraphLayer`, without its graph.
     """
 
     def __init__(self, max_nodes: int, **kwargs):
         super().__init__(_IDENTITY, **kwargs)
-        self._plan = None  # a candidate does not live long enough to be worth compiling
+        self._plan = None  # compiling takes longer than a candidate's training gains
         self._max_nodes = max_nodes
 
     def set_graph(self, graph: LayerGraph) -> None:
-        """Exchanges the graph; its moving averages start anew, other weights stay."""
+        """Replaces the graph; its moving averages are reset, other weights stay."""
         self.graph = graph
         self._nodes = graph.canonical().nodes
         self._moving = {}

@@ -1,4 +1,4 @@
-"""The stability test: gradient ascent on the weights towards the steepest loss (section 4.2)."""
+"""The stability test: gradient ascent on the norm of the loss's gradient (section 4.2)."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from search.config import Evaluation
 def gradient_ascent(
     loss: Callable[[], tf.Tensor], variables: list[tf.Variable], settings: Evaluation
 ) -> tuple[float, int]:
-    """Maximises ||d loss / d theta||_2 by steps along its own gradient.
+    """Maximizes ||d loss / d theta||_2 by steps along its gradient.
 
     Each step is theta <- theta + rate * d||d loss / d theta||_2 / d theta, with second-order
     gradients through the whole network. It ends after `stability_steps` steps, or as soon
@@ -23,36 +23,33 @@ def gradient_ascent(
       settings: the configuration's `evaluation`.
 
     Returns:
-      The largest norm met, infinite if one was not finite, and the number of steps.
+      The largest norm, infinite if one was not finite, and the number of steps.
     """
 
-    def norm_and_direction():
-        with tf.GradientTape() as outer:
-            with tf.GradientTape() as inner:
-                value = loss()
-            gradients = inner.gradient(value, variables)
-            norm = tf.linalg.global_norm([g for g in gradients if g is not None])
-        zero = tf.UnconnectedGradients.ZERO
-        return norm, outer.gradient(norm, variables, unconnected_gradients=zero)
+    def more(step, largest):
+        return tf.logical_and(step <= settings.stability_steps, largest <= settings.stability_limit)
 
-    def body(i, _):
-        norm, direction = norm_and_direction()
+    def ascend(step, largest):
+        norm, direction = _norm_and_direction(loss, variables)
         finite = tf.reduce_all([tf.math.is_finite(norm)])
         for variable, change in zip(variables, direction, strict=True):
             variable.assign_add(settings.stability_rate * change)
-        largest = tf.where(finite, norm, np.inf)
-        return i + 1, largest
+        return step + 1, tf.maximum(largest, tf.where(finite, norm, np.inf))
 
     @tf.function(autograph=False)
-    def ascend():
-        def more(i, norm):
-            return tf.logical_and(i <= settings.stability_steps, norm <= settings.stability_limit)
+    def run():
+        return tf.while_loop(more, ascend, [0, 0.0], parallel_iterations=1)
 
-        def keep_largest(i, largest):
-            i, norm = body(i, largest)
-            return i, tf.maximum(largest, norm)
-
-        return tf.while_loop(more, keep_largest, [0, 0.0], parallel_iterations=1)
-
-    steps, largest = ascend()
+    steps, largest = run()
     return float(largest), int(steps) - 1
+
+
+def _norm_and_direction(loss, variables):
+    """||d loss / d theta||_2, and its gradient with respect to theta."""
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            value = loss()
+        gradients = inner.gradient(value, variables)
+        norm = tf.linalg.global_norm([g for g in gradients if g is not None])
+    zero = tf.UnconnectedGradients.ZERO
+    return norm, outer.gradient(norm, variables, unconnected_gradients=zero)

@@ -1,4 +1,4 @@
-"""Who has offspring: Pareto frontier, tournament, aging (paper sections 4.1 and 4.3)."""
+"""The selection of parents: Pareto frontier, tournament, aging (paper sections 4.1 and 4.3)."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def pareto_frontier(scores: Any) -> np.ndarray:
     at_least = np.ones((len(scores), len(scores)), bool)
     for anchor in scores.T:
         at_least &= anchor[:, None] >= anchor[None, :]
-    # The one is better somewhere where the other is not at least as good everywhere.
+    # If the other is not at least as good everywhere, the one is better somewhere.
     dominated = (at_least & ~at_least.T).any(0)
     return np.flatnonzero(~dominated)
 
@@ -40,7 +40,7 @@ def tournament(
     Args:
       scores: candidates x anchors, higher is better.
       rng: source of randomness.
-      fraction: share of the candidates that take part, rounded up.
+      fraction: share of the candidates in the subset, rounded up.
       criterion: "pareto", a uniformly random member of the subset's Pareto frontier; or
         "average", the highest mean score, the earliest of equals.
     """

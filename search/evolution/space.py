@@ -1,6 +1,6 @@
 """The search space as a distribution: random graphs and mutations (paper sections 3, 4.1).
 
-Pure functions of (graph, rng); `rng` is a `numpy.random.Generator`.
+These are pure functions of (graph, rng); `rng` is a `numpy.random.Generator`.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from evonorm_tf.layer_graph import LayerGraph, Node
 
 
 def primitives(batch_independent: bool = False) -> tuple[ops.Primitive, ...]:
-    """The primitives to draw from: all 24, or the 21 that do not look across the batch."""
+    """The primitives to draw from: all 24, or the 21 that use no batch statistics."""
     if batch_independent:
         return tuple(primitive for primitive in ops.PRIMITIVES if not primitive.uses_batch)
     return ops.PRIMITIVES
@@ -21,12 +21,12 @@ def primitives(batch_independent: bool = False) -> tuple[ops.Primitive, ...]:
 def sample_graph(
     rng: np.random.Generator, num_nodes: int = 10, batch_independent: bool = False
 ) -> LayerGraph:
-    """A random graph, node by node (paper section 3, "Random Graph Generation").
+    """Samples a random graph node by node (paper section 3, "Random Graph Generation").
 
     Args:
       rng: source of randomness.
       num_nodes: number of intermediate nodes; the paper's is 10.
-      batch_independent: whether (b, w, h) aggregations are left out, as in the search for
+      batch_independent: whether to leave out (b, w, h) aggregations, as in the search for
         the EvoNorm-S series.
 
     Returns:
@@ -41,7 +41,7 @@ def sample_graph(
 def sample_nodes(
     rng: np.random.Generator, num_nodes: int, batch_independent: bool
 ) -> tuple[Node, ...]:
-    """The nodes of `sample_graph`, for a graph that gets a name."""
+    """The nodes of `sample_graph`."""
     indices = range(ops.NUM_INITIAL_NODES, ops.NUM_INITIAL_NODES + num_nodes)
     return tuple(_sample_node(rng, index, batch_independent) for index in indices)
 
@@ -49,11 +49,11 @@ def sample_nodes(
 def mutate_graph(
     graph: LayerGraph, rng: np.random.Generator, batch_independent: bool = False
 ) -> LayerGraph:
-    """A copy with one node drawn anew (paper section 4.1, three steps).
+    """Returns a copy with one node drawn again (paper section 4.1, three steps).
 
     An intermediate node is chosen uniformly, then its primitive uniformly over the table,
-    then its inputs uniformly over the earlier nodes. Nothing keeps the draw from giving the
-    old node again, which happens about once in 24 times the number of input choices.
+    then its inputs uniformly over the earlier nodes. The draw can give the old node again, once
+    in about 24 times the number of input choices.
     """
     return dataclasses.replace(graph, nodes=mutate_nodes(graph.nodes, rng, batch_independent))
 
@@ -61,7 +61,7 @@ def mutate_graph(
 def mutate_nodes(
     nodes: tuple[Node, ...], rng: np.random.Generator, batch_independent: bool
 ) -> tuple[Node, ...]:
-    """The nodes of `mutate_graph`; each is checked once, however many mutations follow."""
+    """The nodes of `mutate_graph`, for several mutations before one check of the graph."""
     place = int(rng.integers(len(nodes)))
     node = _sample_node(rng, ops.NUM_INITIAL_NODES + place, batch_independent)
     return (*nodes[:place], node, *nodes[place + 1 :])

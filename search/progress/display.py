@@ -102,7 +102,7 @@ class Display:
         )
 
     def _budget(self) -> RenderableType:
-        # The clock goes on between events.
+        # The clock advances between events.
         since = 0.0 if self._is_closed else self._clock() - self._received
         elapsed = names.duration(self._event.elapsed + since)
         if self._event.share is None:

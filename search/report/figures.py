@@ -1,4 +1,4 @@
-"""The report's figures, drawn with matplotlib: the paper's 2, 3 and 6, and what else tells."""
+"""The report's figures, drawn with matplotlib: the paper's 2, 3 and 6, and others."""
 
 import functools
 import itertools
@@ -27,12 +27,12 @@ _KIND_LABELS = {
     "trained": "rejected after some training",
     "failed": "failed",
 }
-# An SVG with more points than this holds them as a picture.
+# An SVG holds more points than this as pixels.
 _MOST_VECTOR_POINTS = 2000
 
 
 class Plot(NamedTuple):
-    """A figure: its file name, what it shows in a sentence, and its panels."""
+    """A figure: its file name, title, caption and panels."""
 
     name: str
     title: str
@@ -112,7 +112,7 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
     )
     most = max(row.count for row in rows)
     for place, row in zip(places, rows, strict=True):
-        # Labels above the bars leave the whole width to these, on a phone too.
+        # Labels stand above the bars, so that bars get the whole width, on a phone too.
         axes.text(0, place + 0.24, _literal(row.label), va="bottom", fontsize=9)
         axes.annotate(
             f"{row.count:,} ({_share(row.count / total)})",
@@ -248,7 +248,7 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
     members = analysis.frontier(run)
     ids = {row.id for row in members}
     others = [row for row in run.ranking if row.id not in ids and len(row.scores) == len(places)]
-    # The best of the others are enough for a backdrop.
+    # The best 300 of the others are enough for the background.
     for row in others[:300]:
         line(row, color=LIGHT["muted"], linewidth=0.6, alpha=0.25)
     for row in members:
@@ -285,7 +285,7 @@ def _baselines(run: Run) -> list[Candidate]:
 
 
 def _literal(text: str) -> str:
-    """Data as a label: matplotlib would read what stands between dollars as mathematics."""
+    """Data as a label: matplotlib reads text between dollars as mathematics."""
     return text.replace("$", r"\$")
 
 

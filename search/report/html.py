@@ -1,4 +1,4 @@
-"""The page: what the template shows, gathered as plain values, and its rendering."""
+"""The page: the values that the template shows, and its rendering."""
 
 import collections
 import datetime
@@ -29,7 +29,7 @@ _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max(
 
 
 def render(run: Run, plots: Sequence[figures.Plot]) -> str:
-    """The whole report as one HTML file that loads nothing."""
+    """The report as one HTML file that loads nothing else."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("search.report", "."),
         autoescape=True,
@@ -69,7 +69,7 @@ def _percent(value: float | None) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Names such as BN-ReLU stay on one line."""
+    """Keeps names such as BN-ReLU on one line."""
     return text.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 

@@ -1,4 +1,4 @@
-"""Which of the accepted layers is first, and whether it is worth anything."""
+"""The order of the accepted layers, and the accuracy of a random guess."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,19 +10,19 @@ CHANCE = 0.1
 
 
 def is_near_chance(accuracy: float) -> bool:
-    """Whether it is below twice a random guess, the limit of the quality test (appendix C)."""
+    """Whether an accuracy is below twice a random guess, the quality test's limit (appendix C)."""
     return accuracy < 2 * CHANCE
 
 
 def order(
     rows: Sequence[Candidate], reranking: Sequence[Mapping[str, Any]] | None
 ) -> list[Candidate]:
-    """The rows with those that reranking has scored moved to the front, in its order.
+    """The rows in the order of the reranking; those that it has not scored follow.
 
     Args:
       rows: accepted genotypes, the highest fitness first.
       reranking: the store's meta "rerank", entries with an `id`, best first; None without.
     """
     places = {entry["id"]: place for place, entry in enumerate(reranking or ())}
-    # Sorting is stable: the others stay in the order of their fitness.
+    # Sorting is stable, so the others stay in the order of their fitness.
     return sorted(rows, key=lambda row: places.get(row.id, len(places)))

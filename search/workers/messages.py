@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evonorm_tf.layer_graph import LayerGraph
-from search.evaluation.free_rejection import FREE_REASONS
-from search.evaluation.outcome import TRAINED_REASONS, Outcome, StageResult
+from search.evaluation.outcome import FREE_REASONS, TRAINED_REASONS, Outcome, StageResult
 from search.workers.pool import Answer
 
 MAX_BYTES = 200_000

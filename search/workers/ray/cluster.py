@@ -26,7 +26,7 @@ class RayCluster:
     """A connection, from construction to `close`.
 
     Args:
-      config: the run's configuration; its `ray` says which cluster.
+      config: the run's configuration; its `ray` names the cluster.
 
     Raises:
       SearchError: when there is no such cluster, or none of its nodes can take a stage.
