@@ -21,9 +21,6 @@ _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code. A SearchError is printed as one line."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments[:1] == ["export"]:  # has options of its own
-        return _export(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
         code = options.command(options) or 0
@@ -59,7 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--batch-independent", action="store_true")
     sample.add_argument("--json", action="store_true", help="graphs in place of formulas")
-    commands.add_parser("export", help="Write a found layer's JSON and how to load it.")
+    text = "Write a found layer's JSON graph, and Python that puts it into a Keras model."
+    export = _add(commands, "export", _export, text)
+    export.add_argument("--rank", type=int, default=1, help="1 is the best layer; default 1")
+    export.add_argument("--output", help="folder for the files; default RUN_DIR/export")
+    export.add_argument("--force", action="store_true", help="write over existing files")
     return parser
 
 
@@ -202,14 +203,12 @@ def _sample(options: argparse.Namespace) -> int:
     return 0
 
 
-def _export(arguments: Sequence[str]) -> int:
+def _export(options: argparse.Namespace) -> int:
     from search import export
 
-    try:
-        return export.main(list(arguments)) or 0
-    except SearchError as error:
-        print(f"search: {error}", file=sys.stderr)
-        return 1
+    exported = export.export(options.run_dir, options.rank, options.output, options.force)
+    print(f"{exported.text}\n# {exported.graph}\n# {exported.snippet}")
+    return 0
 
 
 def _with_executor(

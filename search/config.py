@@ -5,6 +5,7 @@ leaves a value open, the comment says "ours"; "(A)" marks a value of its appendi
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -172,7 +173,7 @@ class Config(_Section):
     def from_dict(cls, values: Mapping[str, Any]) -> "Config":
         """The inverse of `to_dict`. Raises SearchError for an unknown field or a wrong value."""
         try:
-            return _CONFIG.validate_python(dict(values))
+            return _adapter().validate_python(dict(values))
         except ValidationError as error:
             found = violation(error)
         path = ".".join(name for name in found.path if isinstance(name, str))
@@ -276,4 +277,6 @@ def _parse(text: str) -> Any:
     return tuple(text.split(",")) if "," in text else text
 
 
-_CONFIG = TypeAdapter(Config)
+@functools.cache  # made on first use: it takes a while, and help does not need it
+def _adapter() -> TypeAdapter[Config]:
+    return TypeAdapter(Config)

@@ -1,10 +1,8 @@
 """Exports a found layer: its graph as JSON, and Python that puts it into a Keras model."""
 
-import argparse
 import os
 import pathlib
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from evonorm_tf import files
@@ -12,7 +10,8 @@ from evonorm_tf.layer_graph import LayerGraph
 from search.config import Config
 from search.errors import SearchError
 from search.storage import ranking
-from search.storage.candidate import Candidate, graph_of
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
 from search.storage.store import Store
 
 _NOT_OF_A_WORD = r"[^\w.-]"
@@ -94,22 +93,6 @@ def export(
     except OSError as error:
         raise SearchError(f"cannot write into {folder}: {error.strerror}") from error
     return exported
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`python -m search export`: writes the files, prints the Python text and the paths."""
-    parser = argparse.ArgumentParser(
-        prog="python -m search export",
-        description="Write a found layer's JSON graph, and Python that puts it into a Keras model.",
-    )
-    parser.add_argument("--run-dir", required=True, help="the run folder")
-    parser.add_argument("--rank", type=int, default=1, help="1 is the best layer; default 1")
-    parser.add_argument("--output", help="folder for the files; default RUN_DIR/export")
-    parser.add_argument("--force", action="store_true", help="write over existing files")
-    options = parser.parse_args(arguments)
-    exported = export(options.run_dir, options.rank, options.output, options.force)
-    print(f"{exported.text}\n# {exported.graph}\n# {exported.snippet}")
-    return 0
 
 
 def _ranked(store: Store, rank: int) -> Candidate:

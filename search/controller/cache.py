@@ -21,30 +21,28 @@ class EquivalenceCache:
     Args:
       config: the run's configuration.
       ledger: has the known functions.
+
+    Attributes:
+      is_on: whether the configuration asks for the cache.
     """
 
     def __init__(self, config: Config, ledger: Ledger):
         self._ledger = ledger
-        self._is_on = config.evaluation.equivalence_cache
+        self.is_on = config.evaluation.equivalence_cache
         self._audit_fraction = config.evaluation.audit_fraction
         self._seed = config.method.seed
         self._waiting: dict[int, list[int]] = defaultdict(list)
 
-    @property
-    def is_on(self) -> bool:
-        """Whether the configuration asks for the cache."""
-        return self._is_on
-
     def original(self, row: Candidate, fingerprint: str | None) -> int | None:
         """The other genotype that stands for a function, if there is one."""
-        if fingerprint is None or not self._is_on:
+        if fingerprint is None or not self.is_on:
             return None
         number = self._ledger.original(fingerprint)
         return None if number == row.id else number
 
     def learn(self, row: Candidate) -> None:
         """Makes a genotype the original of its function, unless there is one."""
-        if self._is_on:
+        if self.is_on:
             self._ledger.learn(row)
 
     def wait(self, row: Candidate, original: int) -> None:

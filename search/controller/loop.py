@@ -18,7 +18,8 @@ from search.controller.cache import EquivalenceCache, audit_record, inherited
 from search.controller.ledger import Ledger
 from search.controller.tasks import Tasks
 from search.controller.telemetry import Telemetry
-from search.evaluation.outcome import Outcome, check_structure
+from search.evaluation.outcome import Outcome
+from search.evolution.space import check_structure
 from search.progress.events import Progress
 from search.storage.candidate import Candidate
 from search.storage.store import Store

@@ -8,9 +8,6 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from evonorm_tf import ops
-from evonorm_tf.layer_graph import LayerGraph
-
 # In this order; the first failure ends an evaluation.
 STAGES = ("quality", "stability", "training")
 # Reasons to reject a layer after some training, and before any.
@@ -55,11 +52,6 @@ class Outcome:
     fitness: float | None
     stages: dict[str, Any]
     seconds: float
-
-
-def check_structure(graph: LayerGraph) -> str | None:
-    """The free rejection that needs no numbers: "no_input", or None for a layer that passes."""
-    return None if ops.INPUT in graph.live() else "no_input"
 
 
 def stages_of(rejects: bool, stability_test: bool) -> tuple[str, ...]:

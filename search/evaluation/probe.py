@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from evonorm_tf.layer_graph import LayerGraph
-from search.evaluation.outcome import check_structure
 from search.evaluation.searched_layer import SearchedLayer
+from search.evolution.space import check_structure
 
 # Two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). The shapes and scales
 # cover odd batches and maps, a map of one column, and inputs with and without an offset.

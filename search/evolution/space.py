@@ -67,6 +67,11 @@ def mutate_nodes(
     return (*nodes[:place], node, *nodes[place + 1 :])
 
 
+def check_structure(graph: LayerGraph) -> str | None:
+    """The free rejection that needs no numbers: "no_input", or None for a layer that passes."""
+    return None if ops.INPUT in graph.live() else "no_input"
+
+
 def _sample_node(rng: np.random.Generator, index: int, batch_independent: bool) -> Node:
     choices = primitives(batch_independent)
     primitive = choices[int(rng.integers(len(choices)))]

@@ -8,7 +8,7 @@ from evonorm_tf import files
 from search.errors import SearchError
 from search.report import figures, graph_picture, html, style
 from search.report.collect import read_run
-from search.storage.candidate import graph_of
+from search.storage.graphs import graph_of
 
 REPORT = "report.html"
 

@@ -11,7 +11,8 @@ from search.errors import SearchError
 from search.evaluation.outcome import FREE_REASONS
 from search.evolution.selection import active, pareto_frontier
 from search.report.collect import Run
-from search.storage.candidate import Candidate, graph_of
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
 
 KINDS = ("accepted", "free", "trained", "failed")
 # A curve has at most this many points, so that figures of long runs stay small.

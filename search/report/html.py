@@ -22,7 +22,8 @@ from search.report.verdict import (
     standing,
     verdict,
 )
-from search.storage.candidate import Candidate, graph_of
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
 
 _LONGEST_REASON = 200
 _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max({}, {})"}
@@ -161,15 +162,11 @@ def node_text(node: Node) -> str:
 
 def _plot(plot: figures.Plot) -> dict[str, Any]:
     many = len(plot.panels) > 1
-    labels = [f"{plot.title} {number}" if many else plot.title for number in _count(plot.panels)]
     pictures = [
-        Markup(style.svg(panel, label)) for panel, label in zip(plot.panels, labels, strict=True)
+        Markup(style.svg(panel, f"{plot.title} {number}" if many else plot.title))
+        for number, panel in enumerate(plot.panels, start=1)
     ]
     return {"title": plot.title, "caption": plot.caption, "pictures": pictures}
-
-
-def _count(items: Sequence[Any]) -> range:
-    return range(1, len(items) + 1)
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

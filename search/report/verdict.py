@@ -9,7 +9,8 @@ from typing import Any
 from evonorm_tf import registry
 from search import names
 from search.report.collect import Run
-from search.storage.candidate import Candidate, graph_of
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
 from search.storage.ranking import CHANCE, is_near_chance
 
 REFERENCE = "bn_relu"

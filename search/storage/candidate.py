@@ -1,24 +1,13 @@
 """`Candidate`: a row of the table `candidates`, with the values that each column may hold."""
 
 import dataclasses
+import functools
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from evonorm_tf.layer_graph import LayerGraph
-from search.errors import SearchError
 from search.evaluation.outcome import TRAINED_REASONS
 from search.storage import values
-from search.storage.values import (
-    Count,
-    MaybeCount,
-    MaybeNumber,
-    MaybeScores,
-    MaybeStages,
-    MaybeText,
-    Number,
-    Text,
-)
 
 # Columns that hold JSON.
 JSON_COLUMNS = ("scores", "stages")
@@ -28,23 +17,23 @@ JSON_COLUMNS = ("scores", "stages")
 class Candidate:
     """One row of the table `candidates`; `scores` and `stages` are decoded."""
 
-    id: Count
-    origin: Text
-    parent: MaybeCount = None
-    name: MaybeText = None
-    graph: MaybeText = None
-    formula: MaybeText = None
-    fingerprint: MaybeText = None
-    status: Text = "pending"
-    reason: MaybeText = None
-    duplicate_of: MaybeCount = None
-    scores: MaybeScores = None
-    fitness: MaybeNumber = None
-    stages: MaybeStages = None
-    seconds: MaybeNumber = None
-    host: MaybeText = None
-    created: Number = 0.0
-    finished: MaybeNumber = None
+    id: values.Count
+    origin: values.Text
+    parent: values.MaybeCount = None
+    name: values.MaybeText = None
+    graph: values.MaybeText = None
+    formula: values.MaybeText = None
+    fingerprint: values.MaybeText = None
+    status: values.Text = "pending"
+    reason: values.MaybeText = None
+    duplicate_of: values.MaybeCount = None
+    scores: values.MaybeScores = None
+    fitness: values.MaybeNumber = None
+    stages: values.MaybeStages = None
+    seconds: values.MaybeNumber = None
+    host: values.MaybeText = None
+    created: values.Number = 0.0
+    finished: values.MaybeNumber = None
 
     @property
     def is_member(self) -> bool:
@@ -59,7 +48,11 @@ class Candidate:
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Candidate))
-_ROW = TypeAdapter(Candidate)
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Candidate]:
+    return TypeAdapter(Candidate)
 
 
 def read_row(row: tuple[Any, ...]) -> Candidate:
@@ -74,7 +67,7 @@ def read_row(row: tuple[Any, ...]) -> Candidate:
         for column in JSON_COLUMNS:
             if named[column] is not None:
                 named[column] = values.decoded(column, named[column])
-        candidate = _ROW.validate_python(named)
+        candidate = _adapter().validate_python(named)
         if candidate.status == "accepted" and candidate.fitness is None:
             raise ValueError("it is accepted and has no fitness")
     except ValueError as error:
@@ -82,15 +75,3 @@ def read_row(row: tuple[Any, ...]) -> Candidate:
         line = values.wrong_value(error) if isinstance(error, ValidationError) else error
         raise ValueError(f"candidate {values.printable(named['id'])}: {line}") from None
     return candidate
-
-
-def graph_of(row: Candidate) -> LayerGraph | None:
-    """A row's layer graph; None for a baseline that has none.
-
-    Raises:
-      SearchError: for a row whose graph is not valid.
-    """
-    try:
-        return LayerGraph.from_json(row.graph) if row.graph else None
-    except ValueError as error:
-        raise SearchError(f"candidate {row.id} has no valid graph: {error}") from error

@@ -19,9 +19,16 @@ def _column(kind: Any, rule: str) -> tuple[Any, Any]:
     return ruled(kind, rule), ruled(kind | None, f"{rule} or NULL")
 
 
-class _Stage(BaseModel):
-    seconds: "Number" = 0.0
-    accuracies: "Scores" = {}
+_Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Count, MaybeCount = _column(Annotated[int, Field(strict=True, ge=0)], "a whole number from 0")
+Number, MaybeNumber = _column(_Finite, "a finite number")
+Text, MaybeText = _column(Annotated[str, Field(strict=True)], "text")
+Scores, MaybeScores = _column(dict[str, Number], "numbers by anchor")
+
+
+class _Stage(BaseModel, defer_build=True):
+    seconds: Number = 0.0
+    accuracies: Scores = {}
 
 
 def _is_stage(value: dict[str, Any]) -> dict[str, Any]:
@@ -35,17 +42,11 @@ def _same_lengths(lists: dict[str, list[float]]) -> dict[str, list[float]]:
     return lists
 
 
-_Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Count, MaybeCount = _column(Annotated[int, Field(strict=True, ge=0)], "a whole number from 0")
-Number, MaybeNumber = _column(_Finite, "a finite number")
-Text, MaybeText = _column(Annotated[str, Field(strict=True)], "text")
-Scores, MaybeScores = _column(dict[str, Number], "numbers by anchor")
 _StageFigures = Annotated[dict[str, Any], AfterValidator(_is_stage)]
 _, MaybeStages = _column(dict[str, _StageFigures], "figures by stage")
-_Stage.model_rebuild()
 
 
-class _Reranked(BaseModel):
+class _Reranked(BaseModel, defer_build=True):
     id: Count
     mean: Number
     networks: Scores
@@ -54,7 +55,7 @@ class _Reranked(BaseModel):
 _Accuracies = dict[str, Annotated[list[Number], Field(min_length=1)]]
 
 
-class _Compared(BaseModel):
+class _Compared(BaseModel, defer_build=True):
     id: Count
     mean: Number
     name: MaybeText = None
@@ -62,17 +63,13 @@ class _Compared(BaseModel):
     accuracies: Annotated[_Accuracies, AfterValidator(_same_lengths)]
 
 
+_COMPARED_RULE = "a list of layers with an accuracy for each seed"
 _META = {
-    key: TypeAdapter(kind)
-    for key, kind in {
-        "config": ruled(dict[str, Any] | None, "an object"),
-        "created": MaybeNumber,
-        "elapsed": MaybeNumber,
-        "rerank": ruled(list[_Reranked] | None, "a list of layers with numbers"),
-        "comparison": ruled(
-            list[_Compared] | None, "a list of layers with an accuracy for each seed"
-        ),
-    }.items()
+    "config": ruled(dict[str, Any] | None, "an object"),
+    "created": MaybeNumber,
+    "elapsed": MaybeNumber,
+    "rerank": ruled(list[_Reranked] | None, "a list of layers with numbers"),
+    "comparison": ruled(list[_Compared] | None, _COMPARED_RULE),
 }
 
 
@@ -86,7 +83,7 @@ def meta_value(key: str, text: Any) -> Any:
     value = decoded(name, text)
     try:
         if key in _META:
-            _META[key].validate_python(value)
+            TypeAdapter(_META[key]).validate_python(value)
     except ValidationError as error:
         raise wrong_value(error, name) from None
     return value

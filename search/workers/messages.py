@@ -134,9 +134,8 @@ def _outcome(result: Any, anchors: Sequence[str]) -> Outcome:
         if result["reason"] is not None:
             raise RefusedReportError("an accepted layer has no reason")
     elif result["status"] != "rejected" or result["reason"] not in TRAINED_REASONS or scores:
-        raise RefusedReportError(
-            f"unknown end {_short(result['status'])}, {_short(result['reason'])}"
-        )
+        end = f"{_short(result['status'])}, {_short(result['reason'])}"
+        raise RefusedReportError(f"unknown end {end}")
     fitness = statistics.fmean(scores.values()) if scores else None
     seconds = _number(result["seconds"], "seconds")
     stages = _figures(result["stages"])

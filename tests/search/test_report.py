@@ -14,7 +14,8 @@ from search import export, report, sample_graph
 from search.errors import SearchError
 from search.report import analysis, collect, figures, formulas, graph_picture, style
 from search.report.html import node_text
-from search.storage.candidate import Candidate, graph_of
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
 from search.storage.store import Store
 from tests.search import synthetic_run
 
