@@ -5,6 +5,7 @@ imports TensorFlow; only the workers of a search do, and the loading of a data s
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -100,15 +101,9 @@ def _add_executor(command: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     config = configuration.preset(options.preset)
-    settings = list(options.set)
-    for path, value in (
-        ("method.seed", options.seed),
-        ("method.algorithm", options.algorithm),
-    ):
-        if value is not None:
-            settings.append(f"{path}={value}")
-    config = _with_executor(config.override(settings), options)
-    quiet_tensorflow()
+    named = {"method.seed": options.seed, "method.algorithm": options.algorithm}
+    settings = [f"{path}={value}" for path, value in named.items() if value is not None]
+    config = _with_executor(config.override([*options.set, *settings]), options)
     from search import run
 
     with run.create(options.run_dir, config) as store:
@@ -117,22 +112,18 @@ def _run(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
-        quiet_tensorflow()
         from search import run
 
-        config = _with_executor(run.load_config(store), options)
-        return _execute(store, config, options)
+        return _execute(store, _with_executor(run.load_config(store), options), options)
 
 
 def _execute(store: Store, config: configuration.Config, options: argparse.Namespace) -> int:
+    quiet_tensorflow()
     from search import run
     from search.progress.choice import new_progress
 
-    progress = new_progress(config, sys.stderr)
-    try:
+    with contextlib.closing(new_progress(config, sys.stderr)) as progress:
         run.execute(store, config, progress, with_final=not options.no_final)
-    finally:
-        progress.close()
     best = store.top(1)
     if best and ranking.is_near_chance(best[0].fitness):
         print(f"no layer found learns: the best accuracy is {best[0].fitness:.4f}, near chance")
@@ -150,13 +141,10 @@ def _rerank(options: argparse.Namespace) -> int:
         from search.progress.choice import new_progress
 
         config = _with_executor(run.load_config(store), options)
-        progress = new_progress(config, sys.stderr)
-        try:
+        with contextlib.closing(new_progress(config, sys.stderr)) as progress:
             layers = final.rerank(store, config, progress)
             run.save_best(store)
             final.compare(store, config, progress)
-        finally:
-            progress.close()
     for entry in layers:
         print(f"{entry['mean']:.4f}  candidate {entry['id']}: {entry['formula']}")
     return 0

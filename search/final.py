@@ -8,7 +8,6 @@ them on the test split, which nothing has used before.
 
 import dataclasses
 import statistics
-from collections.abc import Iterator
 from typing import Any
 
 from search.config import Config
@@ -96,12 +95,12 @@ def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, 
     return table
 
 
-def _winner(store: Store) -> Iterator[Candidate]:
+def _winner(store: Store) -> list[Candidate]:
     ranking = store.meta("rerank")
     best = [store.candidate(ranking[0]["id"])] if ranking else store.top(1)
     if not best:
         raise SearchError(f"{store.run_dir}: no genotype was accepted, so there is no winner")
-    yield from best
+    return best
 
 
 def _run(

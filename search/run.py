@@ -81,19 +81,19 @@ def save_best(store: Store) -> list[pathlib.Path]:
     """Writes the best graphs to best/01_candidate_N.json and so on, reranked ones first."""
     ordered = ranking.order(store.top(_BEST_FILES), store.meta("rerank"))
     folder = store.run_dir / BEST
-    files = [
-        (folder / f"{rank:02d}_candidate_{row.id}.json", row)
+    chosen = {
+        folder / f"{rank:02d}_candidate_{row.id}.json": row.graph
         for rank, row in enumerate(ordered, start=1)
-    ]
+    }
     try:
         folder.mkdir(exist_ok=True)
-        for path, row in files:
-            _write(path, row.graph)
-        for old in set(folder.glob("[0-9][0-9]_candidate_*.json")) - {path for path, _ in files}:
+        for path, graph in chosen.items():
+            _write(path, graph)
+        for old in set(folder.glob("[0-9][0-9]_candidate_*.json")) - chosen.keys():
             old.unlink()
     except OSError as error:
         raise SearchError(f"cannot write {folder}: {error.strerror}") from None
-    return [path for path, _ in files]
+    return list(chosen)
 
 
 def _check_names(config: Config) -> None:

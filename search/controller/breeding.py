@@ -1,4 +1,4 @@
-"""Births: the configured algorithm, and what it returns as a row of the database."""
+"""Births: the configured algorithm as an expression of operators, and its offspring as rows."""
 
 import time
 
@@ -6,32 +6,31 @@ import numpy as np
 
 from evonorm_tf.layer_graph import LayerGraph
 from search.config import Config
-from search.evolution import algorithm
+from search.evolution.operators import Operator, either, first, mutated, random_graph, tournament
 from search.evolution.population import Population
 from search.storage.candidate import Candidate
 
 
-def new_algorithm(config: Config) -> algorithm.Operator:
-    """The operator that breeds candidates: the paper's evolution, or a random baseline."""
+def new_algorithm(config: Config) -> Operator:
+    """Regularized evolution (paper section 4.1), or random search as its baseline.
+
+    The population's window gives the aging: a member that has left it is never selected.
+    """
     method, space = config.method, config.space
-    fresh = algorithm.random_graph(space.num_nodes, space.batch_independent)
-    if method.algorithm != "evolution":
-        return fresh
-    return algorithm.regularized_evolution(
-        fresh,
-        parent=algorithm.tournament(method.tournament_fraction, method.criterion),
-        mutations=method.mutations,
-        batch_independent=space.batch_independent,
-        fresh_fraction=method.fresh_fraction,
-        initial_members=method.initial_members,
+    fresh = random_graph(space.num_nodes, space.batch_independent)
+    winner = tournament(method.tournament_fraction, method.criterion)
+    mutant = mutated(winner, method.mutations, space.batch_independent)
+    evolution = first(
+        method.initial_members, fresh, then=either(method.fresh_fraction, fresh, mutant)
     )
+    return evolution if method.algorithm == "evolution" else fresh
 
 
 def birth(
-    breed: algorithm.Operator, population: Population, seed: int, number: int
+    algorithm: Operator, population: Population, seed: int, number: int
 ) -> tuple[Candidate, LayerGraph]:
     """The candidate of a number; of all randomness it depends on (seed, number) alone."""
-    offspring = breed(population, np.random.default_rng((seed, number)))
+    offspring = algorithm(population, np.random.default_rng((seed, number)))
     graph = LayerGraph(offspring.nodes, f"candidate_{number}")
     candidate = Candidate(
         number,

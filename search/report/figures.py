@@ -254,12 +254,8 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
     for row in members:
         line(row, color=LIGHT["blue"], linewidth=1.4, alpha=0.8, marker="o", markersize=4)
     axes.plot([], [], color=LIGHT["blue"], marker="o", markersize=4, label="on the frontier")
-    shown = [
-        run.winner,
-        *members,
-        *(row for row in _baselines(run) if len(row.scores) == len(places)),
-    ]
-    for row in shown[1 + len(members) :]:
+    baselines = [row for row in _baselines(run) if len(row.scores) == len(places)]
+    for row in baselines:
         line(
             row,
             color=LIGHT[_BASELINE_COLOURS[row.name]],
@@ -269,6 +265,7 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
             label=_name(row),
         )
     line(run.winner, color=LIGHT["yellow"], linewidth=2.6, marker="*", markersize=11, label="best")
+    shown = run.winner, *members, *baselines
     values = [row.scores[anchor] for row in shown for anchor in run.anchors]
     margin = 0.08 * (max(values) - min(values)) + 0.002
     axes.set_ylim(min(values) - margin, max(values) + margin)

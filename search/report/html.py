@@ -11,17 +11,8 @@ from markupsafe import Markup
 from evonorm_tf import ops
 from evonorm_tf.layer_graph import LayerGraph, Node
 from search import names
-from search.report import analysis, figures, formulas, graph_picture, style
+from search.report import analysis, figures, formulas, graph_picture, style, verdict
 from search.report.collect import Run
-from search.report.verdict import (
-    REFERENCE,
-    Comparison,
-    compare,
-    known_as,
-    points,
-    standing,
-    verdict,
-)
 from search.storage.candidate import Candidate
 from search.storage.graphs import graph_of
 
@@ -39,14 +30,14 @@ def render(run: Run, plots: Sequence[figures.Plot]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
-        percent=_percent, points=points, duration=_duration, unbroken=_unbroken, zip=zip
+        percent=_percent, points=verdict.points, duration=_duration, unbroken=_unbroken, zip=zip
     )
-    comparison = compare(run)
+    comparison = verdict.compare(run)
     best = run.winner
     return environment.get_template("template.html.j2").render(
         run=run,
         title=run.path.resolve().name,
-        verdict=verdict(run),
+        verdict=verdict.verdict(run),
         numbers=_numbers(run),
         comparison=comparison,
         scoreboard=_scoreboard(comparison),
@@ -90,7 +81,7 @@ def _numbers(run: Run) -> list[tuple[str, str]]:
     return numbers
 
 
-def _scoreboard(comparison: Comparison) -> list[dict[str, Any]]:
+def _scoreboard(comparison: verdict.Comparison) -> list[dict[str, Any]]:
     reference = comparison.reference
     rows = []
     for score in comparison.table:
@@ -99,7 +90,7 @@ def _scoreboard(comparison: Comparison) -> list[dict[str, Any]]:
             {
                 "score": score,
                 "lead": None if is_reference else score.mean - reference.mean,
-                "standing": 0 if is_reference else standing(score, reference),
+                "standing": 0 if is_reference else verdict.standing(score, reference),
             }
         )
     return rows
@@ -107,11 +98,11 @@ def _scoreboard(comparison: Comparison) -> list[dict[str, Any]]:
 
 def _layer(row: Candidate, run: Run, drawing: bool = False) -> dict[str, Any]:
     graph = graph_of(row)
-    reference = run.baseline(REFERENCE)
+    reference = run.baseline(verdict.REFERENCE)
     reranked = {entry["id"]: entry["mean"] for entry in run.meta.get("rerank") or ()}
     return {
         "id": row.id,
-        "known_as": known_as(row),
+        "known_as": verdict.known_as(row),
         "origin": row.origin,
         "plain": graph.formula(),
         "formula": [Markup(line) for line in formulas.svg_lines(graph)],

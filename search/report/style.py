@@ -4,6 +4,7 @@ A figure is drawn once, with the colours of `LIGHT`. A PNG keeps them; in an SVG
 variable, whose value the page decides.
 """
 
+import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -102,11 +103,7 @@ def themed(text: str, label: str) -> str:
     rest = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", rest)
     width = float(view.split()[2])
     head = f'<svg viewBox="{view}" style="--natural:{width:.0f}px"'
-    return f'{head} role="img" aria-label="{_attribute(label)}">{rest}'
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return f'{head} role="img" aria-label="{html.escape(label)}">{rest}'
 
 
 def _render(panels: Sequence[Panel], **options) -> bytes:

@@ -5,6 +5,7 @@ those of the configured anchors, and the fitness is computed here. Nothing is un
 """
 
 import dataclasses
+import functools
 import json
 import math
 import statistics
@@ -119,7 +120,7 @@ def _probe(result: Any, _anchors: Sequence[str]) -> dict[str, Any]:
     reason, fingerprint = result["reason"], result["fingerprint"]
     if (reason is None) == (fingerprint is None):
         raise RefusedReportError("a probe has either a reason or a fingerprint")
-    if reason is not None and reason not in FREE_REASONS:
+    if reason not in (None, *FREE_REASONS):
         raise RefusedReportError(f"unknown reason {_short(reason)}")
     if fingerprint is not None:
         _text(fingerprint, "the fingerprint")
@@ -142,9 +143,9 @@ def _outcome(result: Any, anchors: Sequence[str]) -> Outcome:
     return Outcome(result["status"], result["reason"], scores, fitness, stages, seconds)
 
 
-def _stage(result: Any, anchors: Sequence[str], name: str) -> StageResult:
+def _stage(name: str, result: Any, anchors: Sequence[str]) -> StageResult:
     _expect_keys(result, {field.name for field in dataclasses.fields(StageResult)}, "a stage")
-    if result["reason"] is not None and result["reason"] not in _REASONS[name]:
+    if result["reason"] not in (None, *_REASONS[name]):
         raise RefusedReportError(f"unknown reason {_short(result['reason'])}")
     scores = _scores(result["scores"], anchors) if name == "training" else None
     _number(_figures(result["figures"]).get("seconds"), "seconds")
@@ -202,8 +203,6 @@ def _short(value: Any) -> str:
 _CHECKS = {
     "probe": _probe,
     "evaluate": _outcome,
-    "quality": lambda result, anchors: _stage(result, anchors, "quality"),
-    "stability": lambda result, anchors: _stage(result, anchors, "stability"),
-    "training": lambda result, anchors: _stage(result, anchors, "training"),
+    **{name: functools.partial(_stage, name) for name in _REASONS},
     "score": lambda result, _: _accuracy(result),
 }

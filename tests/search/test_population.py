@@ -6,7 +6,7 @@ import pytest
 from evonorm_tf import LayerGraph
 from evonorm_tf.layer_graph import Node
 from search.evolution import selection
-from search.evolution.algorithm import tournament
+from search.evolution.operators import tournament
 from search.evolution.population import Member, Population
 
 GRAPH = LayerGraph((Node("TANH", (0,)),))

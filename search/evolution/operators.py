@@ -1,4 +1,4 @@
-"""The search algorithms as expressions of operators (paper sections 4.1 and 4.3).
+"""Operators, whose composition is a search algorithm (paper sections 4.1 and 4.3).
 
 An operator maps (population, rng) to an `Offspring`. It draws from `rng` alone, so the same state
 and seed give the same offspring.
@@ -24,30 +24,6 @@ class Offspring:
 
 Operator = Callable[[Population, np.random.Generator], Offspring]
 Selector = Callable[[Population, np.random.Generator], Member]
-
-
-def regularized_evolution(
-    fresh: Operator,
-    parent: Selector,
-    mutations: int,
-    batch_independent: bool,
-    fresh_fraction: float,
-    initial_members: int,
-) -> Operator:
-    """Random graphs at first; then random graphs and mutants of selected parents, mixed.
-
-    The window of the population gives the aging: a member that has left it is never selected.
-
-    Args:
-      fresh: returns a random graph.
-      parent: selects a member of the population.
-      mutations: applied to the parent's graph, one after another.
-      batch_independent: whether mutations leave (b, w, h) aggregations out.
-      fresh_fraction: probability of a random graph in place of a mutant.
-      initial_members: members before the first mutant.
-    """
-    mutant = mutated(parent, mutations, batch_independent)
-    return first(initial_members, fresh, then=either(fresh_fraction, fresh, mutant))
 
 
 def random_graph(num_nodes: int, batch_independent: bool) -> Operator:
