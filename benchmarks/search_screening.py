@@ -30,7 +30,7 @@ _CORES = 2
 
 
 class InProcess:
-    """Runs evaluations at once in this process, in place of `search.workers.pool.Pool`."""
+    """A `search.workers.pool.Pool` that runs each evaluation at once, in this process."""
 
     def __init__(self, config: Config):
         self._evaluator = Evaluator(config)

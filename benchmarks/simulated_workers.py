@@ -53,7 +53,7 @@ class Workers:
 
 
 class SimulatedPool:
-    """Has the interface of `search.workers.pool.Pool`.
+    """A `search.workers.pool.Pool`.
 
     Attributes:
       now: virtual seconds since the start.

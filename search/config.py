@@ -127,7 +127,7 @@ class Ray(_Section):
     """The cluster, and what each stage of an evaluation reserves there (`executor` "ray")."""
 
     address: Text | None = None  # of a cluster, "auto" for this machine's; None starts one here
-    workers: Count | None = None  # evaluations at once; None: as many as there is room for
+    workers: Count | None = None  # evaluations at once; None: as many as have CPUs
     # Each stage is a task of its own; its whole CPUs are also TensorFlow's number of threads.
     probe_cpus: Cpus = 1.0
     quality_cpus: Cpus = 1.0  # paper: two-core workers

@@ -1,4 +1,4 @@
-"""`Pool`: what the controller needs of whoever runs its evaluations."""
+"""`Pool`: the interface of what runs the evaluations."""
 
 import dataclasses
 from typing import Any, Protocol

@@ -5,8 +5,8 @@ its own resources, so that a layer that fails early never holds the CPUs of a tr
 that is lost with its machine starts again on another one. A worker that crashes or is stuck may
 be the candidate's fault: its answer is "died", and the controller counts the attempts.
 
-Messages are bytes, but Ray unpickles whatever a worker sends, and a pickle can run code: whoever
-can join the cluster can run code here too.
+Messages are bytes, but Ray unpickles whatever a worker sends, and a pickle can run code: a
+program that can join the cluster can run code here too.
 """
 
 import dataclasses
