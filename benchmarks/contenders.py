@@ -42,7 +42,7 @@ def layer_of(name: str, dtype: str):
 
 def _plain(registered: str, policy: str):
     import evonorm_tf as en
-    from search.searched_layer import SearchedLayer
+    from search.evaluation.searched_layer import SearchedLayer
 
     class Plain(SearchedLayer):
         """Takes its graph when it is built."""

@@ -27,9 +27,10 @@ from benchmarks.simulated_workers import RECORDING, SimulatedPool, Workers
 from evonorm_tf import ops
 from search import run
 from search.config import Config, preset
-from search.controller import Controller
-from search.events import Event
-from search.store import DATABASE, Store
+from search.controller.loop import Controller
+from search.progress.events import Event
+from search.storage.database import DATABASE
+from search.storage.store import Store
 
 _BLOCKS = 20
 # In proportion to fewer genotypes, so that the run is many evaluations long.

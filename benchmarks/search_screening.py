@@ -17,11 +17,12 @@ import tempfile
 import time
 
 from search.config import Config, preset
-from search.controller import Controller
-from search.evaluator import Evaluator
-from search.events import Event
-from search.pool import Answer
-from search.store import Candidate, Store
+from search.controller.loop import Controller
+from search.evaluation.evaluator import Evaluator
+from search.progress.events import Event
+from search.storage.candidate import Candidate
+from search.storage.store import Store
+from search.workers.pool import Answer
 
 import tensorflow as tf  # isort: skip  (after `search` chose Keras 2)
 
@@ -29,7 +30,7 @@ _CORES = 2
 
 
 class InProcess:
-    """Runs evaluations at once in this process, in place of `search.pool.WorkerPool`."""
+    """A `search.workers.pool.Pool` that runs each evaluation at once, in this process."""
 
     def __init__(self, config: Config):
         self._evaluator = Evaluator(config)
@@ -50,6 +51,9 @@ class InProcess:
     def is_busy(self) -> bool:
         """Whether an answer waits to be taken."""
         return bool(self._answers)
+
+    def cluster(self) -> None:
+        """None: there is no cluster."""
 
     def submit(self, tag, kind: str, *arguments) -> None:
         """Runs the task."""

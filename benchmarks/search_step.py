@@ -15,9 +15,9 @@ import time
 
 import numpy as np
 
-from search.anchor_trainer import AnchorTrainer
 from search.config import preset
-from search.evaluator import graph_or_name
+from search.evaluation.anchor_trainer import AnchorTrainer
+from search.evaluation.evaluator import graph_or_name
 from trainers.data import ImageData, Split
 
 _ROUNDS = 3

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from search.config import Config
-from search.outcome import STAGES, Outcome
-from search.pool import Answer
-from search.store import Store
+from search.evaluation.outcome import STAGES, Outcome
+from search.storage.store import Store
+from search.workers.pool import Answer
 
 RECORDING = pathlib.Path(__file__).with_name("search_recording.json")
 _MOST_ROWS = 1000
@@ -53,7 +53,7 @@ class Workers:
 
 
 class SimulatedPool:
-    """Has the interface of `search.pool.WorkerPool`.
+    """A `search.workers.pool.Pool`.
 
     Attributes:
       now: virtual seconds since the start.
@@ -87,6 +87,9 @@ class SimulatedPool:
     def is_busy(self) -> bool:
         """Whether an answer is to come."""
         return bool(self._events or self._submitted)
+
+    def cluster(self) -> None:
+        """None: there is no cluster."""
 
     def submit(self, tag: Any, kind: str, *arguments: Any) -> None:
         """Gives a task to a worker that waits."""

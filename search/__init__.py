@@ -1,21 +1,21 @@
 """The evolutionary search for normalization-activation layers; run from a checkout.
 
-Its pure core is public; the names below load on first use, so that reading a run folder
-does not wait for TensorFlow.
+The names below are public. They load on first use, so that commands which do not need them start
+at once.
 """
 
 import importlib
 from typing import Any
 
-import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
+import trainers  # noqa: F401  (selects Keras 2 before anything imports TensorFlow)
 
 __all__ = ["mutate_graph", "pareto_frontier", "sample_graph", "tournament"]
 
 _HOMES = {
-    "mutate_graph": "search.space",
-    "pareto_frontier": "search.selection",
-    "sample_graph": "search.space",
-    "tournament": "search.selection",
+    "mutate_graph": "search.evolution.space",
+    "pareto_frontier": "search.evolution.selection",
+    "sample_graph": "search.evolution.space",
+    "tournament": "search.evolution.selection",
 }
 
 

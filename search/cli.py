@@ -1,29 +1,27 @@
 """The command line: `python -m search {run,resume,status,report,rerank,sample,export}`.
 
-Commands import what they need when they run, so that help and errors come at once. None of
-them imports TensorFlow: the workers of a search do that, and a data set that a cluster is sent.
+A command imports its modules when it runs, so that help and errors come at once. None of them
+imports TensorFlow; only the workers of a search do, and the loading of a data set for a cluster.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 
 from search import config as configuration
-from search import ranking
 from search.errors import SearchError
-from search.store import Store
-from search.stored import printable
+from search.storage import ranking
+from search.storage.store import Store
+from search.storage.values import printable
 
-# As a shell counts: 128 and the signal's number.
+# A shell's exit codes for signals: 128 and the signal's number.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns the exit code. What a user can put right is one line."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments[:1] == ["export"]:  # has options of its own
-        return _export(arguments[1:])
+    """Runs a command; returns the exit code. A SearchError is printed as one line."""
     options = _parser().parse_args(arguments)
     try:
         code = options.command(options) or 0
@@ -33,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"search: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read the output has gone; nothing is left to say, not even at exit.
+        # Nobody reads the output any more, so what Python flushes at exit must go elsewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except KeyboardInterrupt:
@@ -48,70 +46,64 @@ def _parser() -> argparse.ArgumentParser:
         description="Evolutionary search for normalization-activation layers.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-
-    def add(name, function, text, run_dir=True):
-        command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(command=function)
-        if run_dir:
-            command.add_argument("--run-dir", required=True, help="the run folder")
-        return command
-
-    run = add("run", _run, "Start a search in a new run folder.")
-    run.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
-    run.add_argument("--seed", type=int, help="overrides method.seed")
-    run.add_argument("--algorithm", help="overrides method.algorithm")
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.FIELD=VALUE",
-        help="overrides any field of the configuration; may be repeated",
-    )
-    resume = add("resume", _resume, "Go on with a search that was stopped or killed.")
-    for command in (run, resume):
-        _add_executor(command)
-        command.add_argument(
-            "--no-final", action="store_true", help="end without reranking, comparison and report"
-        )
-    add("status", _status, "Say how far a search is; it may be running.")
-    report = add("report", _report, "Write report.html and its figures.")
-    report.add_argument(
-        "--compare",
-        action="append",
-        default=[],
-        metavar="RUN_DIR",
-        help="a run whose progress is drawn beside this one's; may be repeated",
-    )
-    rerank = add("rerank", _rerank, "Re-train the best in wider networks, and compare again.")
-    _add_executor(rerank)
-    sample = add("sample", _sample, "Print random layers of the space.", run_dir=False)
+    _add_searches(commands)
+    _add(commands, "status", _status, "Print how far a search is; it may be running.")
+    report = _add(commands, "report", _report, "Write report.html and its figures.")
+    _add_repeated(report, "--compare", "RUN_DIR", "a run to draw beside this one's progress")
+    text = "Train the best layers again in wider networks, and compare again."
+    _add_executor(_add(commands, "rerank", _rerank, text))
+    sample = _add(commands, "sample", _sample, "Print random layers of the space.", run_dir=False)
     sample.add_argument("--count", type=int, default=10)
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--batch-independent", action="store_true")
     sample.add_argument("--json", action="store_true", help="graphs in place of formulas")
-    commands.add_parser("export", help="Write a found layer's JSON and how to load it.")
+    text = "Write a found layer's JSON graph, and Python that puts it into a Keras model."
+    export = _add(commands, "export", _export, text)
+    export.add_argument("--rank", type=int, default=1, help="1 is the best layer; default 1")
+    export.add_argument("--output", help="folder for the files; default RUN_DIR/export")
+    export.add_argument("--force", action="store_true", help="write over existing files")
     return parser
+
+
+def _add_searches(commands) -> None:
+    run = _add(commands, "run", _run, "Start a search in a new run folder.")
+    run.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    run.add_argument("--seed", type=int, help="overrides method.seed")
+    run.add_argument("--algorithm", help="overrides method.algorithm")
+    _add_repeated(run, "--set", "SECTION.FIELD=VALUE", "overrides a field of the configuration")
+    resume = _add(commands, "resume", _resume, "Resume a search that was stopped or killed.")
+    for command in (run, resume):
+        _add_executor(command)
+        text = "end without reranking, comparison and report"
+        command.add_argument("--no-final", action="store_true", help=text)
+
+
+def _add(commands, name: str, function, text: str, run_dir: bool = True):
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(command=function)
+    if run_dir:
+        command.add_argument("--run-dir", required=True, help="the run folder")
+    return command
+
+
+def _add_repeated(command, option: str, metavar: str, text: str) -> None:
+    text = f"{text}; may be repeated"
+    command.add_argument(option, action="append", default=[], metavar=metavar, help=text)
 
 
 def _add_executor(command: argparse.ArgumentParser) -> None:
     command.add_argument("--executor", help="local (processes here) or ray (a cluster)")
     command.add_argument("--workers", type=int, help="evaluations at once")
     command.add_argument(
-        "--ray-address", metavar="HOST:PORT", help="a Ray cluster; auto for the one around here"
+        "--ray-address", metavar="HOST:PORT", help="a Ray cluster; auto for this machine's"
     )
 
 
 def _run(options: argparse.Namespace) -> int:
     config = configuration.preset(options.preset)
-    settings = list(options.set)
-    for path, value in (
-        ("method.seed", options.seed),
-        ("method.algorithm", options.algorithm),
-    ):
-        if value is not None:
-            settings.append(f"{path}={value}")
-    config = _with_executor(config.override(settings), options)
-    quiet_tensorflow()
+    named = {"method.seed": options.seed, "method.algorithm": options.algorithm}
+    settings = [f"{path}={value}" for path, value in named.items() if value is not None]
+    config = _with_executor(config.override([*options.set, *settings]), options)
     from search import run
 
     with run.create(options.run_dir, config) as store:
@@ -120,22 +112,18 @@ def _run(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
-        quiet_tensorflow()
         from search import run
 
-        config = _with_executor(run.load_config(store), options)
-        return _execute(store, config, options)
+        return _execute(store, _with_executor(run.load_config(store), options), options)
 
 
 def _execute(store: Store, config: configuration.Config, options: argparse.Namespace) -> int:
+    quiet_tensorflow()
     from search import run
-    from search.events import make_progress
+    from search.progress.choice import new_progress
 
-    progress = make_progress(config, sys.stderr)
-    try:
+    with contextlib.closing(new_progress(config, sys.stderr)) as progress:
         run.execute(store, config, progress, with_final=not options.no_final)
-    finally:
-        progress.close()
     best = store.top(1)
     if best and ranking.is_near_chance(best[0].fitness):
         print(f"no layer found learns: the best accuracy is {best[0].fitness:.4f}, near chance")
@@ -150,16 +138,13 @@ def _rerank(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
         quiet_tensorflow()
         from search import final, run
-        from search.events import make_progress
+        from search.progress.choice import new_progress
 
         config = _with_executor(run.load_config(store), options)
-        progress = make_progress(config, sys.stderr)
-        try:
+        with contextlib.closing(new_progress(config, sys.stderr)) as progress:
             layers = final.rerank(store, config, progress)
             run.save_best(store)
             final.compare(store, config, progress)
-        finally:
-            progress.close()
     for entry in layers:
         print(f"{entry['mean']:.4f}  candidate {entry['id']}: {entry['formula']}")
     return 0
@@ -184,7 +169,7 @@ def _report(options: argparse.Namespace) -> int:
     compare = getattr(options, "compare", ())
     for run_dir in (options.run_dir, *compare):
         with Store.open(run_dir):
-            pass  # a folder without a run gets the one clear line
+            pass  # raises for a folder without a run, before the slow import
     from search import report  # with matplotlib, which takes a while
 
     path = report.write(options.run_dir, compare)
@@ -197,7 +182,7 @@ def _sample(options: argparse.Namespace) -> int:
         raise SearchError("--count must be at least 1 and --seed at least 0")
     import numpy as np
 
-    from search.space import sample_graph
+    from search.evolution.space import sample_graph
 
     rng = np.random.default_rng(options.seed)
     for _ in range(options.count):
@@ -206,20 +191,18 @@ def _sample(options: argparse.Namespace) -> int:
     return 0
 
 
-def _export(arguments: Sequence[str]) -> int:
+def _export(options: argparse.Namespace) -> int:
     from search import export
 
-    try:
-        return export.main(list(arguments)) or 0
-    except SearchError as error:
-        print(f"search: {error}", file=sys.stderr)
-        return 1
+    exported = export.export(options.run_dir, options.rank, options.output, options.force)
+    print(f"{exported.text}\n# {exported.graph}\n# {exported.snippet}")
+    return 0
 
 
 def _with_executor(
     config: configuration.Config, options: argparse.Namespace
 ) -> configuration.Config:
-    """The configuration with the place of work that the options name, if they name one."""
+    """The configuration with the executor of the options, if they name one."""
     if options.ray_address is not None:
         config = config.override([f"ray.address={options.ray_address}", "executor=ray"])
     if options.executor is not None:
@@ -231,5 +214,5 @@ def _with_executor(
 
 
 def quiet_tensorflow() -> None:
-    """Keeps the TensorFlow that workers and data sets import later from logging."""
+    """Turns off the log of TensorFlow, which workers and data sets import later."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

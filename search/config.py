@@ -1,129 +1,163 @@
-"""What a search is told: space, evaluation, method, reranking and cluster, and the presets.
+"""The configuration of a search: space, evaluation, method, reranking, cluster; and the presets.
 
 The defaults are the paper's search for batch-dependent layers (EvoNorm-B). Where the paper
 leaves a value open, the comment says "ours"; "(A)" marks a value of its appendix.
 """
 
 import dataclasses
-import typing
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from search.errors import SearchError
-
-ALGORITHMS = ("evolution", "random_rejection", "random")
-CRITERIA = ("pareto", "average")
-SCHEDULES = ("constant", "cosine")
-EXECUTORS = ("local", "ray")
+from search.validation import ruled, violation
 
 
-@dataclasses.dataclass(frozen=True)
-class Space:
-    """Which graphs there are (paper section 3)."""
+def _number(kind: type, low: float, high: float | None = None) -> Any:
+    """A number that is at least `low` and, where there is one, at most `high`."""
+    rule = f"it is a number from {low}" + ("" if high is None else f" to {high}")
+    number = ruled(Annotated[kind, Field(strict=True, ge=low, le=high)], rule)
+    return Annotated[number, BeforeValidator(lambda v: kind(v) if type(v) is int else v)]
 
-    num_nodes: int = 10  # paper: 10
-    batch_independent: bool = False  # paper: False for the B series, True for the S series
+
+def _choice(*names: str) -> Any:
+    return ruled(Literal[names], f"it is one of {', '.join(names)}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What happens to a candidate (paper section 4.2, appendices B and C)."""
+def _names(at_least: int) -> Any:
+    """A tuple of names; a single name may stand for itself."""
+    names = ruled(Annotated[tuple[Text, ...], Field(min_length=at_least)], "")
+    return Annotated[names, BeforeValidator(_as_tuple)]
 
-    data: str = "cifar10"  # paper: CIFAR-10
-    data_dir: str | None = None  # where TFDS keeps its data
-    # In order of cost: the first failure ends an evaluation. Paper: these three.
-    anchors: tuple[str, ...] = ("mobilenet_v2_cifar", "efficientnet_b0_cifar", "resnet50_cifar")
-    groups: int = 32  # paper: 32 (A)
-    batch_size: int = 128  # paper: 128 (A)
-    crop: int | None = 24  # side of the random training crops; paper: 24 (A)
-    steps: int = 2000  # paper: 2000 for B, 5000 for S (A)
-    learning_rate: float = 0.1  # paper: 0.1 (A)
-    schedule: str = "constant"  # paper: constant for B, cosine for S (A)
-    momentum: float = 0.9  # Nesterov; paper: 0.9 (A)
-    weight_decay: float = 1e-4  # of kernels, not of the layer's own weights; paper: 1e-4 (A)
 
-    free_rejections: bool = True  # ours: constant, non-finite, ... on probe tensors
-    reject_flat: bool = False  # ours: one of them, layers that are the same at all places
-    equivalence_cache: bool = True  # ours: a function is trained once
-    audit_fraction: float = 0.0  # ours: share of the cache's hits that are trained anyway
+def _as_tuple(value: Any) -> Any:
+    value = (value,) if isinstance(value, str) else value
+    return tuple(value) if isinstance(value, list) else value
 
-    quality_test: bool = True  # paper: True
-    quality_steps: int = 100  # paper: 100
-    quality_ratio: float = 2.0  # least accuracy over random guess; paper: 2 (20% of CIFAR-10)
 
-    stability_test: bool = True  # paper: True
-    stability_steps: int = 100  # paper: up to 100
-    stability_limit: float = 1e8  # of the gradient's norm; paper: 1e8
-    stability_batch: int = 32  # paper: "a small batch"
-    stability_rate: float = 0.1  # ours: step size of the gradient ascent
-    stability_anchors: int = 3  # ours: on how many of the anchors, the cheapest first
+Flag = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(strict=True)]
+Count = _number(int, 1)
+Amount = _number(float, 0)
+Share = _number(float, 0, 1)
+Cpus = _number(float, 0.01)
+
+
+class _Section:
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
 
 @dataclasses.dataclass(frozen=True)
-class Method:
-    """How candidates come about (paper sections 4.1 and 4.3)."""
+class Space(_Section):
+    """Which graphs can be drawn (paper section 3)."""
 
-    algorithm: str = "evolution"  # or random_rejection, random: the baselines of figure 6
-    criterion: str = "pareto"  # paper: pareto; or average
-    tournament_fraction: float = 0.05  # of the active population; paper: 0.05 (A)
-    window: int = 2500  # most recent members that stay active; paper: 2500 (A)
-    mutations: int = 2  # of the winner; paper: 2 (A)
-    fresh_fraction: float = 0.5  # offspring that are new random graphs; paper: 0.5 (A)
-    initial_members: int = 100  # ours: accepted random graphs before the first tournament
-    max_candidates: int | None = None  # genotypes to sample
-    max_evaluated: int | None = None  # genotypes to train, if only for the first test
-    max_trained: int | None = None  # genotypes to accept after full training
-    max_minutes: float | None = 2880.0  # paper: 2 days
-    seed: int = 0
+    num_nodes: _number(int, 1, 64) = 10  # paper: 10
+    batch_independent: Flag = False  # paper: False for the B series, True for the S series
 
 
 @dataclasses.dataclass(frozen=True)
-class Rerank:
-    """The second, closer look at the best (paper section 4.4, appendix C)."""
+class Evaluation(_Section):
+    """How a candidate is tested and trained (paper section 4.2, appendices B and C)."""
 
-    top_k: int = 10  # paper: 10 (A)
-    width: float = 4.0  # factor on the anchors' widths; 4 gives ResNet-50 its full width
-    steps: int = 5000  # ours; the paper trains on ImageNet
-    held_out: float = 0.1  # share of train and validation; paper: 10% (A)
-    final_seeds: int = 3  # ours: trainings of the winner and the baselines, on the test split
+    data: Text = "cifar10"  # paper: CIFAR-10
+    data_dir: Text | None = None  # where TFDS keeps its data
+    # In order of cost, since the first failure ends an evaluation. Paper: these three.
+    anchors: _names(at_least=1) = ("mobilenet_v2_cifar", "efficientnet_b0_cifar", "resnet50_cifar")
+    groups: Count = 32  # paper: 32 (A)
+    batch_size: Count = 128  # paper: 128 (A)
+    crop: Count | None = 24  # side of the random training crops; paper: 24 (A)
+    steps: Count = 2000  # paper: 2000 for B, 5000 for S (A)
+    learning_rate: Amount = 0.1  # paper: 0.1 (A)
+    schedule: _choice("constant", "cosine") = "constant"  # paper: constant for B, cosine for S (A)
+    momentum: Share = 0.9  # Nesterov; paper: 0.9 (A)
+    weight_decay: Amount = 1e-4  # of kernels, not of the layer's own weights; paper: 1e-4 (A)
+
+    free_rejections: Flag = True  # ours: constant, non-finite, ... on probe tensors
+    reject_flat: Flag = False  # ours: one of them, layers that are the same at all places
+    equivalence_cache: Flag = True  # ours: each function is trained once
+    audit_fraction: Share = 0.0  # ours: share of the cache's hits that are trained all the same
+
+    quality_test: Flag = True  # paper: True
+    quality_steps: Count = 100  # paper: 100
+    quality_ratio: Amount = 2.0  # least accuracy over random guess; paper: 2 (20% of CIFAR-10)
+
+    stability_test: Flag = True  # paper: True
+    stability_steps: Count = 100  # paper: up to 100
+    stability_limit: Amount = 1e8  # of the gradient's norm; paper: 1e8
+    stability_batch: Count = 32  # paper: "a small batch"
+    stability_rate: Amount = 0.1  # ours: step size of the gradient ascent
+    stability_anchors: Count = 3  # ours: on how many of the anchors, the cheapest first
 
 
 @dataclasses.dataclass(frozen=True)
-class Ray:
-    """The cluster, and what each stage of an evaluation takes there (`executor` "ray")."""
+class Method(_Section):
+    """How candidates are bred, and when the search ends (paper sections 4.1 and 4.3)."""
 
-    address: str | None = None  # of a cluster, "auto" for this machine's; None starts one here
-    workers: int | None = None  # evaluations at once; None: as many as there is room for
-    # Each stage is a task of its own; whole CPUs are TensorFlow's threads too.
-    probe_cpus: float = 1.0
-    quality_cpus: float = 1.0  # paper: two-core workers
-    stability_cpus: float = 1.0
-    training_cpus: float = 1.0
-    memory_gb: float = 0.0  # that a stage after the probe reserves; 0: none
-    # From its start on; a stage that takes longer is stuck: ended, and tried again.
-    probe_minutes: float = 10.0
-    quality_minutes: float = 240.0
-    stability_minutes: float = 240.0
-    training_minutes: float = 1440.0
+    algorithm: _choice("evolution", "random_rejection", "random") = (
+        "evolution"  # or random_rejection, random: the baselines of figure 6
+    )
+    criterion: _choice("pareto", "average") = "pareto"  # paper: pareto; or average
+    tournament_fraction: Share = 0.05  # of the active population; paper: 0.05 (A)
+    window: Count = 2500  # most recent members that stay active; paper: 2500 (A)
+    mutations: Count = 2  # of the winner; paper: 2 (A)
+    fresh_fraction: Share = 0.5  # offspring that are new random graphs; paper: 0.5 (A)
+    initial_members: Count = 100  # ours: accepted random graphs before the first tournament
+    max_candidates: Count | None = None  # genotypes to sample
+    max_evaluated: Count | None = None  # genotypes to train, at least for the quality test
+    max_trained: Count | None = None  # genotypes to accept after full training
+    max_minutes: Amount | None = 2880.0  # paper: 2 days
+    seed: _number(int, 0, 2**31 - 1) = 0
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Everything that decides a run.
+class Rerank(_Section):
+    """The second evaluation of the best layers (paper section 4.4, appendix C)."""
 
-    `executor`, `workers` and `ray` say where the work is done, and change no outcome of a
-    candidate as long as a stage has one CPU.
+    top_k: Count = 10  # paper: 10 (A)
+    width: Amount = 4.0  # factor on the anchors' widths; 4 gives ResNet-50 its full width
+    steps: Count = 5000  # ours; the paper trains on ImageNet
+    held_out: Share = 0.1  # share of train and validation; paper: 10% (A)
+    final_seeds: Count = 3  # ours: trainings of the winner and the baselines, on the test split
+
+
+@dataclasses.dataclass(frozen=True)
+class Ray(_Section):
+    """The cluster, and what each stage of an evaluation reserves there (`executor` "ray")."""
+
+    address: Text | None = None  # of a cluster, "auto" for this machine's; None starts one here
+    workers: Count | None = None  # evaluations at once; None: as many as have CPUs
+    # Each stage is a task of its own; its whole CPUs are also TensorFlow's number of threads.
+    probe_cpus: Cpus = 1.0
+    quality_cpus: Cpus = 1.0  # paper: two-core workers
+    stability_cpus: Cpus = 1.0
+    training_cpus: Cpus = 1.0
+    memory_gb: Amount = 0.0  # reserved by each stage after the probe; 0: none
+    # A stage that takes longer than this is stuck: its worker is ended and the candidate retried.
+    probe_minutes: Amount = 10.0
+    quality_minutes: Amount = 240.0
+    stability_minutes: Amount = 240.0
+    training_minutes: Amount = 1440.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(_Section):
+    """The configuration of a run.
+
+    `executor`, `workers` and `ray` choose the machines; they change no candidate's verdict as
+    long as each stage has one CPU.
     """
 
-    preset: str = "paper-b"
+    preset: Text = "paper-b"
     space: Space = Space()
     evaluation: Evaluation = Evaluation()
     method: Method = Method()
     rerank: Rerank = Rerank()
-    baselines: tuple[str, ...] = ("bn_relu", "evonorm_b0", "evonorm_s0")
-    workers: int = 1  # processes of the executor "local"
-    task_minutes: float = 1440.0  # after which such a process is replaced
-    executor: str = "local"
+    baselines: _names(at_least=0) = ("bn_relu", "evonorm_b0", "evonorm_s0")
+    workers: Count = 1  # processes of the executor "local"
+    task_minutes: Amount = 1440.0  # after which such a process is replaced
+    executor: _choice("local", "ray") = "local"
     ray: Ray = Ray()
 
     @property
@@ -137,8 +171,16 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Config":
-        """The inverse of `to_dict`. Raises SearchError for an unknown or ill-typed field."""
-        return _build(cls, values, "")
+        """The inverse of `to_dict`. Raises SearchError for an unknown field or a wrong value."""
+        try:
+            return _adapter().validate_python(dict(values))
+        except ValidationError as error:
+            found = violation(error)
+        path = ".".join(name for name in found.path if isinstance(name, str))
+        if found.is_unknown:
+            raise SearchError(f"the configuration has no field {path}")
+        rule = f": {found.rule}" if found.rule else ""
+        raise SearchError(f"{path} cannot be {found.value!r}{rule}")
 
     def override(self, settings: Sequence[str]) -> "Config":
         """A copy with "section.field=value" applied. Raises SearchError for a bad one."""
@@ -223,103 +265,6 @@ def preset(name: str) -> Config:
     return PRESETS[name]
 
 
-_RANGES = {
-    "num_nodes": (1, 64),
-    "groups": (1, None),
-    "batch_size": (1, None),
-    "crop": (1, None),
-    "steps": (1, None),
-    "learning_rate": (0, None),
-    "momentum": (0, 1),
-    "weight_decay": (0, None),
-    "audit_fraction": (0, 1),
-    "quality_steps": (1, None),
-    "quality_ratio": (0, None),
-    "stability_steps": (1, None),
-    "stability_limit": (0, None),
-    "stability_batch": (1, None),
-    "stability_rate": (0, None),
-    "stability_anchors": (1, None),
-    "tournament_fraction": (0, 1),
-    "window": (1, None),
-    "mutations": (1, None),
-    "fresh_fraction": (0, 1),
-    "initial_members": (1, None),
-    "max_candidates": (1, None),
-    "max_evaluated": (1, None),
-    "max_trained": (1, None),
-    "max_minutes": (0, None),
-    "seed": (0, 2**31 - 1),
-    "top_k": (1, None),
-    "width": (0, None),
-    "held_out": (0, 1),
-    "final_seeds": (1, None),
-    "workers": (1, None),
-    "task_minutes": (0, None),
-    "probe_cpus": (0.01, None),
-    "quality_cpus": (0.01, None),
-    "stability_cpus": (0.01, None),
-    "training_cpus": (0.01, None),
-    "memory_gb": (0, None),
-    "probe_minutes": (0, None),
-    "quality_minutes": (0, None),
-    "stability_minutes": (0, None),
-    "training_minutes": (0, None),
-}
-_CHOICES = {
-    "algorithm": ALGORITHMS,
-    "criterion": CRITERIA,
-    "schedule": SCHEDULES,
-    "executor": EXECUTORS,
-}
-
-
-def _build(cls: type, values: Mapping[str, Any], where: str) -> Any:
-    types = typing.get_type_hints(cls)
-    unknown = sorted(set(values) - set(types))
-    if unknown:
-        raise SearchError(f"the configuration has no field {where}{unknown[0]}")
-    fields = {
-        name: _build(types[name], value, f"{where}{name}.")
-        if dataclasses.is_dataclass(types[name])
-        else _checked(where + name, name, types[name], value)
-        for name, value in values.items()
-    }
-    return cls(**fields)
-
-
-def _checked(where: str, name: str, kind: Any, value: Any) -> Any:
-    kinds = typing.get_args(kind) if typing.get_origin(kind) is not tuple else ()
-    kinds = kinds or (kind,)
-    if value is None and type(None) in kinds:
-        return None
-    if typing.get_origin(kind) is tuple and isinstance(value, (str, list, tuple)):
-        value = (value,) if isinstance(value, str) else tuple(value)
-        good = all(isinstance(item, str) for item in value) and (value or name != "anchors")
-    elif float in kinds:
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        value = float(value) if good else value
-    else:
-        good = type(value) in kinds
-    low, high = _RANGES.get(name, (None, None))
-    if good and low is not None:
-        good = value >= low and (high is None or value <= high)
-    if good and name in _CHOICES:
-        good = value in _CHOICES[name]
-    if not good:
-        raise SearchError(f"{where} cannot be {value!r}{_rule(name)}")
-    return value
-
-
-def _rule(name: str) -> str:
-    if name in _CHOICES:
-        return f": it is one of {', '.join(_CHOICES[name])}"
-    if name in _RANGES:
-        low, high = _RANGES[name]
-        return f": it is a number from {low}" + ("" if high is None else f" to {high}")
-    return ""
-
-
 def _parse(text: str) -> Any:
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
@@ -330,3 +275,8 @@ def _parse(text: str) -> Any:
         except ValueError:
             continue
     return tuple(text.split(",")) if "," in text else text
+
+
+@functools.cache  # made on first use: it takes a while, and help does not need it
+def _adapter() -> TypeAdapter[Config]:
+    return TypeAdapter(Config)

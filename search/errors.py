@@ -1,5 +1,5 @@
-"""The error that the command line turns into one line and a non-zero exit code."""
+"""The error that the command line prints as one line, with a non-zero exit code."""
 
 
 class SearchError(Exception):
-    """Something a user can put right: a folder, a file, an option."""
+    """An error that a user can correct: a folder, a file, an option."""

@@ -1,19 +1,18 @@
-"""Hands a found layer out: its graph as JSON, and Python that puts it into a Keras model."""
+"""Exports a found layer: its graph as JSON, and Python that puts it into a Keras model."""
 
-import argparse
 import os
 import pathlib
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from evonorm_tf import files
 from evonorm_tf.layer_graph import LayerGraph
-from search import ranking
 from search.config import Config
 from search.errors import SearchError
-from search.graphs import graph_of
-from search.store import Candidate, Store
+from search.storage import ranking
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
+from search.storage.store import Store
 
 _NOT_OF_A_WORD = r"[^\w.-]"
 _SNIPPET = '''"""A normalization-activation layer that a search found: {name}.
@@ -50,7 +49,7 @@ if __name__ == "__main__":
 
 
 class Exported(NamedTuple):
-    """What was written, and the text of the Python file."""
+    """The written files, and the text of the Python file."""
 
     graph: pathlib.Path
     snippet: pathlib.Path
@@ -67,10 +66,10 @@ def export(
 
     Args:
       run_dir: the run folder.
-      rank: 1 for the best layer, as in the report: the reranked ones come first, then the
-        rest by fitness.
+      rank: 1 is the best layer, as in the report: reranked layers come first, then the
+        others by fitness.
       output: folder for the files, made if need be; the run folder's `export` by default.
-      force: whether to write over existing files.
+      force: whether to replace existing files.
 
     Raises:
       SearchError: for a folder without a readable run, a rank that no accepted layer has, a
@@ -96,22 +95,6 @@ def export(
     return exported
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`python -m search export`: writes the files, prints the Python text and the paths."""
-    parser = argparse.ArgumentParser(
-        prog="python -m search export",
-        description="Write a found layer's JSON graph, and Python that puts it into a Keras model.",
-    )
-    parser.add_argument("--run-dir", required=True, help="the run folder")
-    parser.add_argument("--rank", type=int, default=1, help="1 is the best layer; default 1")
-    parser.add_argument("--output", help="folder for the files; default RUN_DIR/export")
-    parser.add_argument("--force", action="store_true", help="write over existing files")
-    options = parser.parse_args(arguments)
-    exported = export(options.run_dir, options.rank, options.output, options.force)
-    print(f"{exported.text}\n# {exported.graph}\n# {exported.snippet}")
-    return 0
-
-
 def _ranked(store: Store, rank: int) -> Candidate:
     accepted = store.counts().get("accepted", 0)
     if accepted == 0:
@@ -124,8 +107,8 @@ def _ranked(store: Store, rank: int) -> Candidate:
 
 
 def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
-    # A run folder can come from anyone and this goes into a program, so nothing is taken from
-    # it as it stands: the formula is the graph's own, and anchors are words.
+    # A run folder can come from anyone and this text is run, so no text of it is copied: the
+    # formula is made from the graph, and names of anchors keep letters and digits alone.
     scores = [
         f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}"
         for anchor, score in (row.scores or {}).items()

@@ -1,33 +1,33 @@
-"""After the search: reranking in larger networks, and final numbers on the test split.
+"""After the search: reranking in wider networks, and final accuracies on the test split.
 
-Both train from scratch with seeds that the search has not used. Reranking (paper section
+Both train from scratch, with seeds that the search has not used. Reranking (paper section
 4.4, appendix C) scores the best genotypes on examples held out of train and validation, and
-names the winner; then the winner and the baselines are trained as in the search and scored
-on the test split, which nothing has touched before.
+names the winner. The comparison trains the winner and the baselines as in the search and scores
+them on the test split, which nothing has used before.
 """
 
 import dataclasses
 import statistics
-from collections.abc import Iterator
 from typing import Any
 
 from search.config import Config
 from search.errors import SearchError
-from search.events import Event, Progress
-from search.outcome import ScoreTask
-from search.pool import WorkerPool, ray_pool
-from search.store import Candidate, Store
+from search.evaluation.outcome import ScoreTask
+from search.progress.events import Event, Progress
+from search.storage.candidate import Candidate
+from search.storage.store import Store
+from search.workers.choice import new_pool
 
-# Far from the search's own seed, so that no training repeats one of the search's.
+# Added to the search's own seed, so that no training repeats one of the search's.
 _FRESH_SEED = 100_000
 
 
 def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, Any]]:
-    """Re-trains the best genotypes in wider networks; writes and returns the new order.
+    """Trains the best genotypes again in wider networks; stores and returns the new order.
 
     Returns:
       Dictionaries of `id`, `formula`, `networks` (anchor -> accuracy) and `mean`, best
-      first; also the store's meta "rerank".
+      first; the store's meta "rerank" is the same.
 
     Raises:
       SearchError: when no genotype was accepted.
@@ -60,11 +60,11 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
 
 
 def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, Any]]:
-    """Trains the winner and the baselines alike, several times; scores on the test split.
+    """Trains the winner and the baselines alike, with several seeds; scores on the test split.
 
     Returns:
       Dictionaries of `id`, `name` (of a baseline), `formula`, `accuracies` (anchor -> one
-      for each seed), `mean`, best first; also the store's meta "comparison".
+      for each seed), `mean`, best first; the store's meta "comparison" is the same.
 
     Raises:
       SearchError: when no genotype was accepted.
@@ -95,28 +95,23 @@ def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, 
     return table
 
 
-def _winner(store: Store) -> Iterator[Candidate]:
+def _winner(store: Store) -> list[Candidate]:
     ranking = store.meta("rerank")
     best = [store.candidate(ranking[0]["id"])] if ranking else store.top(1)
     if not best:
         raise SearchError(f"{store.run_dir}: no genotype was accepted, so there is no winner")
-    yield from best
-
-
-def _pool_of(config: Config, tasks: int) -> Any:
-    if config.executor == "ray":
-        return ray_pool(config)
-    return WorkerPool(dataclasses.replace(config, workers=min(config.workers, tasks)))
+    return best
 
 
 def _run(
     tasks: dict[Any, ScoreTask], config: Config, progress: Progress, text: str
 ) -> dict[Any, float]:
-    """Runs all tasks on the workers; any failure ends the stage."""
+    """Runs all tasks on a pool. Raises SearchError when one fails."""
     progress.update(Event("stage", text=text))
     scores: dict[Any, float] = {}
     waiting = list(tasks.items())[::-1]
-    with _pool_of(config, len(tasks)) as pool:
+    workers = min(config.workers, len(tasks))
+    with new_pool(dataclasses.replace(config, workers=workers)) as pool:
         while waiting or pool.is_busy:
             while waiting and pool.has_idle:
                 key, task = waiting.pop()

@@ -1,4 +1,4 @@
-"""Names of layers and outcomes as people read them."""
+"""Names of layers and algorithms, and durations, as people read them."""
 
 _SERIES = ("b0", "b1", "b2", "s0", "s1", "s2")
 _LAYERS = {
@@ -24,12 +24,12 @@ def layer(name: str) -> str:
 
 
 def algorithm(name: str) -> str:
-    """What kind of search a configuration's `algorithm` is."""
+    """The words for a configuration's `algorithm`."""
     return _ALGORITHMS.get(name, name)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: "4.0 s", "12 min 5 s", "3 h 20 min"."""
+    """Seconds in words: "4.0 s", "12 min 5 s", "3 h 20 min"."""
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,17 +1,19 @@
-"""A whole run: search, best graphs as files, reranking, comparison."""
+"""A whole run: the search, its best graphs as files, reranking, comparison."""
 
 import json
 import os
 import pathlib
 
 from evonorm_tf import files, registry
-from search import final, ranking
+from search import final
 from search.config import Config
-from search.controller import Controller, add_baselines
-from search.database import BEST
+from search.controller.loop import Controller
 from search.errors import SearchError
-from search.events import Progress
-from search.store import Store
+from search.progress.events import Progress
+from search.storage import ranking
+from search.storage.candidate import Candidate
+from search.storage.database import BEST
+from search.storage.store import Store
 from trainers.anchors import ANCHORS
 from trainers.data.image_data import DATA_SETS
 
@@ -20,7 +22,11 @@ _BEST_FILES = 10
 
 
 def create(run_dir: str | os.PathLike, config: Config) -> Store:
-    """Makes a run folder with its configuration and baselines. Raises SearchError."""
+    """Makes a run folder with its configuration and baselines.
+
+    Raises:
+      SearchError: for an unknown anchor, data set or baseline, and as `Store.create` does.
+    """
     _check_names(config)
     store = Store.create(run_dir, {"config": config.to_dict(), "seed": config.method.seed})
     add_baselines(store, config)
@@ -28,21 +34,36 @@ def create(run_dir: str | os.PathLike, config: Config) -> Store:
 
 
 def load_config(store: Store) -> Config:
-    """The configuration that the run was made with. Raises SearchError."""
+    """The configuration that the run was made with.
+
+    Raises:
+      SearchError: for a database without one, or with wrong values in it.
+    """
     values = store.meta("config")
     if values is None:
         raise SearchError(f"{store.run_dir}: the database has no configuration")
     return Config.from_dict(values)
 
 
+def add_baselines(store: Store, config: Config) -> None:
+    """Writes the handwritten layers as the run's first rows, to be trained like the rest."""
+    present = {row.id for row in store.baselines()}
+    for number, name in enumerate(config.baselines, start=1):
+        if number in present:
+            continue
+        graph = registry.graph(name)
+        text = {} if graph is None else {"graph": graph.to_json(), "formula": graph.formula()}
+        store.add(Candidate(number, "baseline", name=name, **text))
+
+
 def execute(store: Store, config: Config, progress: Progress, with_final: bool = True) -> None:
-    """Runs or goes on with a search to its end, stage by stage.
+    """Starts or resumes a search, and takes it to its end.
 
     Args:
       store: the run, opened as its controller.
       config: its configuration.
-      progress: is told of everything.
-      with_final: whether to rerank and to compare on the test split.
+      progress: receives every event.
+      with_final: whether to rerank the best layers and compare the winner on the test split.
     """
     _write(store.run_dir / CONFIG_FILE, json.dumps(config.to_dict(), indent=2) + "\n")
     add_baselines(store, config)
@@ -60,19 +81,19 @@ def save_best(store: Store) -> list[pathlib.Path]:
     """Writes the best graphs to best/01_candidate_N.json and so on, reranked ones first."""
     ordered = ranking.order(store.top(_BEST_FILES), store.meta("rerank"))
     folder = store.run_dir / BEST
-    files = [
-        (folder / f"{rank:02d}_candidate_{row.id}.json", row)
+    chosen = {
+        folder / f"{rank:02d}_candidate_{row.id}.json": row.graph
         for rank, row in enumerate(ordered, start=1)
-    ]
+    }
     try:
         folder.mkdir(exist_ok=True)
-        for path, row in files:
-            _write(path, row.graph)
-        for old in set(folder.glob("[0-9][0-9]_candidate_*.json")) - {path for path, _ in files}:
+        for path, graph in chosen.items():
+            _write(path, graph)
+        for old in set(folder.glob("[0-9][0-9]_candidate_*.json")) - chosen.keys():
             old.unlink()
     except OSError as error:
         raise SearchError(f"cannot write {folder}: {error.strerror}") from None
-    return [path for path, _ in files]
+    return list(chosen)
 
 
 def _check_names(config: Config) -> None:

@@ -62,24 +62,65 @@ def test_nothing_imports_tensorflow_models():
             assert "tensorflow_models" not in imported(path), path
 
 
-def test_modules_within_evonorm_tf_form_no_cycle():
+def module_graph(package, with_faces=False):
+    """What each module of a package imports of it, inside functions too.
+
+    A package's face, its `__init__.py`, imports all behind it.
+    """
     graph = {}
-    for path in modules("evonorm_tf"):
-        if path.name == "__init__.py":  # a package's face, which imports all behind it
+    for path in modules(package):
+        if path.name == "__init__.py" and not with_faces:
             continue
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         graph[name] = set()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("evonorm_tf"):
+            if isinstance(node, ast.Import):
+                graph[name].update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
                 graph[name].update({node.module, *(f"{node.module}.{a.name}" for a in node.names)})
-    graph = {
+    return {
         name: {target for target in targets if target in graph} for name, targets in graph.items()
     }
+
+
+@pytest.mark.parametrize("package", ["evonorm_tf", "search"])
+def test_modules_form_no_cycle(package):
+    graph = module_graph(package)
     done = set()
     while len(done) < len(graph):
         ready = {name for name, targets in graph.items() if targets <= done} - done
         assert ready, f"a cycle among {sorted(set(graph) - done)}"
         done |= ready
+
+
+# A room of `search` imports from those before it alone; a module beside them is its own room.
+SEARCH_ROOMS = [
+    *("errors", "names", "validation", "config", "evolution", "evaluation", "storage", "workers"),
+    *("progress", "controller", "final", "run", "report", "export", "cli", "__main__"),
+]
+
+
+def test_rooms_of_the_search_import_only_upwards():
+    def place(name):
+        return SEARCH_ROOMS.index(name.split(".")[1])
+
+    graph = module_graph("search", with_faces=True)
+    del graph["search"]
+    assert {name.split(".")[1] for name in graph} == set(SEARCH_ROOMS)
+    for name, targets in graph.items():
+        wrong = {target for target in targets - {"search"} if place(target) > place(name)}
+        assert not wrong, f"{name} imports {sorted(wrong)}"
+
+
+def test_the_core_of_the_search_is_pure():
+    """Free of configuration and storage, and of everything but graphs and numbers."""
+    for path in modules("search/evolution"):
+        foreign = imported(path) - set(sys.stdlib_module_names) - {"numpy", "evonorm_tf", "search"}
+        assert not foreign, f"{path.relative_to(ROOT)} imports {sorted(foreign)}"
+    for name, targets in module_graph("search").items():
+        if name.startswith("search.evolution."):
+            outside = {one for one in targets if not one.startswith("search.evolution.")}
+            assert not outside, f"{name} imports {sorted(outside)}"
 
 
 def test_public_names_are_importable_and_documented():

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from evonorm_tf import files
 from search.errors import SearchError
-from search.graphs import graph_of
 from search.report import figures, graph_picture, html, style
 from search.report.collect import read_run
+from search.storage.graphs import graph_of
 
 REPORT = "report.html"
 
 
 def write(run_dir: str | os.PathLike, compare: Sequence[str | os.PathLike] = ()) -> pathlib.Path:
-    """Writes `report.html` and PNG figures into a run folder, over earlier ones.
+    """Writes `report.html` and PNG figures into a run folder; replaces earlier ones.
 
-    Works for a finished run, for one that is going on or was cut short, and for an empty one.
+    The run may be finished, running, interrupted or empty.
 
     Args:
       run_dir: the run folder.

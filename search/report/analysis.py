@@ -1,4 +1,4 @@
-"""What a run's rows say: outcomes, progress, Pareto frontier, lineage. Pure functions."""
+"""Outcomes, progress, Pareto frontier and lineage of a run's rows; pure functions."""
 
 import collections
 import dataclasses
@@ -8,22 +8,22 @@ import numpy as np
 
 from evonorm_tf.layer_graph import Node
 from search.errors import SearchError
-from search.free_rejection import FREE_REASONS
-from search.graphs import graph_of
+from search.evaluation.outcome import FREE_REASONS
+from search.evolution.selection import active, pareto_frontier
 from search.report.collect import Run
-from search.selection import active, pareto_frontier
-from search.store import Candidate
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
 
 KINDS = ("accepted", "free", "trained", "failed")
-# A curve has this many points at most: figures of runs of any length stay small.
+# A curve has at most this many points, so that figures of long runs stay small.
 MAX_CURVE_POINTS = 400
-# A frontier is sought among this many candidates at a time: the pairwise comparison is dense.
+# The pairwise comparison is dense, so a frontier is computed of this many candidates at a time.
 _FRONTIER_CHUNK = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How many genotypes ended in one way, and what finding out cost."""
+    """How many genotypes had one verdict, and the seconds of their evaluations."""
 
     label: str
     kind: str
@@ -50,8 +50,8 @@ _REASON_LABELS = {
 def outcomes(run: Run) -> list[Outcome]:
     """Counts of finished genotypes by outcome, each kind's largest first.
 
-    The kinds are "accepted", "free" (settled before any training), "trained" (rejected after
-    some) and "failed".
+    The kinds are "accepted", "free" (rejected or a duplicate, before any training), "trained"
+    (rejected after some training) and "failed".
     """
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
     seconds: collections.Counter[tuple[str, str]] = collections.Counter()
@@ -73,7 +73,7 @@ def _outcome(row: Candidate) -> tuple[str, str]:
 
 
 def quality_accuracies(run: Run, anchor: str) -> list[float]:
-    """Accuracies on one anchor of what the quality test rejected, after its few steps."""
+    """Accuracies on one anchor, after the quality test, of the layers that it rejected."""
     stages = [row.stages or {} for row in run.genotypes if row.status == "rejected"]
     accuracies = [stage.get("quality", {}).get("accuracies", {}) for stage in stages]
     return [found[anchor] for found in accuracies if anchor in found]
@@ -82,12 +82,12 @@ def quality_accuracies(run: Run, anchor: str) -> list[float]:
 def top_progress(run: Run, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Mean fitness of the k best layers of the population, as in the paper's figure 6.
 
-    The population is the aging window in force at that moment; a function counts once,
-    however many genotypes compute it.
+    The population is the window of the time; a function counts once, however many genotypes
+    compute it.
 
     Returns:
-      Numbers of evaluations, which are trainings that ended in acceptance, from the k-th
-      on (from the first where there are fewer than k in all), and the means after them.
+      Numbers of accepted layers, from k on (from all of them if there are fewer than k), and
+      the means after as many.
     """
     members = sorted(
         (row for row in run.genotypes if row.is_member),
@@ -109,7 +109,7 @@ def _top_mean(population: Sequence[Candidate], k: int) -> float:
 
 
 def frontier(run: Run) -> list[Candidate]:
-    """The accepted layers that no other one beats on every anchor, the best mean first."""
+    """The accepted layers that no other one dominates, the best mean first."""
     rows = [row for row in run.ranking if set(run.anchors) <= set(row.scores or ())]
     survivors: list[Candidate] = []
     for start in range(0, len(rows), _FRONTIER_CHUNK):
@@ -121,7 +121,7 @@ def frontier(run: Run) -> list[Candidate]:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """A node that a mutation drew anew."""
+    """A node that a mutation has replaced."""
 
     index: int
     before: Node
@@ -130,14 +130,14 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class Ancestor:
-    """A step of a lineage: a genotype and how it differs from its parent."""
+    """A step of a lineage: a genotype, and the nodes in which it differs from its parent."""
 
     row: Candidate
     changes: Sequence[Change]
 
 
 def lineage(run: Run, row: Candidate) -> list[Ancestor]:
-    """The genotypes that led to one, from the random graph at the root to itself.
+    """The ancestors of a genotype, from a random graph to itself.
 
     Raises:
       SearchError: for a genotype that is its own ancestor, or whose graph has another number

@@ -1,6 +1,6 @@
-"""A run folder read in one look: the snapshot that a report is made from.
+"""`Run`: a snapshot of a run folder, which a report is made from.
 
-A run may be unfinished, empty, or going on meanwhile.
+The run may be unfinished, empty, or running meanwhile.
 """
 
 import dataclasses
@@ -10,10 +10,12 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search import names, ranking
+from search import names
 from search.config import Config
 from search.errors import SearchError
-from search.store import Candidate, Store
+from search.storage import ranking
+from search.storage.candidate import Candidate
+from search.storage.store import Store
 
 _META_KEYS = ("config", "created", "elapsed", "rerank", "comparison")
 
@@ -38,19 +40,19 @@ class Run:
 
     @functools.cached_property
     def genotypes(self) -> list[Candidate]:
-        """Everything that was sampled or mutated, in order of birth."""
+        """The random and mutated graphs, in order of birth."""
         return [row for row in self.candidates if row.origin != "baseline"]
 
     @functools.cached_property
     def ranking(self) -> list[Candidate]:
-        """Accepted genotypes, each function once, the best first and the earlier of equals."""
+        """Accepted genotypes, each function once, the best first; of equals, the earlier first."""
         accepted = [row for row in self.genotypes if row.status == "accepted"]
         scored = [row for row in accepted if row.fitness is not None]
         return sorted(scored, key=lambda row: (-row.fitness, row.id))
 
     @functools.cached_property
     def ordered(self) -> list[Candidate]:
-        """The ranking with the reranked layers in front: its first is the search's result."""
+        """The ranking with the reranked layers in front; the first is the search's result."""
         return ranking.order(self.ranking, self.meta.get("rerank"))
 
     @property
@@ -60,7 +62,7 @@ class Run:
 
     @functools.cached_property
     def anchors(self) -> list[str]:
-        """Names of the networks that gave scores, in the order of their evaluation."""
+        """Names of the networks that have scores, in the order of their evaluation."""
         names = (name for row in self.candidates for name in row.scores or ())
         return list(dict.fromkeys(names))
 
@@ -76,13 +78,13 @@ class Run:
 
     @property
     def label(self) -> str:
-        """The kind of search and the folder, to tell curves apart."""
+        """The algorithm and the folder, as the label of a curve."""
         algorithm = self.settings.get("method.algorithm", "search")
         return f"{names.algorithm(algorithm)} ({self.path.resolve().name})"
 
     @property
     def is_finished(self) -> bool:
-        """Whether a budget is used up and nothing waits for evaluation."""
+        """Whether a budget is used up and no evaluation is open."""
         minutes = self.settings.get("method.max_minutes")
         evaluated = sum(row.was_evaluated for row in self.genotypes)
         budgets = (
@@ -109,7 +111,7 @@ def read_run(run_dir: str | os.PathLike) -> Run:
     with Store.open(run_dir) as store:
         meta = {key: store.meta(key) for key in _META_KEYS}
         if meta["config"] is not None:
-            # Raises for values of a wrong type; what only another version knows is shown as it is.
+            # Raises for wrong values; fields that only another version has are shown unchecked.
             known = {field.name for field in dataclasses.fields(Config)} & set(meta["config"])
             Config.from_dict({name: meta["config"][name] for name in known})
         run = Run(pathlib.Path(run_dir), meta, store.candidates())

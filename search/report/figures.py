@@ -1,4 +1,4 @@
-"""The report's figures, drawn with matplotlib: the paper's 2, 3 and 6, and what else tells."""
+"""The report's figures, drawn with matplotlib: the paper's 2, 3 and 6, and others."""
 
 import functools
 import itertools
@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from search import names
-from search.ranking import CHANCE
 from search.report import analysis
 from search.report.collect import Run
 from search.report.style import LIGHT, LINE_STYLES, SERIES, Panel
-from search.store import Candidate
+from search.storage.candidate import Candidate
+from search.storage.ranking import CHANCE
 
 TOP = 10
 BASELINES = ("bn_relu", "evonorm_b0", "evonorm_s0")
@@ -27,12 +27,12 @@ _KIND_LABELS = {
     "trained": "rejected after some training",
     "failed": "failed",
 }
-# An SVG with more points than this holds them as a picture.
+# An SVG holds more points than this as pixels.
 _MOST_VECTOR_POINTS = 2000
 
 
 class Plot(NamedTuple):
-    """A figure: its file name, what it shows in a sentence, and its panels."""
+    """A figure: its file name, title, caption and panels."""
 
     name: str
     title: str
@@ -112,7 +112,7 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
     )
     most = max(row.count for row in rows)
     for place, row in zip(places, rows, strict=True):
-        # Labels above the bars leave the whole width to these, on a phone too.
+        # Labels stand above the bars, so that bars get the whole width, on a phone too.
         axes.text(0, place + 0.24, _literal(row.label), va="bottom", fontsize=9)
         axes.annotate(
             f"{row.count:,} ({_share(row.count / total)})",
@@ -248,18 +248,14 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
     members = analysis.frontier(run)
     ids = {row.id for row in members}
     others = [row for row in run.ranking if row.id not in ids and len(row.scores) == len(places)]
-    # The best of the others are enough for a backdrop.
+    # The best 300 of the others are enough for the background.
     for row in others[:300]:
         line(row, color=LIGHT["muted"], linewidth=0.6, alpha=0.25)
     for row in members:
         line(row, color=LIGHT["blue"], linewidth=1.4, alpha=0.8, marker="o", markersize=4)
     axes.plot([], [], color=LIGHT["blue"], marker="o", markersize=4, label="on the frontier")
-    shown = [
-        run.winner,
-        *members,
-        *(row for row in _baselines(run) if len(row.scores) == len(places)),
-    ]
-    for row in shown[1 + len(members) :]:
+    baselines = [row for row in _baselines(run) if len(row.scores) == len(places)]
+    for row in baselines:
         line(
             row,
             color=LIGHT[_BASELINE_COLOURS[row.name]],
@@ -269,6 +265,7 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
             label=_name(row),
         )
     line(run.winner, color=LIGHT["yellow"], linewidth=2.6, marker="*", markersize=11, label="best")
+    shown = run.winner, *members, *baselines
     values = [row.scores[anchor] for row in shown for anchor in run.anchors]
     margin = 0.08 * (max(values) - min(values)) + 0.002
     axes.set_ylim(min(values) - margin, max(values) + margin)
@@ -285,7 +282,7 @@ def _baselines(run: Run) -> list[Candidate]:
 
 
 def _literal(text: str) -> str:
-    """Data as a label: matplotlib would read what stands between dollars as mathematics."""
+    """Data as a label: matplotlib reads text between dollars as mathematics."""
     return text.replace("$", r"\$")
 
 

@@ -1,4 +1,4 @@
-"""Formulas as SVG: LaTeX laid out by matplotlib's mathtext, drawn in the page's ink."""
+"""Formulas as SVG: LaTeX by matplotlib's mathtext, in the text colour of the page."""
 
 import re
 
@@ -20,10 +20,10 @@ _LINE_END = r", \quad "
 
 
 def svg_lines(graph: LayerGraph) -> list[str]:
-    """The formula as SVG elements: the expression, then a line for each term it names."""
-    # "z1" is one name: without braces it would be set as a product.
+    """The formula as SVG elements: the expression, then a line for each term in it."""
+    # "z1" is one name; without braces it would be typeset as a product.
     latex = re.sub(r"\bz(\d+)", r"z_{\1}", graph.latex())
-    # Plain text names its terms by other lengths, so it speaks for all lines at once.
+    # A screen reader reads the plain formula once, in place of all the lines.
     spoken = [f'role="img" aria-label="{graph.formula()}"']
     lines = latex.split(_LINE_END)
     hidden = ['aria-hidden="true"'] * (len(lines) - 1)
@@ -46,7 +46,7 @@ def _svg(latex: str, attributes: str) -> str:
 
 
 def _flip(vertices: np.ndarray, top: float) -> np.ndarray:
-    """Points of a font, whose y grows upwards, in SVG's frame."""
+    """Points of a font, whose y grows upwards, in SVG's coordinates."""
     points = np.array(vertices, dtype=float)
     points[1::2] = top - points[1::2]
     return points

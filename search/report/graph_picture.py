@@ -1,6 +1,6 @@
-"""Drawings of layer graphs: by Graphviz where it is installed, by matplotlib elsewhere.
+"""Drawings of layer graphs: by Graphviz if it is installed, else by matplotlib.
 
-Both draw what `LayerGraph.dot` says, so that labels are the same.
+Both draw the text of `LayerGraph.dot`, so that labels are the same.
 """
 
 import functools
@@ -16,7 +16,7 @@ from search.report import style
 
 _NODE = re.compile(r'^  (n\d+) \[label="([^"]*)"', re.MULTILINE)
 _EDGE = re.compile(r'^  (n\d+) -> (n\d+)(?: \[label="([^"]*)")?', re.MULTILINE)
-# Graphviz's colours and what the page has in their place.
+# Graphviz's colours, and the page's in their place.
 _COLOURS = {
     "#eef3fb": "var(--node)",
     "#fff4d6": "var(--node-input)",
@@ -28,7 +28,7 @@ _FILLS = {"inner": "#eef3fb", "input": "#fff4d6", "output": "#dff0df"}
 
 
 def has_graphviz() -> bool:
-    """Whether Graphviz's program is on the path."""
+    """Whether Graphviz's program `dot` is on the path."""
     return shutil.which("dot") is not None
 
 

@@ -1,4 +1,4 @@
-"""The page: what the template shows, gathered as plain values, and its rendering."""
+"""The page: the values that the template shows, and its rendering."""
 
 import collections
 import datetime
@@ -11,26 +11,17 @@ from markupsafe import Markup
 from evonorm_tf import ops
 from evonorm_tf.layer_graph import LayerGraph, Node
 from search import names
-from search.graphs import graph_of
-from search.report import analysis, figures, formulas, graph_picture, style
+from search.report import analysis, figures, formulas, graph_picture, style, verdict
 from search.report.collect import Run
-from search.report.verdict import (
-    REFERENCE,
-    Comparison,
-    compare,
-    known_as,
-    points,
-    standing,
-    verdict,
-)
-from search.store import Candidate
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
 
 _LONGEST_REASON = 200
 _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max({}, {})"}
 
 
 def render(run: Run, plots: Sequence[figures.Plot]) -> str:
-    """The whole report as one HTML file that loads nothing."""
+    """The report as one HTML file that loads nothing else."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("search.report", "."),
         autoescape=True,
@@ -39,14 +30,14 @@ def render(run: Run, plots: Sequence[figures.Plot]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
-        percent=_percent, points=points, duration=_duration, unbroken=_unbroken, zip=zip
+        percent=_percent, points=verdict.points, duration=_duration, unbroken=_unbroken, zip=zip
     )
-    comparison = compare(run)
+    comparison = verdict.compare(run)
     best = run.winner
     return environment.get_template("template.html.j2").render(
         run=run,
         title=run.path.resolve().name,
-        verdict=verdict(run),
+        verdict=verdict.verdict(run),
         numbers=_numbers(run),
         comparison=comparison,
         scoreboard=_scoreboard(comparison),
@@ -70,7 +61,7 @@ def _percent(value: float | None) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Names such as BN-ReLU stay on one line."""
+    """Keeps names such as BN-ReLU on one line."""
     return text.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
@@ -90,7 +81,7 @@ def _numbers(run: Run) -> list[tuple[str, str]]:
     return numbers
 
 
-def _scoreboard(comparison: Comparison) -> list[dict[str, Any]]:
+def _scoreboard(comparison: verdict.Comparison) -> list[dict[str, Any]]:
     reference = comparison.reference
     rows = []
     for score in comparison.table:
@@ -99,7 +90,7 @@ def _scoreboard(comparison: Comparison) -> list[dict[str, Any]]:
             {
                 "score": score,
                 "lead": None if is_reference else score.mean - reference.mean,
-                "standing": 0 if is_reference else standing(score, reference),
+                "standing": 0 if is_reference else verdict.standing(score, reference),
             }
         )
     return rows
@@ -107,11 +98,11 @@ def _scoreboard(comparison: Comparison) -> list[dict[str, Any]]:
 
 def _layer(row: Candidate, run: Run, drawing: bool = False) -> dict[str, Any]:
     graph = graph_of(row)
-    reference = run.baseline(REFERENCE)
+    reference = run.baseline(verdict.REFERENCE)
     reranked = {entry["id"]: entry["mean"] for entry in run.meta.get("rerank") or ()}
     return {
         "id": row.id,
-        "known_as": known_as(row),
+        "known_as": verdict.known_as(row),
         "origin": row.origin,
         "plain": graph.formula(),
         "formula": [Markup(line) for line in formulas.svg_lines(graph)],
@@ -162,15 +153,11 @@ def node_text(node: Node) -> str:
 
 def _plot(plot: figures.Plot) -> dict[str, Any]:
     many = len(plot.panels) > 1
-    labels = [f"{plot.title} {number}" if many else plot.title for number in _count(plot.panels)]
     pictures = [
-        Markup(style.svg(panel, label)) for panel, label in zip(plot.panels, labels, strict=True)
+        Markup(style.svg(panel, f"{plot.title} {number}" if many else plot.title))
+        for number, panel in enumerate(plot.panels, start=1)
     ]
     return {"title": plot.title, "caption": plot.caption, "pictures": pictures}
-
-
-def _count(items: Sequence[Any]) -> range:
-    return range(1, len(items) + 1)
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

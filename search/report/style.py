@@ -1,9 +1,10 @@
-"""One look for every figure: colour-blind-safe, and at home in light and dark pages.
+"""The style of all figures: safe for the colour-blind, fit for light and dark pages.
 
-A figure is drawn once with the colours of `LIGHT`. A PNG keeps them; in an SVG each becomes
-a CSS variable, so that the page decides what it is.
+A figure is drawn once, with the colours of `LIGHT`. A PNG keeps them; in an SVG each becomes a CSS
+variable, whose value the page decides.
 """
 
+import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette for the series, darker where thin lines need it on white.
+# Okabe and Ito's palette, made darker where thin lines would be too pale on white.
 LIGHT: Mapping[str, str] = {
     "ink": "#1c2230",
     "muted": "#5c6675",
@@ -72,7 +73,7 @@ _PNG_DPI = 160
 
 
 class Panel(NamedTuple):
-    """One pair of axes: what draws on them, and their size in inches."""
+    """One pair of axes: the function that draws on them, and their size in inches."""
 
     draw: Callable[[Axes], None]
     size: tuple[float, float] = (4.8, 3.3)
@@ -84,15 +85,15 @@ def png(panels: Sequence[Panel]) -> bytes:
 
 
 def svg(panel: Panel, label: str) -> str:
-    """One panel as inline SVG; `label` is what a screen reader says."""
-    # Equal salts would give equal ids to clip paths of different figures on one page.
+    """One panel as inline SVG; `label` is for screen readers."""
+    # With equal salts, clip paths of different figures on one page would have equal ids.
     with matplotlib.rc_context({"svg.hashsalt": label}):
         text = _render([panel], format="svg", transparent=True, metadata={"Date": None}).decode()
     return themed(text, label)
 
 
 def themed(text: str, label: str) -> str:
-    """An SVG file's text as an element for a page: themed colours, no fixed size or ids."""
+    """An SVG file's text as an element of a page, with its colours and without a fixed size."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     head, rest = text.split(">", 1)
@@ -102,11 +103,7 @@ def themed(text: str, label: str) -> str:
     rest = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", rest)
     width = float(view.split()[2])
     head = f'<svg viewBox="{view}" style="--natural:{width:.0f}px"'
-    return f'{head} role="img" aria-label="{_attribute(label)}">{rest}'
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return f'{head} role="img" aria-label="{html.escape(label)}">{rest}'
 
 
 def _render(panels: Sequence[Panel], **options) -> bytes:

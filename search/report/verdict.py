@@ -1,4 +1,4 @@
-"""The search's result in numbers and words: the best layer beside the handwritten ones."""
+"""The search's result in numbers and words: the best layer beside the baselines."""
 
 import dataclasses
 import math
@@ -8,15 +8,15 @@ from typing import Any
 
 from evonorm_tf import registry
 from search import names
-from search.graphs import graph_of
-from search.ranking import CHANCE, is_near_chance
 from search.report.collect import Run
-from search.store import Candidate
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
+from search.storage.ranking import CHANCE, is_near_chance
 
 REFERENCE = "bn_relu"
-# Scores closer than this read the same: a twentieth of a percentage point.
+# Scores closer than this, a twentieth of a percentage point, count as equal.
 _TIE = 0.0005
-# Differences below as many standard errors count as noise.
+# Differences of fewer standard errors count as noise.
 _ERRORS = 2.0
 
 
@@ -25,7 +25,7 @@ class Score:
     """One layer's accuracy.
 
     Attributes:
-      name: in the registry; None for the layer found.
+      name: in the registry; None for the layer that the search found.
       mean: over anchors and seeds.
       error: standard error of the mean over the seeds; None with one seed.
       anchors: anchor -> mean over the seeds.
@@ -40,19 +40,19 @@ class Score:
 
     @property
     def label(self) -> str:
-        """What to call the layer in a table."""
+        """The name of the layer in a table."""
         return "the layer found" if self.name is None else names.layer(self.name)
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The layer found, the handwritten ones, and how they were scored.
+    """The layer that the search found, and the baselines.
 
     Attributes:
       found: the search's result; None when there is none.
       rivals: the baselines that have scores, in the run's order.
-      seeds: trainings a layer on the test split; 0 where the search's own validation
-        accuracies are all there is.
+      seeds: trainings of each layer for the test split; 0 if there are only the validation
+        accuracies of the search.
     """
 
     found: Score | None
@@ -73,7 +73,7 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """A headline, and a sentence or two of what stands behind it."""
+    """A headline, and a sentence or two of detail."""
 
     headline: str
     detail: str
@@ -105,7 +105,7 @@ def _tested(entry: Mapping[str, Any], row: Candidate) -> Score:
 
 
 def verdict(run: Run) -> Verdict:
-    """What the run came to; says so when that is nothing, or no better than BN-ReLU."""
+    """The result of a run, also where it is no layer, or none better than BN-ReLU."""
     if not run.genotypes:
         return Verdict("Nothing has been sampled yet.", "The run folder holds no genotypes.")
     comparison = compare(run)
@@ -123,7 +123,7 @@ def points(difference: float) -> str:
 
 
 def standing(found: Score, rival: Score) -> int:
-    """1 where the first is better, -1 where it is worse, 0 where noise could be all."""
+    """1 if the first is better, -1 if it is worse, 0 if noise can explain the difference."""
     difference = found.mean - rival.mean
     noise = _TIE
     if found.error is not None and rival.error is not None:
@@ -167,7 +167,7 @@ def _detail(run: Run, comparison: Comparison) -> str:
 
 
 def known_as(row: Candidate) -> str | None:
-    """The published layer with the same structure, if there is one."""
+    """The name of the published layer with the same structure, if there is one."""
     fingerprint = graph_of(row).fingerprint()
     graphs = ((name, registry.graph(name)) for name in registry.names())
     same = (name for name, graph in graphs if graph and graph.fingerprint() == fingerprint)

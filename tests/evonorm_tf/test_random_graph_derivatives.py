@@ -18,7 +18,7 @@ CASES = tiered(range(5), slow=[0])
 
 def graphs():
     """Random ones that depend on their input."""
-    from search import space  # refuses Keras 3, where this file is read but not run
+    from search.evolution import space  # refuses Keras 3, where this file is read but not run
 
     for seed in itertools.count():
         graph = space.sample_graph(np.random.default_rng(seed))

@@ -9,7 +9,8 @@ from evonorm_tf import registry
 from evonorm_tf.layer_graph import LayerGraph
 from search import mutate_graph, sample_graph
 from search.config import preset
-from search.store import Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.store import Store
 
 ANCHORS = ("mobilenet_v2_small", "efficientnet_small", "resnet_small")
 BASELINES = {"bn_relu": 0.94, "evonorm_b0": 0.95, "evonorm_s0": 0.955}

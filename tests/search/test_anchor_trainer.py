@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from evonorm_tf import registry
-from search.anchor_trainer import AnchorTrainer, learning_rates
 from search.config import preset
+from search.evaluation.anchor_trainer import AnchorTrainer, learning_rates
 from trainers import data
 from trainers.anchors import build_anchor
 

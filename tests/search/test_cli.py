@@ -10,7 +10,9 @@ import sys
 import pytest
 
 from search import cli
-from search.store import DATABASE, Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.database import DATABASE
+from search.storage.store import Store
 
 SMOKE = ["--preset", "smoke", "--workers", "1", "--no-final"]
 
@@ -167,7 +169,8 @@ def _limit_files():
 
 def test_a_full_disk_while_the_store_is_written(tmp_path):
     program = (
-        "import sys; from search.store import Store, Candidate; from search.errors import *\n"
+        "import sys; from search.errors import *; from search.storage.store import Store\n"
+        "from search.storage.store import Candidate\n"
         "store = Store.create(sys.argv[1], {})\n"
         "try:\n"
         "    for number in range(1, 2000):\n"

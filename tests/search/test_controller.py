@@ -12,11 +12,13 @@ from collections import Counter
 import pytest
 
 from evonorm_tf import LayerGraph
-from search import config, controller, run
-from search.controller import Controller, add_baselines
-from search.evaluator import Outcome
-from search.pool import Answer
-from search.store import DATABASE, Store
+from search import config, run
+from search.controller import loop
+from search.controller.loop import Controller
+from search.evaluation.evaluator import Outcome
+from search.storage.database import DATABASE
+from search.storage.store import Store
+from search.workers.pool import Answer
 
 ANCHORS = ("mobilenet_v2_small", "efficientnet_small", "resnet_small")
 SETTINGS = ["workers=1", "method.max_minutes=none", "method.max_candidates=120"]
@@ -69,6 +71,9 @@ class FakePool:
             return [Answer(tag, "died", None)]
         return [Answer(tag, "ok", getattr(self, kind)(*arguments))]
 
+    def cluster(self):
+        return None
+
     def probe(self, graph):
         digest = _digest(graph)
         return {"reason": None, "fingerprint": f"f{digest % 1000}", "seconds": 0.0}
@@ -95,7 +100,7 @@ def pools(monkeypatch):
         made.append(FakePool(settings))
         return made[-1]
 
-    monkeypatch.setattr(controller, "WorkerPool", make)
+    monkeypatch.setattr(loop, "new_pool", make)
     return made
 
 
@@ -160,7 +165,7 @@ def test_resuming_after_any_event_loses_nothing(tmp_path, pools, workers):
             Controller(settings, store, KillAfter(events)).run()
             raise KilledError
         with Store.open(path, controller=True) as store:
-            add_baselines(store, settings)
+            run.add_baselines(store, settings)
             Controller(settings, store, Silent()).run()
             rows = store.candidates()
         assert [row.id for row in rows] == [row.id for row in whole]
@@ -229,7 +234,7 @@ def test_waiting_for_a_function_in_training(tmp_path, pools):
 
 def test_a_candidate_that_kills_its_worker_fails_after_three_attempts(tmp_path, monkeypatch):
     pool = FakePool(_config())
-    monkeypatch.setattr(controller, "WorkerPool", lambda settings: pool)
+    monkeypatch.setattr(loop, "new_pool", lambda settings: pool)
     healthy = _search(tmp_path / "healthy", _config())
     deadly = next(row.id for row in healthy if row.fingerprint and row.origin == "random")
     pool.__init__(_config())

@@ -6,7 +6,7 @@ import pytest
 
 from search import cli, config, run
 from search.errors import SearchError
-from search.store import Store
+from search.storage.store import Store
 
 
 def _chosen(monkeypatch, *arguments):

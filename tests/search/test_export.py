@@ -12,9 +12,10 @@ import pytest
 
 import evonorm_tf as en
 from evonorm_tf import registry
-from search import export
+from search import cli, export
 from search.errors import SearchError
-from search.store import Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.store import Store
 from tests.search import synthetic_run
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -85,7 +86,7 @@ def test_the_python_file_runs_on_its_own(run_dir, tmp_path):
 
 def test_main_prints_the_python_file_and_the_paths(run_dir, tmp_path, capsys):
     out = tmp_path / "out"
-    assert export.main(["--run-dir", str(run_dir), "--rank", "2", "--output", str(out)]) == 0
+    assert cli.main(["export", "--run-dir", str(run_dir), "--rank", "2", "--output", str(out)]) == 0
     name = f"candidate_{_top(run_dir)[1].id}"
     printed = capsys.readouterr().out
     assert (out / f"{name}.py").read_text(encoding="utf-8") in printed

@@ -9,10 +9,12 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from search import config, experiments, final, run
+from benchmarks import search_experiments as experiments
+from search import config, final, run
 from search.errors import SearchError
-from search.pool import Answer
-from search.store import Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.store import Store
+from search.workers.pool import Answer
 
 CONFIG = config.preset("demo").override(["rerank.top_k=2", "rerank.final_seeds=2"])
 ANCHORS = CONFIG.evaluation.anchors
@@ -61,7 +63,7 @@ class ScoringPool:
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     ScoringPool.tasks = []
-    monkeypatch.setattr(final, "WorkerPool", ScoringPool)
+    monkeypatch.setattr(final, "new_pool", ScoringPool)
     with run.create(tmp_path / "run", CONFIG) as store:
         for number, (op, fitness) in enumerate([("EXP", 0.9), ("TANH", 0.8), ("LOG", 0.7)], 4):
             store.add(

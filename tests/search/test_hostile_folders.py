@@ -8,8 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from search import cli
-from search.database import BEST, DATABASE, LOCK
 from search.report import graph_picture, style
+from search.storage.database import BEST, DATABASE, LOCK
 from tests.search import synthetic_run
 from tests.tiers import tiered
 

@@ -13,7 +13,8 @@ import time
 
 import pytest
 
-from search.store import DATABASE, Store
+from search.storage.database import DATABASE
+from search.storage.store import Store
 from tests.tiers import tiered
 
 LONGEST_DELAY = 2.0

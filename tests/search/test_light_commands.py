@@ -28,8 +28,8 @@ MISUSED = {
     "search run": "arguments are required: --run-dir",
     "search run --run-dir {new} --sped 1": "unrecognized arguments: --sped 1",
     "search export": "arguments are required: --run-dir",
-    "search.experiments": "arguments are required: --run-dir",
-    "search.experiments --run-dir {new} --seeds many": "invalid int value: 'many'",
+    "benchmarks.search_experiments": "arguments are required: --run-dir",
+    "benchmarks.search_experiments --run-dir {new} --seeds many": "invalid int value: 'many'",
 }
 # What the search itself refuses, with status 1 and one line.
 REFUSED = {
@@ -48,10 +48,14 @@ REFUSED = {
     "search export --run-dir {new}": "{new} holds no search",
     "search export --run-dir {run} --rank 99": "--rank must be 1 to ",
     "search sample --count 0": "--count must be at least 1",
-    "search.experiments --run-dir {new} --workers 0": "workers cannot be 0",
-    "search.experiments --run-dir {new} --evaluations 0": "method.max_evaluated cannot be 0",
-    "search.experiments --run-dir {new} --seeds 0": "--seeds must be at least 1",
-    "search.experiments --run-dir {new} --out {run}/search.sqlite": "cannot write into {run}",
+    "benchmarks.search_experiments --run-dir {new} --workers 0": "workers cannot be 0",
+    "benchmarks.search_experiments --run-dir {new} --evaluations 0": (
+        "method.max_evaluated cannot be 0"
+    ),
+    "benchmarks.search_experiments --run-dir {new} --seeds 0": "--seeds must be at least 1",
+    "benchmarks.search_experiments --run-dir {new} --out {run}/search.sqlite": (
+        "cannot write into {run}"
+    ),
 }
 
 
@@ -68,7 +72,7 @@ def run_all(commands):
 
 def test_help_lists_the_options():
     expected = {f"search {command} --help": flags for command, flags in HELP.items()}
-    expected["search.experiments --help"] = EXPERIMENTS
+    expected["benchmarks.search_experiments --help"] = EXPERIMENTS
     for (command, flags), answer in zip(expected.items(), run_all(expected), strict=True):
         assert answer.status == 0, answer.text
         missing = [flag for flag in flags.split() if flag not in answer.text]

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from search import config
-from search.pool import WorkerPool
+from search.workers.local import LocalPool
 from tests.search.synthetic_run import graph_json
 
 SETTINGS = config.preset("smoke")
@@ -28,7 +28,7 @@ def answer(pool):
 def test_a_stuck_worker_is_replaced(stops):
     """One that is too slow, and one that has been stopped and does not end when it is asked."""
     settings = SETTINGS.override(["task_minutes=0.02"])
-    with WorkerPool(settings) as pool:
+    with LocalPool(settings) as pool:
         process = pool._workers[0].process
         if stops:
             os.kill(process.pid, signal.SIGSTOP)
@@ -43,7 +43,8 @@ def test_a_stuck_worker_is_replaced(stops):
 @pytest.mark.parametrize("is_terminal", [False, True])
 def test_a_worker_does_not_write_into_the_display(is_terminal):
     ours, theirs = pty.openpty() if is_terminal else os.pipe()
-    code = "import os; from search import worker; worker.leave_the_terminal(); os.write(2, b'I0')"
+    code = "import os; from search.workers.process import leave_the_terminal as leave\n"
+    code += "leave(); os.write(2, b'I0')"
     subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True)
     os.write(theirs, b"end")
     assert os.read(ours, 100).endswith(b"end" if is_terminal else b"I0end")

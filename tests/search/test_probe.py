@@ -5,7 +5,7 @@ import pytest
 
 import search
 from evonorm_tf import LayerGraph, Node, registry
-from search.probe import probe
+from search.evaluation.probe import probe
 
 
 def _graph(*nodes):

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from search import names
 from search.config import preset
-from search.events import Event
-from search.progress import Display, RareLines, make_progress
-from search.store import Candidate
+from search.progress.display import Display, new_display
+from search.progress.events import Event
+from search.progress.lines import RareLines
+from search.storage.candidate import Candidate
 
 _FORMULA = "sign(max(x, z))*sqrt(abs(max(x, z))) * gamma + beta, z = sqrt(mu_{w,h}(tanh(x)^2))"
 _BEST = Candidate(
@@ -190,7 +191,7 @@ def test_on_a_terminal_it_is_the_display_and_the_cursor_comes_back(monkeypatch):
         # A terminal that nobody reads holds its writer up.
         reading = reader.submit(_read_to_end, controller)
         with os.fdopen(terminal, "w", encoding="utf-8") as stream:
-            progress = make_progress(preset("demo"), stream)
+            progress = new_display(preset("demo"), stream)
             assert isinstance(progress, Display)
             progress.update(Event("sampled", candidate=_BEST, **_FIGURES))
             progress.close()
@@ -213,11 +214,11 @@ def _read_to_end(controller):
 def test_lines_on_anything_else(monkeypatch, term):
     monkeypatch.setenv("TERM", term)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
-    assert isinstance(make_progress(preset("demo"), io.StringIO()), RareLines)
+    assert isinstance(new_display(preset("demo"), io.StringIO()), RareLines)
     if term == "dumb":
         controller, terminal = os.openpty()
         with os.fdopen(terminal, "w", encoding="utf-8") as stream:
-            assert isinstance(make_progress(preset("demo"), stream), RareLines)
+            assert isinstance(new_display(preset("demo"), stream), RareLines)
         os.close(controller)
 
 

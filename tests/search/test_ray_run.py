@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from search.store import Store
+from search.storage.store import Store
 
 ray = pytest.importorskip("ray", reason="needs the extra [ray]: make test-ray")
 cluster_utils = pytest.importorskip(

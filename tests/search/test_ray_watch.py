@@ -5,11 +5,13 @@ import io
 from rich.console import Console
 
 from search.config import preset
-from search.events import Cluster, Event
-from search.progress import Display, RareLines
-from search.ray_metrics import Metrics, values
-from search.ray_watch import Watch
-from search.store import Candidate
+from search.progress.display import Display
+from search.progress.events import Event
+from search.progress.lines import RareLines
+from search.progress.metrics import Metrics, values
+from search.storage.candidate import Candidate
+from search.workers.pool import Cluster
+from search.workers.ray.watch import Watch
 
 
 class _Clock:

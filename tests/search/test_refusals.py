@@ -3,9 +3,9 @@
 import dataclasses
 
 from search import cli, run
-from search.controller import Controller
-from search.pool import read_report
-from search.store import Store
+from search.controller.loop import Controller
+from search.storage.store import Store
+from search.workers.messages import read_report
 from tests.search.test_controller import ANCHORS, FakePool, Silent, _config
 
 

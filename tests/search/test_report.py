@@ -12,10 +12,11 @@ import pytest
 from evonorm_tf import registry
 from search import export, report, sample_graph
 from search.errors import SearchError
-from search.graphs import graph_of
 from search.report import analysis, collect, figures, formulas, graph_picture, style
 from search.report.html import node_text
-from search.store import Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
+from search.storage.store import Store
 from tests.search import synthetic_run
 
 _FIGURES = ("progress", "outcomes", "histograms", "anchors", "frontier", "best_layer")

@@ -9,7 +9,8 @@ import pytest
 from evonorm_tf.layer_graph import LayerGraph
 from search.report import analysis, collect
 from search.report.verdict import compare, known_as, verdict
-from search.store import Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.store import Store
 from tests.search import synthetic_run
 
 

@@ -6,9 +6,9 @@ import pickle
 import pytest
 
 from evonorm_tf import registry
-from search import reports
-from search.evaluator import ScoreTask
-from search.outcome import StageResult, outcome_of
+from search.evaluation.evaluator import ScoreTask
+from search.evaluation.outcome import StageResult, outcome_of
+from search.workers import messages as reports
 
 ANCHORS = ("first", "second")
 GRAPH = registry.graph("evonorm_s0").to_json()

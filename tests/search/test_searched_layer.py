@@ -7,7 +7,7 @@ import tensorflow as tf
 import evonorm_tf as en
 import search
 from evonorm_tf import registry
-from search.searched_layer import SearchedLayer
+from search.evaluation.searched_layer import SearchedLayer
 
 SHAPE = (4, 3, 2, 8)
 NAMES = ("evonorm_b0", "evonorm_s0", "rs_rej", "b0_no_global")

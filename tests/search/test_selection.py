@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import search
-from search import selection
+from search.evolution import selection
 
 GRID = st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=12)
 

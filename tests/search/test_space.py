@@ -8,7 +8,7 @@ from scipy import stats
 
 import search
 from evonorm_tf import LayerGraph, Node, ops
-from search import space
+from search.evolution import space
 
 # Chance of a false alarm under a fixed seed; the draws below make any real bias far smaller.
 ALPHA = 1e-3

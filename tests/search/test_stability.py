@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from evonorm_tf import registry
-from search.anchor_trainer import AnchorTrainer
 from search.config import Evaluation, preset
-from search.stability import gradient_ascent
+from search.evaluation.anchor_trainer import AnchorTrainer
+from search.evaluation.stability import gradient_ascent
 from trainers import data
 
 SETTINGS = Evaluation(stability_steps=3, stability_rate=0.01)

@@ -6,8 +6,8 @@ import pytest
 
 from evonorm_tf import registry
 from search.config import preset
-from search.evaluator import Evaluator
-from search.outcome import STAGES, outcome_of, stages_of
+from search.evaluation.evaluator import Evaluator
+from search.evaluation.outcome import STAGES, outcome_of, stages_of
 from trainers import data
 
 

@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from search.errors import SearchError
-from search.store import DATABASE, Candidate, Store
+from search.storage.candidate import Candidate
+from search.storage.database import DATABASE
+from search.storage.store import Store
 
 
 @pytest.fixture
@@ -148,7 +150,8 @@ def test_a_batch_is_one_transaction_that_a_killed_process_loses_whole(store):
     _add(store, 1)
     store.close()
     code = (
-        "import os, sys; from search.store import Candidate, Store\n"
+        "import os, sys; from search.storage.candidate import Candidate\n"
+        "from search.storage.store import Store\n"
         "store = Store.open(sys.argv[1], controller=True)\n"
         "with store.batch():\n"
         "    store.add(Candidate(2, 'random')); store.update(1, status='running')\n"

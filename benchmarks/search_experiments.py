@@ -1,0 +1,227 @@
+"""Two small experiments that show the method at work, on the embedded digits.
+
+    python -m benchmarks.search_experiments --run-dir DIR [--out docs/search]
+
+(a) Evolution against random search with the same rejections, at equal numbers of evaluations
+(genotypes on which training was spent), over several seeds: figure 6 in small. (b) Random
+search without any rejection: how many of the trained genotypes stay at random guess, figure 2
+in small.
+
+A run that was stopped goes on where it was, up to the budget asked for now. The numbers go
+to JSON, with a figure each.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from search import run
+from search.cli import quiet_tensorflow
+from search.config import Config, preset
+from search.errors import SearchError
+from search.progress.lines import LogLines
+from search.storage import ranking
+from search.storage.candidate import Candidate
+from search.storage.database import DATABASE
+from search.storage.store import Store
+
+_TOP = 10
+# Shorter trainings than the demo's: what counts here is the difference between methods.
+_SETTINGS = (
+    "evaluation.steps=100",
+    "evaluation.batch_size=16",
+    "evaluation.stability_steps=10",
+    "method.initial_members=1",
+    "method.max_minutes=none",
+)
+
+
+def configure(algorithm: str, seed: int, budget: str, workers: int) -> Config:
+    """The demo's configuration for one run of an experiment, without baselines.
+
+    `budget` is a field of `method` and its value, such as "max_evaluated=200".
+    """
+    settings = [
+        *_SETTINGS,
+        f"method.algorithm={algorithm}",
+        f"method.seed={seed}",
+        f"method.{budget}",
+        f"workers={workers}",
+    ]
+    values = preset("demo").override(settings).to_dict()
+    return Config.from_dict({**values, "preset": "experiment", "baselines": []})
+
+
+def evaluated(store: Store) -> list[Candidate]:
+    """The genotypes on which training was spent, in order of birth."""
+    return [row for row in store.candidates() if row.origin != "baseline" and row.was_evaluated]
+
+
+def progress_curve(rows: Sequence[Candidate]) -> list[float]:
+    """The mean fitness of the ten best so far after each genotype; 0 before any.
+
+    Each function counts once. Fewer than ten count as what is missing scoring zero.
+    """
+    best: list[float] = []
+    curve = []
+    for row in rows:
+        if row.status == "accepted":
+            best = sorted([*best, row.fitness], reverse=True)[:_TOP]
+        curve.append(sum(best) / _TOP)
+    return curve
+
+
+def share_at_guess(scores: list[float]) -> float:
+    """The share of accuracies below twice random guess, the quality test's limit."""
+    return statistics.fmean(map(ranking.is_near_chance, scores))
+
+
+def evolution_experiment(folder, seeds: int, evaluations: int, workers: int) -> dict:
+    """Runs both algorithms for each seed; returns their curves and final figures."""
+    result: dict = {"seeds": list(range(seeds)), "evaluations": evaluations, "runs": []}
+    for seed in range(seeds):
+        for algorithm in ("evolution", "random_rejection"):
+            config = configure(algorithm, seed, f"max_evaluated={evaluations}", workers)
+            with _run(folder / f"{algorithm}_{seed}", config) as store:
+                rows = evaluated(store)[:evaluations]  # workers may have been at some more
+                result["evaluation"] = run.load_config(store).to_dict()["evaluation"]
+                result["runs"].append(
+                    {
+                        "algorithm": algorithm,
+                        "seed": seed,
+                        "sampled": rows[-1].id,
+                        "accepted": sum(row.status == "accepted" for row in rows),
+                        "best": max((row.fitness or 0.0 for row in rows), default=0.0),
+                        "curve": progress_curve(rows),
+                    }
+                )
+    return result
+
+
+def rejection_experiment(folder, candidates: int, workers: int) -> dict:
+    """Trains random graphs without any rejection; returns their accuracies by anchor."""
+    config = configure("random", 0, f"max_candidates={candidates}", workers)
+    with _run(folder / "random_0", config) as store:
+        rows = [row for row in store.candidates() if row.scores is not None]
+        anchors = config.evaluation.anchors
+        accuracies = {anchor: [row.scores[anchor] for row in rows] for anchor in anchors}
+        settings = run.load_config(store).to_dict()["evaluation"]
+    shares = {anchor: share_at_guess(scores) for anchor, scores in accuracies.items()}
+    return {
+        "trained": len(rows),
+        "share_at_random_guess": shares,
+        "accuracies": accuracies,
+        "evaluation": settings,
+    }
+
+
+def _run(path: pathlib.Path, config: Config) -> Store:
+    if (path / DATABASE).exists():
+        store = Store.open(path, controller=True)
+        config = dataclasses.replace(run.load_config(store), method=config.method)
+    else:
+        store = run.create(path, config)
+    run.execute(store, config, LogLines(sys.stderr), with_final=False)
+    return store
+
+
+def _draw_curves(result: dict, path: pathlib.Path) -> None:
+    from matplotlib import figure
+
+    canvas = figure.Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = canvas.subplots()
+    titles = {"evolution": "evolution", "random_rejection": "random search with rejection"}
+    for algorithm, title in titles.items():
+        runs = [each for each in result["runs"] if each["algorithm"] == algorithm]
+        curves = np.array([each["curve"] for each in runs])
+        line = axes.plot(curves.mean(0), linewidth=2, label=f"{title} (mean of {len(runs)} seeds)")
+        for curve in curves:
+            axes.plot(curve, color=line[0].get_color(), linewidth=0.7, alpha=0.6)
+    axes.set_xlabel("evaluations (genotypes on which training was spent)")
+    axes.set_ylabel("validation accuracy, mean of the ten best")
+    axes.legend(loc="upper left")
+    canvas.savefig(path, dpi=150)
+
+
+def _draw_histograms(result: dict, path: pathlib.Path) -> None:
+    from matplotlib import figure
+
+    canvas = figure.Figure(figsize=(9.6, 3.2), layout="constrained")
+    every = canvas.subplots(1, len(result["accuracies"]), sharey=True)
+    for axes, (anchor, scores) in zip(every, result["accuracies"].items(), strict=True):
+        axes.hist(scores, bins=np.linspace(0, 1, 21))
+        axes.axvline(0.2, color="black", linestyle=":", linewidth=1)
+        axes.set_yscale("log")
+        axes.set_title(anchor, fontsize=10)
+        axes.set_xlabel("validation accuracy")
+    every[0].set_ylabel("random layers")
+    canvas.savefig(path, dpi=150)
+
+
+def _keep(name: str, result: dict, draw: Callable, folder: pathlib.Path) -> None:
+    text = json.dumps(result, indent=1)
+    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    draw(result, folder / f"{name}.png")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs both experiments and writes their JSON and figures; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        _check(options)
+        _experiment(options)
+    except SearchError as error:
+        print(f"search: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.search_experiments", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--run-dir", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("docs/search"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--evaluations", type=int, default=200)
+    parser.add_argument("--random-candidates", type=int, default=60)
+    parser.add_argument("--workers", type=int, default=2)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises SearchError for what would otherwise end the second experiment, hours later."""
+    if options.seeds < 1:
+        raise SearchError(f"--seeds must be at least 1. Received: {options.seeds}")
+    for budget in (
+        f"max_evaluated={options.evaluations}",
+        f"max_candidates={options.random_candidates}",
+    ):
+        configure("random", 0, budget, options.workers)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchError(f"cannot write into {options.out}: {error.strerror}") from None
+
+
+def _experiment(options: argparse.Namespace) -> None:
+    quiet_tensorflow()
+    rejection = rejection_experiment(options.run_dir, options.random_candidates, options.workers)
+    _keep("rejection", rejection, _draw_histograms, options.out)
+    print(json.dumps(rejection["share_at_random_guess"]))
+    evolution = evolution_experiment(
+        options.run_dir, options.seeds, options.evaluations, options.workers
+    )
+    _keep("evolution", evolution, _draw_curves, options.out)
+    for each in evolution["runs"]:
+        print(each["algorithm"], each["seed"], each["best"], each["curve"][-1], each["accepted"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

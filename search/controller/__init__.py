@@ -1,0 +1,1 @@
+"""The loop: it breeds candidates, has them evaluated, and stores each verdict."""

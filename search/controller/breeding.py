@@ -1,0 +1,43 @@
+"""Births: the configured algorithm as an expression of operators, and its offspring as rows."""
+
+import time
+
+import numpy as np
+
+from evonorm_tf.layer_graph import LayerGraph
+from search.config import Config
+from search.evolution.operators import Operator, either, first, mutated, random_graph, tournament
+from search.evolution.population import Population
+from search.storage.candidate import Candidate
+
+
+def new_algorithm(config: Config) -> Operator:
+    """Regularized evolution (paper section 4.1), or random search as its baseline.
+
+    The population's window gives the aging: a member that has left it is never selected.
+    """
+    method, space = config.method, config.space
+    fresh = random_graph(space.num_nodes, space.batch_independent)
+    winner = tournament(method.tournament_fraction, method.criterion)
+    mutant = mutated(winner, method.mutations, space.batch_independent)
+    evolution = first(
+        method.initial_members, fresh, then=either(method.fresh_fraction, fresh, mutant)
+    )
+    return evolution if method.algorithm == "evolution" else fresh
+
+
+def birth(
+    algorithm: Operator, population: Population, seed: int, number: int
+) -> tuple[Candidate, LayerGraph]:
+    """The candidate of a number; of all randomness it depends on (seed, number) alone."""
+    offspring = algorithm(population, np.random.default_rng((seed, number)))
+    graph = LayerGraph(offspring.nodes, f"candidate_{number}")
+    candidate = Candidate(
+        number,
+        "random" if offspring.parent is None else "mutation",
+        parent=offspring.parent,
+        graph=graph.to_json(),
+        formula=graph.formula(),
+        created=time.time(),
+    )
+    return candidate, graph

@@ -1,0 +1,166 @@
+"""`Ledger`: the run's rows as the controller needs them, in memory that does not grow.
+
+It holds the rows under evaluation; of all others, which are in the store, it holds only counts,
+the best one and the active population. So a decision takes as long after a million genotypes as
+after a thousand.
+"""
+
+import dataclasses
+import time
+from collections import Counter
+
+from evonorm_tf.layer_graph import LayerGraph
+from search.config import Config
+from search.evaluation.outcome import TRAINED_REASONS
+from search.evolution.population import Member, Population
+from search.storage.candidate import Candidate
+from search.storage.store import Store
+
+
+class Ledger:
+    """Writes every change to the store at once.
+
+    Args:
+      config: the run's configuration.
+      store: the run, opened as its controller.
+
+    Attributes:
+      population: the members that may have offspring.
+      counts: genotypes of each status; baselines are left out.
+      reasons: rejected and failed genotypes of each reason.
+      best: the accepted genotype of the highest fitness; None without any.
+      born: the number of the youngest row.
+      finished: rows that this session has finished.
+      refused: refused reports, those of earlier sessions included.
+    """
+
+    def __init__(self, config: Config, store: Store):
+        self._store = store
+        store.upgrade(_fingerprints)
+        self._anchors, self._num_baselines = config.evaluation.anchors, len(config.baselines)
+        self._open = {row.id: row for row in store.candidates("pending", "running")}
+        self._graphs: dict[int, LayerGraph] = {}
+        self.counts = Counter(store.counts())
+        self.reasons = Counter(store.reasons())
+        self.best = next(iter(store.top(1)), None)
+        self.born = store.last_id()
+        self.finished = 0
+        self.refused = len(store.refusals())
+        self.population = Population(len(self._anchors), config.method.window)
+        self._restore_population()
+
+    def _restore_population(self) -> None:
+        for row in self._store.members():
+            if self.population.is_full:
+                break
+            try:
+                self.population.add(self._member(row, LayerGraph.from_json(row.graph)))
+            except ValueError as error:
+                self.refuse(row.id, None, f"the graph of candidate {row.id}: {error}")
+        self.population.count = self._store.count_members()
+
+    def _member(self, row: Candidate, graph: LayerGraph) -> Member:
+        scores = [row.scores[anchor] for anchor in self._anchors]
+        return Member(row.id, row.duplicate_of or row.id, scores, graph)
+
+    @property
+    def sampled(self) -> int:
+        """Genotypes so far; baselines are left out."""
+        return self.born - self._num_baselines
+
+    @property
+    def evaluated(self) -> int:
+        """Genotypes on which training was spent: accepted, or rejected by a test that trains."""
+        return self.counts["accepted"] + sum(self.reasons[reason] for reason in TRAINED_REASONS)
+
+    @property
+    def open_ids(self) -> list[int]:
+        """Rows without a verdict, in order of birth."""
+        return sorted(self._open)
+
+    def is_open(self, number: int) -> bool:
+        """Whether the row is under evaluation, or about to be."""
+        return number in self._open
+
+    def row(self, number: int) -> Candidate:
+        """A row in its present state."""
+        return self._open.get(number) or self._store.candidate(number)
+
+    def graph(self, row: Candidate) -> LayerGraph:
+        """An open row's graph. Raises ValueError for one that is not valid."""
+        if row.id not in self._graphs:
+            self._graphs[row.id] = LayerGraph.from_json(row.graph)
+        return self._graphs[row.id]
+
+    def add(self, row: Candidate, graph: LayerGraph) -> None:
+        """Writes a new genotype."""
+        self._store.add(row)
+        self.born = row.id
+        self._open[row.id], self._graphs[row.id] = row, graph
+        self.counts[row.status] += 1
+
+    def write(self, row: Candidate, **fields) -> Candidate:
+        """Changes fields of an open row; returns the changed row."""
+        self._store.update(row.id, **fields)
+        new = dataclasses.replace(row, **fields)
+        if row.origin != "baseline":
+            self.counts[row.status] -= 1
+            self.counts[new.status] += 1
+        self._open[row.id] = new
+        return new
+
+    def park(self, row: Candidate) -> None:
+        """Drops an open row from memory; `row` reads it again from the store."""
+        self._open.pop(row.id, None)
+        self._graphs.pop(row.id, None)
+
+    def finish(self, row: Candidate, **fields) -> Candidate:
+        """Gives a row its verdict, and updates counts and population; returns it."""
+        row = self.write(row, finished=time.time(), **fields)
+        self.finished += 1
+        if row.origin != "baseline":
+            self._update(row)
+        self.park(row)
+        return row
+
+    def _update(self, row: Candidate) -> None:
+        if row.status in ("rejected", "failed"):
+            self.reasons[row.reason] += 1
+        if row.is_member:
+            self.population.add(self._member(row, self.graph(row)))
+        if row.status in ("accepted", "rejected") and row.duplicate_of is None:
+            self.learn(row)
+        if row.status == "failed":
+            self._forget(row)
+        if row.status == "accepted" and (self.best is None or row.fitness > self.best.fitness):
+            self.best = row
+
+    def original(self, fingerprint: str) -> int | None:
+        """The genotype that is the original of a function, if there is one."""
+        return self._store.known(fingerprint)
+
+    def learn(self, row: Candidate) -> None:
+        """Makes an open row the original of its function, under each of its fingerprints."""
+        self._store.learn(self.graph(row).fingerprint(), row.id)
+        if row.fingerprint is not None:
+            self._store.learn(row.fingerprint, row.id)
+
+    def _forget(self, row: Candidate) -> None:
+        """A failure is no verdict on other layers of the same function."""
+        for function in (row.fingerprint, *_fingerprints(row)):
+            if function is not None:
+                self._store.forget(function, row.id)
+
+    def refuse(self, number: int | None, host: str | None, reason: str) -> None:
+        """Logs a report or a row that fails its checks."""
+        self._store.refuse(number, host, reason)
+        self.refused += 1
+
+
+def _fingerprints(row: Candidate) -> list[str]:
+    """The fingerprints of a row's function: of its structure, and of its numbers if known."""
+    try:
+        structure = LayerGraph.from_json(row.graph).fingerprint()
+    except ValueError:  # it was refused, and is no original of anything
+        return []
+    return [structure] if row.fingerprint is None else [structure, row.fingerprint]

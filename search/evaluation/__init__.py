@@ -1,0 +1,1 @@
+"""What a candidate goes through: probe, quality test, stability test, training."""

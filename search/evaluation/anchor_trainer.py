@@ -1,0 +1,228 @@
+"""`AnchorTrainer`: one anchor network, built once, trained with one layer after another.
+
+A training is a single TensorFlow function with a loop over its steps, so a candidate costs one
+trace and no Python between the steps. Everything random is drawn in advance from the seed: all
+layers start from the same kernels and see the same batches.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from evonorm_tf.layer_graph import LayerGraph
+from search.config import Evaluation
+from search.evaluation.searched_layer import SearchedLayer
+from search.evaluation.stability import gradient_ascent
+from trainers.anchors import ANCHORS
+from trainers.data import ImageData, Split
+
+_EVALUATION_BATCH = 512
+
+
+class AnchorTrainer:
+    """Trains and scores an anchor.
+
+    Args:
+      anchor: a name in `trainers.anchors.ANCHORS`.
+      data: the images to train and score on.
+      settings: the configuration's `evaluation`.
+      seed: for the kernels, the batches and the crops.
+      norm_act: a registered name, for a layer that has no graph; None for graphs, which
+        `start` sets.
+      width: factor on the anchor's width.
+
+    Attributes:
+      model: the Keras model.
+      batches: indices of the training images (steps, batch); with a crop, also the rows and
+        the columns of each image (steps, batch, crop).
+    """
+
+    def __init__(
+        self,
+        anchor: str,
+        data: ImageData,
+        settings: Evaluation,
+        seed: int,
+        norm_act: str | None = None,
+        width: float = 1.0,
+    ):
+        self._data, self._settings = data, settings
+        self.model = _build(anchor, data, settings, seed, norm_act, width)
+        self._layers = [
+            layer for layer in self.model._flatten_layers() if isinstance(layer, SearchedLayer)
+        ]
+        self._initial = self.model.get_weights()
+        self._slots = [tf.Variable(tf.zeros_like(v)) for v in self.model.trainable_variables]
+        self.batches = _draw_batches(len(data.train), settings, data.train.images.shape, seed)
+        self._on_device: dict[int, tuple[Split, tf.Tensor, tf.Tensor]] = {}
+        self.start(None)
+
+    def start(self, graph: LayerGraph | None) -> None:
+        """Resets all weights to their initial values, and sets the graph of every layer."""
+        self.model.set_weights(self._initial)
+        for slot in self._slots:
+            slot.assign(tf.zeros_like(slot))
+        unused = set()
+        for layer in self._layers:
+            if graph is not None:
+                layer.set_graph(graph)
+            unused.update(weight.ref() for weight in layer.unused_weights())
+        pairs = zip(self.model.trainable_variables, self._slots, strict=True)
+        self._trained = [(v, slot) for v, slot in pairs if v.ref() not in unused]
+        self._run_steps = self._steps_function()
+        self._count_correct = self._correct_function()
+
+    def train(self, first: int, last: int) -> bool:
+        """Runs the steps first to last - 1; stops and returns False when a loss is not finite."""
+        images, labels = self._tensors(self._data.train)
+        rates = tf.constant(learning_rates(self._settings)[first:last])
+        batches = [tf.constant(draw[first:last]) for draw in self.batches]
+        done = self._run_steps(images, labels, rates, *batches)
+        return int(done) == last - first
+
+    def accuracy(self, split: Split) -> float:
+        """Share of the split's images that the model labels correctly in inference."""
+        images, labels = self._tensors(split)
+        correct = 0
+        for first in range(0, len(split), _EVALUATION_BATCH):
+            last = first + _EVALUATION_BATCH
+            correct += int(self._count_correct(images[first:last], labels[first:last]))
+        return correct / len(split)
+
+    def largest_gradient(self) -> tuple[float, int]:
+        """The stability test from the initial weights; the present weights are kept.
+
+        Returns:
+          The largest gradient norm, infinite if one was not finite, and the number of ascent
+          steps.
+        """
+        weights, slots = self.model.get_weights(), [slot.numpy() for slot in self._slots]
+        kept = [layer.graph for layer in self._layers]
+        self.model.set_weights(self._initial)
+        for layer, graph in zip(self._layers, kept, strict=True):
+            layer.set_graph(graph)
+        images, labels = self._tensors(self._data.train)
+        # The last batch of the training, which is as random as any.
+        chosen = self.batches[0][-1][: self._settings.stability_batch]
+        crops = [draw[-1][: self._settings.stability_batch] for draw in self.batches[1:]]
+        x = self.prepared(tf.gather(images, chosen), *crops)
+        norm, steps = gradient_ascent(
+            lambda: self._loss(x, tf.gather(labels, chosen), decay=False),
+            [variable for variable, _ in self._trained],
+            self._settings,
+        )
+        self.model.set_weights(weights)
+        for slot, value in zip(self._slots, slots, strict=True):
+            slot.assign(value)
+        return norm, steps
+
+    def _tensors(self, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
+        """A split's images and labels as tensors, made once for each split object."""
+        if id(split) not in self._on_device:
+            # The split is kept, so that no other object gets its id.
+            images, labels = tf.constant(split.images), tf.constant(split.labels)
+            self._on_device[id(split)] = split, images, labels
+        return self._on_device[id(split)][1:]
+
+    def _steps_function(self):
+        settings = self._settings
+        variables = [variable for variable, _ in self._trained]
+
+        def step(x, y, rate):
+            with tf.GradientTape() as tape:
+                loss = self._loss(x, y)
+            gradients = tape.gradient(loss, variables)
+            for (variable, slot), gradient in zip(self._trained, gradients, strict=True):
+                if gradient is None:
+                    continue
+                tf.raw_ops.ResourceApplyKerasMomentum(
+                    var=variable.handle,
+                    accum=slot.handle,
+                    lr=rate,
+                    grad=gradient,
+                    momentum=settings.momentum,
+                    use_nesterov=True,
+                )
+            return tf.math.is_finite(loss)
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def run(images, labels, rates, chosen, *crops):
+            def body(i, _):
+                x = self.prepared(tf.gather(images, chosen[i]), *(crop[i] for crop in crops))
+                finite = step(x, tf.gather(labels, chosen[i]), rates[i])
+                return i + tf.cast(finite, tf.int32), finite
+
+            def more(i, finite):
+                return tf.logical_and(finite, i < tf.shape(rates)[0])
+
+            return tf.while_loop(more, body, [0, True], parallel_iterations=1)[0]
+
+        return run
+
+    def _correct_function(self):
+        @tf.function(autograph=False, reduce_retracing=True)
+        def correct(images, labels):
+            logits = self.model(self.prepared(images), training=False)
+            hits = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), labels)
+            # argmax makes a NaN the first class, but it is no prediction.
+            hits = tf.logical_and(hits, tf.reduce_all(tf.math.is_finite(logits), -1))
+            return tf.reduce_sum(tf.cast(hits, tf.int32))
+
+        return correct
+
+    def _loss(self, x, y, decay: bool = True):
+        logits = self.model(x, training=True)
+        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+        loss = tf.reduce_mean(cross_entropy)
+        if decay and self._settings.weight_decay:
+            kernels = [v for v, _ in self._trained if "kernel" in v.name]
+            loss += self._settings.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
+        return loss
+
+    def prepared(self, images, rows=None, columns=None):
+        """Normalized images for the model, whole or cropped to rows and columns of each."""
+        if rows is not None:
+            images = tf.gather(images, rows, axis=1, batch_dims=1)
+            images = tf.gather(images, columns, axis=2, batch_dims=1)
+        return (tf.cast(images, tf.float32) - self._data.mean) / self._data.stddev
+
+
+def _build(anchor, data, settings, seed, norm_act, width):
+    def searched(nonlinearity: bool, name: str):
+        return SearchedLayer(
+            max_nodes=64, groups=settings.groups, nonlinearity=nonlinearity, name=name
+        )
+
+    spec = ANCHORS[anchor]
+    tf.keras.utils.set_random_seed(seed)
+    arguments = {**spec.arguments, "width": width * spec.arguments.get("width", 1.0)}
+    shape = data.train.images.shape[1:]
+    return spec.build(
+        norm_act=norm_act or searched,
+        num_classes=data.num_classes,
+        input_shape=shape if settings.crop is None else (None, None, shape[-1]),
+        name=anchor,
+        **arguments,
+    )
+
+
+def _draw_batches(count: int, settings: Evaluation, shape, seed: int) -> list[np.ndarray]:
+    """Indices (steps, batch) in shuffled epochs; with a crop, its rows and columns too."""
+    rng = np.random.default_rng(seed)
+    needed = settings.steps * settings.batch_size
+    epochs = [rng.permutation(count) for _ in range(-(-needed // count))]
+    chosen = np.concatenate(epochs)[:needed].reshape(settings.steps, settings.batch_size)
+    draws = [chosen.astype(np.int32)]
+    if settings.crop is not None:
+        for size in shape[1:3]:
+            first = rng.integers(size - settings.crop + 1, size=chosen.shape)
+            draws.append((first[..., None] + np.arange(settings.crop)).astype(np.int32))
+    return draws
+
+
+def learning_rates(settings: Evaluation) -> np.ndarray:
+    """The learning rate of each step."""
+    rates = np.full(settings.steps, settings.learning_rate, np.float32)
+    if settings.schedule == "cosine":
+        share = np.arange(settings.steps) / settings.steps
+        rates = (rates * 0.5 * (1 + np.cos(np.pi * share))).astype(np.float32)
+    return rates

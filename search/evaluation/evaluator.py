@@ -1,0 +1,165 @@
+"""`Evaluator`: the tests and the training of a candidate, from probe to scores (section 4.2)."""
+
+import dataclasses
+import functools
+import math
+import time
+from typing import Any
+
+from evonorm_tf import registry
+from evonorm_tf.layer_graph import LayerGraph
+from search.config import Config
+from search.evaluation.anchor_trainer import AnchorTrainer
+from search.evaluation.outcome import Outcome, ScoreTask, StageResult, outcome_of, stages_of
+from search.evaluation.probe import probe
+from trainers import data
+
+
+class Evaluator:
+    """Evaluates candidates one after another in anchors that it builds once.
+
+    Args:
+      config: the run's configuration.
+      images: its data set; default: the configured one, which is loaded.
+    """
+
+    def __init__(self, config: Config, images: data.ImageData | None = None):
+        self._config = config
+        self._settings = config.evaluation
+        self._data = images or data.load(self._settings.data, self._settings.data_dir)
+        # The layer in each anchor, and the number of its training steps that are done.
+        self._positions: dict[tuple[str, str | None], tuple[str, int]] = {}
+        self._trainer = functools.cache(self._new_trainer)
+        self._score_trainer = functools.lru_cache(4)(self._new_score_trainer)
+
+    def probe(self, graph: str) -> dict[str, Any]:
+        """Probes a graph; returns a dictionary of `reason`, `fingerprint` and `seconds`."""
+        start = time.perf_counter()
+        found = probe(LayerGraph.from_json(graph), self._settings.reject_flat)
+        return {**dataclasses.asdict(found), "seconds": time.perf_counter() - start}
+
+    def evaluate(self, layer: str, rejects: bool) -> Outcome:
+        """Runs the tests and, for a layer that passes, the full training on each anchor.
+
+        A training continues where its quality test stopped. The anchors are evaluated in order
+        of cost, and the first failure ends the evaluation.
+
+        Args:
+          layer: a graph's JSON, or a registered name.
+          rejects: whether to apply the tests that the configuration asks for.
+        """
+        results: dict[str, StageResult] = {}
+        for stage in stages_of(rejects, self._settings.stability_test):
+            results[stage] = getattr(self, stage)(layer, rejects)
+            if results[stage].reason is not None:
+                break
+        return outcome_of(results)
+
+    def quality(self, layer: str, rejects: bool) -> StageResult:
+        """Compares the accuracy after the first steps with a multiple of random guess."""
+        settings, start = self._settings, time.perf_counter()
+        least = settings.quality_ratio / self._data.num_classes
+        accuracies: dict[str, float] = {}
+        reason = None
+        for anchor in settings.anchors:
+            trainer, finite = self._train_first_steps(anchor, layer)
+            if not (rejects and settings.quality_test):
+                continue
+            accuracies[anchor] = trainer.accuracy(self._data.validation) if finite else 0.0
+            if accuracies[anchor] < least:
+                reason = "quality"
+                break
+        return _stage(start, reason, accuracies=accuracies)
+
+    def stability(self, layer: str, rejects: bool) -> StageResult:
+        """Compares the largest gradient norm that gradient ascent finds with the limit."""
+        settings, start = self._settings, time.perf_counter()
+        norms: dict[str, float | None] = {}
+        steps: dict[str, int] = {}
+        reason = None
+        for anchor in settings.anchors[: settings.stability_anchors]:
+            norm, steps[anchor] = self._holding(anchor, layer).largest_gradient()
+            norms[anchor] = norm if math.isfinite(norm) else None  # JSON has no infinity
+            if norm > settings.stability_limit:
+                reason = "stability"
+                break
+        return _stage(start, reason, norms=norms, steps=steps)
+
+    def training(self, layer: str, rejects: bool) -> StageResult:
+        """Trains on, from where the quality test stopped; returns the scores.
+
+        If another process did that test, its steps are repeated and give the same weights.
+        """
+        settings, start = self._settings, time.perf_counter()
+        scores = {}
+        for anchor in settings.anchors:
+            key, _ = self._key(anchor, layer)
+            trainer = self._trainer(*key)
+            if self._positions.get(key) != (layer, self._quality_steps):
+                self._train_first_steps(anchor, layer)
+            self._positions.pop(key)
+            trainer.train(self._quality_steps, settings.steps)
+            scores[anchor] = trainer.accuracy(self._data.validation)
+        return _stage(start, None, scores)
+
+    def _train_first_steps(self, anchor: str, layer: str) -> tuple[AnchorTrainer, bool]:
+        """Trains from the initial weights up to the quality test; False for a loss not finite."""
+        key, graph = self._key(anchor, layer)
+        trainer = self._trainer(*key)
+        self._positions.pop(key, None)
+        trainer.start(graph)
+        finite = trainer.train(0, self._quality_steps)
+        self._positions[key] = (layer, self._quality_steps)
+        return trainer, finite
+
+    def _holding(self, anchor: str, layer: str) -> AnchorTrainer:
+        """The anchor with the layer in it, at any step of its training."""
+        key, graph = self._key(anchor, layer)
+        trainer = self._trainer(*key)
+        if self._positions.get(key, (None, 0))[0] != layer:
+            self._positions.pop(key, None)
+            trainer.start(graph)
+            self._positions[key] = (layer, 0)
+        return trainer
+
+    def _key(self, anchor: str, layer: str) -> tuple[tuple[str, str | None], LayerGraph | None]:
+        graph, name = graph_or_name(layer)
+        return (anchor, name), graph
+
+    @property
+    def _quality_steps(self) -> int:
+        return min(self._settings.quality_steps, self._settings.steps)
+
+    def score(self, task: ScoreTask) -> float:
+        """Accuracy after the training that a task describes."""
+        graph, name = graph_or_name(task.layer)
+        trainer, split = self._score_trainer(
+            name, task.anchor, task.width, task.steps, task.seed, task.held_out
+        )
+        trainer.start(graph)
+        trainer.train(0, task.steps)
+        return trainer.accuracy(split)
+
+    def _new_trainer(self, anchor: str, name: str | None) -> AnchorTrainer:
+        seed = self._config.method.seed
+        return AnchorTrainer(anchor, self._data, self._settings, seed, norm_act=name)
+
+    def _new_score_trainer(self, name, anchor, width, steps, seed, held_out):
+        settings = dataclasses.replace(self._settings, steps=steps)
+        images = self._data if held_out is None else self._data.held_out(held_out, seed)
+        trainer = AnchorTrainer(anchor, images, settings, seed, norm_act=name, width=width)
+        return trainer, images.test if held_out is None else images.validation
+
+
+def _stage(
+    start: float, reason: str | None, scores: dict[str, float] | None = None, **figures: Any
+) -> StageResult:
+    return StageResult(reason, scores, {"seconds": time.perf_counter() - start, **figures})
+
+
+def graph_or_name(layer: str) -> tuple[LayerGraph | None, str | None]:
+    """A layer's graph if it has one, else its registered name."""
+    if layer.lstrip().startswith("{"):
+        return LayerGraph.from_json(layer), None
+    graph = registry.graph(layer)
+    return (None, layer) if graph is None else (graph, None)

@@ -1,0 +1,69 @@
+"""The result of an evaluation: of each stage, and the verdict that follows from them.
+
+Also `ScoreTask`, a training outside the search. Nothing here needs TensorFlow.
+"""
+
+import dataclasses
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+# In this order; the first failure ends an evaluation.
+STAGES = ("quality", "stability", "training")
+# Reasons to reject a layer after some training, and before any.
+TRAINED_REASONS = ("quality", "stability")
+FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat")
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreTask:
+    """One training from scratch outside the search: for reranking and final numbers.
+
+    Attributes:
+      layer: a graph's JSON, or a registered name.
+      anchor, width, steps, seed: the network and its training.
+      held_out: share of train and validation to score on; None for the test split.
+    """
+
+    layer: str
+    anchor: str
+    width: float
+    steps: int
+    seed: int
+    held_out: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class StageResult:
+    """The result of one stage: a reason to reject, scores (of training), seconds and figures."""
+
+    reason: str | None
+    scores: dict[str, float] | None
+    figures: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """The verdict of an evaluation; its fields are columns of the table `candidates`."""
+
+    status: str
+    reason: str | None
+    scores: dict[str, float] | None
+    fitness: float | None
+    stages: dict[str, Any]
+    seconds: float
+
+
+def stages_of(rejects: bool, stability_test: bool) -> tuple[str, ...]:
+    """The stages of an evaluation, as long as none rejects the layer."""
+    return STAGES if rejects and stability_test else ("quality", "training")
+
+
+def outcome_of(results: Mapping[str, StageResult]) -> Outcome:
+    """The verdict of the stages so far: the last one rejected the layer or trained it."""
+    last = list(results.values())[-1]
+    stages = {name: result.figures for name, result in results.items()}
+    seconds = sum(figures["seconds"] for figures in stages.values())
+    fitness = None if last.scores is None else statistics.fmean(last.scores.values())
+    status = "accepted" if last.reason is None else "rejected"
+    return Outcome(status, last.reason, last.scores, fitness, stages, seconds)

@@ -1,0 +1,55 @@
+"""The stability test: gradient ascent on the norm of the loss's gradient (section 4.2)."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from search.config import Evaluation
+
+
+def gradient_ascent(
+    loss: Callable[[], tf.Tensor], variables: list[tf.Variable], settings: Evaluation
+) -> tuple[float, int]:
+    """Maximizes ||d loss / d theta||_2 by steps along its gradient.
+
+    Each step is theta <- theta + rate * d||d loss / d theta||_2 / d theta, with second-order
+    gradients through the whole network. It ends after `stability_steps` steps, or as soon
+    as the norm exceeds `stability_limit` or is not finite.
+
+    Args:
+      loss: computes the training loss of one small batch.
+      variables: the weights theta, which are changed.
+      settings: the configuration's `evaluation`.
+
+    Returns:
+      The largest norm, infinite if one was not finite, and the number of steps.
+    """
+
+    def more(step, largest):
+        return tf.logical_and(step <= settings.stability_steps, largest <= settings.stability_limit)
+
+    def ascend(step, largest):
+        norm, direction = _norm_and_direction(loss, variables)
+        finite = tf.reduce_all([tf.math.is_finite(norm)])
+        for variable, change in zip(variables, direction, strict=True):
+            variable.assign_add(settings.stability_rate * change)
+        return step + 1, tf.maximum(largest, tf.where(finite, norm, np.inf))
+
+    @tf.function(autograph=False)
+    def run():
+        return tf.while_loop(more, ascend, [0, 0.0], parallel_iterations=1)
+
+    steps, largest = run()
+    return float(largest), int(steps) - 1
+
+
+def _norm_and_direction(loss, variables):
+    """||d loss / d theta||_2, and its gradient with respect to theta."""
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            value = loss()
+        gradients = inner.gradient(value, variables)
+        norm = tf.linalg.global_norm([g for g in gradients if g is not None])
+    zero = tf.UnconnectedGradients.ZERO
+    return norm, outer.gradient(norm, variables, unconnected_gradients=zero)

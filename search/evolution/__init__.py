@@ -1,0 +1,1 @@
+"""The algorithm: graphs, selection, population; pure functions of (state, rng)."""

@@ -1,0 +1,65 @@
+"""Operators, whose composition is a search algorithm (paper sections 4.1 and 4.3).
+
+An operator maps (population, rng) to an `Offspring`. It draws from `rng` alone, so the same state
+and seed give the same offspring.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from evonorm_tf.layer_graph import Node
+from search.evolution import selection, space
+from search.evolution.population import Member, Population
+
+
+@dataclasses.dataclass(frozen=True)
+class Offspring:
+    """The nodes of a new graph, and the id of the member it was mutated from, if any."""
+
+    nodes: tuple[Node, ...]
+    parent: int | None = None
+
+
+Operator = Callable[[Population, np.random.Generator], Offspring]
+Selector = Callable[[Population, np.random.Generator], Member]
+
+
+def random_graph(num_nodes: int, batch_independent: bool) -> Operator:
+    """A graph of the search space, whatever the population: random search by itself."""
+    return lambda _, rng: Offspring(space.sample_nodes(rng, num_nodes, batch_independent))
+
+
+def tournament(fraction: float, criterion: str) -> Selector:
+    """The winner of a tournament among the active members, see `selection.tournament`."""
+
+    def select(population: Population, rng: np.random.Generator) -> Member:
+        return population.member(selection.tournament(population.scores, rng, fraction, criterion))
+
+    return select
+
+
+def mutated(parent: Selector, mutations: int, batch_independent: bool) -> Operator:
+    """A selected member's graph after a number of mutations."""
+
+    def operator(population: Population, rng: np.random.Generator) -> Offspring:
+        member = parent(population, rng)
+        nodes = member.graph.nodes
+        for _ in range(mutations):
+            nodes = space.mutate_nodes(nodes, rng, batch_independent)
+        return Offspring(nodes, member.id)
+
+    return operator
+
+
+def either(probability: float, one: Operator, other: Operator) -> Operator:
+    """Applies `one` with the given probability, else `other`."""
+    return lambda population, rng: (one if rng.random() < probability else other)(population, rng)
+
+
+def first(members: int, initial: Operator, then: Operator) -> Operator:
+    """Applies `initial` until the population has had this many members, and `then` after that."""
+    return lambda population, rng: (initial if population.count < members else then)(
+        population, rng
+    )

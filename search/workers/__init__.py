@@ -1,0 +1,1 @@
+"""Where evaluations run: pools of local processes and of Ray tasks, and their reports."""

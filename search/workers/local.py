@@ -1,0 +1,123 @@
+"""`LocalPool`: worker processes on this machine, which are replaced when they die."""
+
+import contextlib
+import math
+import multiprocessing
+import os
+import time
+from multiprocessing import connection
+from typing import Any
+
+from search.config import Config
+from search.errors import SearchError
+from search.workers import messages, process
+from search.workers.pool import TASKS_PER_PROCESS, Answer
+
+_JOIN_SECONDS = 5.0
+
+
+class _Worker:
+    def __init__(self, config: dict[str, Any]):
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        arguments = (theirs, config, os.getpid())
+        self.process = context.Process(target=process.serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+        self.task: tuple[Any, str, Any] | None = None
+        self.tasks = 0
+        self.deadline = math.inf
+
+    @property
+    def is_busy(self) -> bool:
+        return self.task is not None
+
+    def end(self) -> None:
+        self.connection.close()
+        self.process.terminate()
+        self.process.join(_JOIN_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+class LocalPool:
+    """A `Pool` of `config.workers` processes.
+
+    A process that takes more than `config.task_minutes` for a task is replaced.
+
+    Args:
+      config: the run's configuration.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config.to_dict()
+        self._anchors = config.evaluation.anchors
+        self._seconds = 60.0 * config.task_minutes
+        self._workers = [_Worker(self._config) for _ in range(config.workers)]
+
+    def __enter__(self) -> "LocalPool":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for each in self._workers:
+            each.end()
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether a process has no task."""
+        return any(not each.is_busy for each in self._workers)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a process has a task."""
+        return any(each.is_busy for each in self._workers)
+
+    def cluster(self) -> None:
+        """None: there is no cluster."""
+
+    def submit(self, tag: Any, kind: str, *arguments: Any) -> None:
+        """Gives a task to an idle process, see `Pool.submit`."""
+        index = next(i for i, each in enumerate(self._workers) if not each.is_busy)
+        chosen = self._workers[index]
+        if chosen.tasks >= TASKS_PER_PROCESS or not chosen.process.is_alive():
+            chosen.end()
+            chosen = self._workers[index] = _Worker(self._config)
+        chosen.task = tag, kind, arguments
+        chosen.tasks += 1
+        chosen.deadline = time.monotonic() + self._seconds
+        with contextlib.suppress(BrokenPipeError):  # it died just now, which `wait` finds out
+            chosen.connection.send((kind, arguments))
+
+    def wait(self, timeout: float | None = None) -> list[Answer]:
+        """The next answers, see `Pool.wait`."""
+        busy = {each.connection: i for i, each in enumerate(self._workers) if each.is_busy}
+        ready = connection.wait(list(busy), self._until_deadline(timeout))
+        answers = [self._receive(busy.pop(each)) for each in ready]
+        late = [i for i in busy.values() if self._workers[i].deadline <= time.monotonic()]
+        return answers + [self._replace(index, "it took too long") for index in late]
+
+    def _until_deadline(self, timeout: float | None) -> float | None:
+        if not self.is_busy:
+            return timeout
+        deadline = min(each.deadline for each in self._workers if each.is_busy)
+        left = max(deadline - time.monotonic(), 0.0)
+        return left if timeout is None else min(left, timeout)
+
+    def _receive(self, index: int) -> Answer:
+        chosen = self._workers[index]
+        try:
+            data = chosen.connection.recv_bytes(messages.MAX_BYTES)
+        except (EOFError, OSError):  # it died, or sent more than any report has
+            return self._replace(index, None)
+        (tag, kind, arguments), chosen.task = chosen.task, None
+        if data.startswith(messages.FATAL):
+            text = data.removeprefix(messages.FATAL).decode(errors="replace")
+            raise SearchError(f"a worker could not start: {text}")
+        return messages.read_report(data, tag, kind, arguments, self._anchors)
+
+    def _replace(self, index: int, text: str | None) -> Answer:
+        """Replaces a process that cannot answer; the answer to its task is that it died."""
+        stuck, self._workers[index] = self._workers[index], _Worker(self._config)
+        stuck.end()
+        return Answer(stuck.task[0], "died", text)

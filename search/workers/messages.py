@@ -1,0 +1,208 @@
+"""The reports of workers as JSON, and the checks that they must pass.
+
+A report names its task and the layer that was evaluated; its numbers are finite, its scores are
+those of the configured anchors, and the fitness is computed here. Nothing is unpickled.
+"""
+
+import dataclasses
+import functools
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from evonorm_tf.layer_graph import LayerGraph
+from search.evaluation.outcome import FREE_REASONS, TRAINED_REASONS, Outcome, StageResult
+from search.workers.pool import Answer
+
+MAX_BYTES = 200_000
+# Opens the message of a worker that could not start; JSON never opens like this.
+FATAL = b"fatal: "
+_LONGEST_TEXT = 300
+_REASONS = {"quality": ("quality",), "stability": ("stability",), "training": ()}
+
+
+class RefusedReportError(Exception):
+    """A report that fails its checks; the text says which."""
+
+
+def encode(kind: str, arguments: Sequence[Any], result: Any) -> bytes:
+    """The report on a task, with its layer.
+
+    Args:
+      kind, arguments: the task.
+      result: what it returned, a dataclass or a JSON value.
+
+    Raises:
+      ValueError: for a number that is not finite.
+    """
+    if dataclasses.is_dataclass(result):
+        result = dataclasses.asdict(result)
+    report = {"kind": kind, "layer": _layer(arguments), "result": result}
+    return json.dumps(report, allow_nan=False).encode()
+
+
+def encode_error(text: str) -> bytes:
+    """The report of an evaluation that failed."""
+    return json.dumps({"error": text[:_LONGEST_TEXT]}).encode()
+
+
+def read_report(
+    data: bytes, tag: Any, kind: str, arguments: Any, anchors: Any, host: str | None = None
+) -> Answer:
+    """The answer to a task from the report on it; "refused" when that fails its checks."""
+    try:
+        return Answer(tag, *decode(data, kind, arguments, anchors), host)
+    except RefusedReportError as error:
+        return Answer(tag, "refused", str(error), host)
+
+
+def decode(
+    data: bytes, kind: str, arguments: Sequence[Any], anchors: Sequence[str]
+) -> tuple[str, Any]:
+    """Checks and decodes the report on a task.
+
+    Args:
+      data: the worker's message.
+      kind, arguments: the task as it was submitted.
+      anchors: the networks that must have scores.
+
+    Returns:
+      ("ok", result), or ("error", text) of an evaluation that failed.
+
+    Raises:
+      RefusedReportError: for anything but a report on this task.
+    """
+    report = _load(data)
+    if set(report) == {"error"}:
+        return "error", _text(report["error"], "the error")
+    _expect_keys(report, {"kind", "layer", "result"}, "the report")
+    if report["kind"] != kind:
+        raise RefusedReportError(f"it reports on {_short(report['kind'])}, not on {kind}")
+    _check_layer(report["layer"], _layer(arguments))
+    return "ok", _CHECKS[kind](report["result"], anchors)
+
+
+def _layer(arguments: Sequence[Any]) -> str:
+    return getattr(arguments[0], "layer", arguments[0])
+
+
+def _check_layer(layer: Any, asked: str) -> None:
+    if layer == asked:
+        return
+    try:
+        LayerGraph.from_json(layer)
+    except ValueError as error:
+        raise RefusedReportError(f"its graph is not valid: {_short(error)}") from None
+    raise RefusedReportError("it is about another layer than the one that was asked for")
+
+
+def _load(data: bytes) -> dict[str, Any]:
+    if not isinstance(data, bytes) or len(data) > MAX_BYTES:
+        raise RefusedReportError(f"it is not JSON of at most {MAX_BYTES} bytes")
+    try:
+        report = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise RefusedReportError(f"it is not JSON: {_short(error)}") from None
+    if not isinstance(report, dict):
+        raise RefusedReportError("it is not a JSON object")
+    return report
+
+
+def _refuse_constant(name: str) -> None:
+    raise RefusedReportError(f"it has a number that is not finite: {name}")
+
+
+def _probe(result: Any, _anchors: Sequence[str]) -> dict[str, Any]:
+    _expect_keys(result, {"reason", "fingerprint", "seconds"}, "a probe's result")
+    _number(result["seconds"], "seconds")
+    reason, fingerprint = result["reason"], result["fingerprint"]
+    if (reason is None) == (fingerprint is None):
+        raise RefusedReportError("a probe has either a reason or a fingerprint")
+    if reason not in (None, *FREE_REASONS):
+        raise RefusedReportError(f"unknown reason {_short(reason)}")
+    if fingerprint is not None:
+        _text(fingerprint, "the fingerprint")
+    return result
+
+
+def _outcome(result: Any, anchors: Sequence[str]) -> Outcome:
+    _expect_keys(result, {field.name for field in dataclasses.fields(Outcome)}, "an outcome")
+    scores = result["scores"]
+    if result["status"] == "accepted":
+        scores = _scores(scores, anchors)
+        if result["reason"] is not None:
+            raise RefusedReportError("an accepted layer has no reason")
+    elif result["status"] != "rejected" or result["reason"] not in TRAINED_REASONS or scores:
+        end = f"{_short(result['status'])}, {_short(result['reason'])}"
+        raise RefusedReportError(f"unknown end {end}")
+    fitness = statistics.fmean(scores.values()) if scores else None
+    seconds = _number(result["seconds"], "seconds")
+    stages = _figures(result["stages"])
+    return Outcome(result["status"], result["reason"], scores, fitness, stages, seconds)
+
+
+def _stage(name: str, result: Any, anchors: Sequence[str]) -> StageResult:
+    _expect_keys(result, {field.name for field in dataclasses.fields(StageResult)}, "a stage")
+    if result["reason"] not in (None, *_REASONS[name]):
+        raise RefusedReportError(f"unknown reason {_short(result['reason'])}")
+    scores = _scores(result["scores"], anchors) if name == "training" else None
+    _number(_figures(result["figures"]).get("seconds"), "seconds")
+    return StageResult(result["reason"], scores, result["figures"])
+
+
+def _scores(scores: Any, anchors: Sequence[str]) -> dict[str, float]:
+    if not isinstance(scores, dict) or set(scores) != set(anchors):
+        raise RefusedReportError(f"its scores are not those of {', '.join(anchors)}")
+    for anchor, score in scores.items():
+        _accuracy(score, f"the score of {anchor}")
+    return {anchor: scores[anchor] for anchor in anchors}
+
+
+def _accuracy(value: Any, name: str = "the score") -> float:
+    if _number(value, name) > 1:
+        raise RefusedReportError(f"{name} is no accuracy: {_short(value)}")
+    return value
+
+
+def _number(value: Any, name: str) -> float:
+    # 1e999 is valid JSON, and infinite.
+    if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
+        raise RefusedReportError(f"{name} must be a number from 0. Received: {_short(value)}")
+    return value
+
+
+def _figures(value: Any) -> dict[str, Any]:
+    """Nested figures of stages, which may be unknown (None) but not infinite."""
+    if not isinstance(value, dict):
+        raise RefusedReportError(f"figures must be an object. Received: {_short(value)}")
+    for name, figure in value.items():
+        if isinstance(figure, dict):
+            _figures(figure)
+        elif figure is not None:
+            _number(figure, _short(name))
+    return value
+
+
+def _expect_keys(value: Any, keys: set[str], what: str) -> None:
+    if not isinstance(value, dict) or set(value) != keys:
+        raise RefusedReportError(f"{what} must have {', '.join(sorted(keys))} and nothing else")
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise RefusedReportError(f"{name} must be a text of at most {_LONGEST_TEXT} characters")
+    return value
+
+
+def _short(value: Any) -> str:
+    return str(value)[:80]
+
+
+_CHECKS = {
+    "probe": _probe,
+    "evaluate": _outcome,
+    **{name: functools.partial(_stage, name) for name in _REASONS},
+    "score": lambda result, _: _accuracy(result),
+}

@@ -1,0 +1,107 @@
+"""A worker process: it receives tasks on a pipe, answers each, and ends with its controller."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from search.config import Config
+from search.workers import messages
+from trainers.errors import reason
+
+_WATCH_SECONDS = 1.0
+_LONGEST_LINE = 300
+
+
+def serve(connection: Connection, config: dict[str, Any], parent: int) -> None:
+    """Answers tasks, each a method of `Evaluator` and its arguments, until the pipe closes.
+
+    An answer is a report (`search.workers.messages`); the error of an evaluation is one too, and
+    the worker goes on. A worker that cannot start, for instance without its data set, sends one
+    FATAL message before it has a task, and ends.
+
+    Args:
+      connection: the worker's end of the pipe.
+      config: the run's, as `Config.to_dict` returns it.
+      parent: process id of the controller.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller handles Ctrl-C
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    leave_the_terminal()
+    try:
+        evaluator = new_evaluator(config)
+    except Exception as error:
+        connection.send_bytes(fatal(error))
+        return
+    while True:
+        try:
+            kind, arguments = connection.recv()
+        except EOFError:
+            return
+        try:
+            connection.send_bytes(report(evaluator, kind, arguments))
+        except BrokenPipeError:
+            return
+
+
+def leave_the_terminal() -> None:
+    """Drops this process's standard error where that is the terminal of the progress display.
+
+    TensorFlow's C++ code writes to it whatever its log level.
+    """
+    if os.isatty(2):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+
+
+def report(evaluator: Any, kind: str, arguments: Sequence[Any]) -> bytes:
+    """Runs one task; returns the report on its result or its error."""
+    try:
+        return messages.encode(kind, arguments, getattr(evaluator, kind)(*arguments))
+    except Exception as error:
+        return messages.encode_error(_error_line(error))
+
+
+def fatal(error: Exception) -> bytes:
+    """The message of a worker that cannot start."""
+    return messages.FATAL + _error_line(error).encode()
+
+
+def new_evaluator(config: dict[str, Any], images: Any = None, threads: int = 1) -> Any:
+    """An `Evaluator`, in a process that has not used TensorFlow yet.
+
+    Args:
+      config: the run's, as `Config.to_dict` returns it.
+      images: the data set; default: the evaluator loads it.
+      threads: TensorFlow's threads within an operation.
+    """
+    # Set before TensorFlow is imported: workers share the terminal with the progress display.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    from search.evaluation.evaluator import Evaluator
+
+    # With one thread sums keep their order; small kernels gain nothing from more.
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    for device in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(device, True)
+    # TensorFlow warns about repeated traces; here every candidate is a new trace on purpose.
+    tf.get_logger().setLevel("ERROR")
+    return Evaluator(Config.from_dict(config), images)
+
+
+def _error_line(error: Exception) -> str:
+    """An error's type and first line."""
+    return f"{type(error).__name__}: {reason(error)}"[:_LONGEST_LINE]
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process soon after its parent has died, even within a long training."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(1)

@@ -1,0 +1,1 @@
+"""Evaluations as tasks of a Ray cluster."""
