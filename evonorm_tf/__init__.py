@@ -11,8 +11,8 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from evonorm_tf.keras_registration import follow_keras
-from evonorm_tf.layer_graph import LayerGraph, Node
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
+from evonorm_tf.keras_registration import all_modules, follow_keras
 from evonorm_tf.registry import get, names, register
 from evonorm_tf.version import VERSION
 
@@ -82,4 +82,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_MODULES})
 
 
-follow_keras(f"{__name__}.{module}" for module in _MODULES)
+follow_keras(all_modules(__name__, __path__))

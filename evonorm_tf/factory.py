@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from evonorm_tf import registry
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from evonorm_tf.layers import base
 from evonorm_tf.layers.graph_layer import GraphLayer
 

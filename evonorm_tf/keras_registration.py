@@ -9,8 +9,10 @@ the layers have to wait until no import of all these is still under way.
 """
 
 import importlib
+import os
+import pkgutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 import wrapt
@@ -25,7 +27,7 @@ def follow_keras(own_modules: Iterable[str]) -> None:
     """Imports the layers once TensorFlow is imported, at once if it is already.
 
     Args:
-      own_modules: full names of the modules of this package, subpackages' apart.
+      own_modules: full names of the modules of this package.
     """
     followed = (_TENSORFLOW, *_KERAS, *own_modules)
     finished: set[str] = set()
@@ -38,3 +40,12 @@ def follow_keras(own_modules: Iterable[str]) -> None:
 
     for name in followed:
         wrapt.register_post_import_hook(imported, name)
+
+
+def all_modules(package: str, path: Iterable[str]) -> Iterator[str]:
+    """Full names of all modules in a package and its subpackages, which it does not import."""
+    for module in pkgutil.iter_modules(path):
+        name = f"{package}.{module.name}"
+        yield name
+        if module.ispkg:
+            yield from all_modules(name, [os.path.join(folder, module.name) for folder in path])

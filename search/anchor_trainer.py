@@ -10,7 +10,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Evaluation
 from search.searched_layer import SearchedLayer
 from search.stability import gradient_ascent

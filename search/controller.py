@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from evonorm_tf import registry
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search import space
 from search.config import Config
 from search.events import Cluster, Event, Progress

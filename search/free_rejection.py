@@ -3,8 +3,8 @@
 The others put numbers through the layer: see `search.probe`.
 """
 
-from evonorm_tf import ops
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph import ops
+from evonorm_tf.graph.layer_graph import LayerGraph
 
 FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat")
 

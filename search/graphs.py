@@ -1,6 +1,6 @@
 """The layer graph that a row of the database holds."""
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.errors import SearchError
 from search.store import Candidate
 

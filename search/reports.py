@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.free_rejection import FREE_REASONS
 from search.outcome import TRAINED_REASONS, Outcome, StageResult
 

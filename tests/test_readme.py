@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-import evonorm_tf.layer_graph
+import evonorm_tf.graph.layer_graph
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_python_examples_run_in_order(capsys):
 
 
 def test_doctest_of_layer_graph():
-    result = doctest.testmod(evonorm_tf.layer_graph)
+    result = doctest.testmod(evonorm_tf.graph.layer_graph)
     assert result.attempted and not result.failed
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import compat, masks, statistics
+from evonorm_tf import compat
 from evonorm_tf.layers import misspelt
+from evonorm_tf.numerics import masks, statistics
 
 _RANKS = (3, 4, 5)
 

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, statistics
+from evonorm_tf.fused import keep_input
 from evonorm_tf.layers import base, fused_layer, parts
+from evonorm_tf.numerics import statistics
 
 
 class _BatchNorm(fused_layer.FusedBatchNormAct):
@@ -12,7 +13,7 @@ class _BatchNorm(fused_layer.FusedBatchNormAct):
     _MOVING = ("moving_mean", "moving_variance")
 
     def _reduction(self, training):
-        return None if training is False else fusion.MOMENTS
+        return None if training is False else keep_input.MOMENTS
 
     def _coefficients(self, moments, x, training, gamma, beta, *v):
         found = self._by_mode(

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, statistics
+from evonorm_tf.fused import keep_input
 from evonorm_tf.layers import base, fused_layer, parts
+from evonorm_tf.numerics import statistics
 
 
 class _EvoNormB(fused_layer.FusedBatchNormAct):
@@ -25,7 +26,7 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
         slope, local = self._local_term(moments, *v)
         # All over b, which needs no sum of its own for its gradient then.
         values = slope / batch, local / batch, gamma / batch, beta
-        return fusion.Coefficients(values, observed=(variance,))
+        return keep_input.Coefficients(values, observed=(variance,))
 
     def _local_term(self, instance: statistics.Moments, *v) -> tuple:
         """Slope and value at x = 0 of what the batch's standard deviation is compared with."""

@@ -2,8 +2,10 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, logistic, statistics
+from evonorm_tf.fused import keep_input
 from evonorm_tf.layers import base, fused_layer, parts
+from evonorm_tf.numerics import statistics
+from evonorm_tf.xla_cpu import sigmoid
 
 
 class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
@@ -16,18 +18,18 @@ class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
 
     def _coefficients(self, reduced, x, training, gamma, beta, *v):
         scale = gamma / tf.sqrt(self._moment(reduced) + self.epsilon)
-        return fusion.Coefficients((scale, *v, beta))
+        return keep_input.Coefficients((scale, *v, beta))
 
     def _moment(self, reduced) -> tf.Tensor:
         return statistics.group_variance(reduced, self.axis, self.effective_groups)
 
 
 def _swish(x, scale, offset):
-    return x * logistic.sigmoid(x) * scale + offset
+    return x * sigmoid.sigmoid(x) * scale + offset
 
 
 def _swish_with_slope(x, scale, v, offset):
-    return x * logistic.sigmoid(v * x) * scale + offset
+    return x * sigmoid.sigmoid(v * x) * scale + offset
 
 
 @base.public_layer
@@ -73,7 +75,7 @@ class EvoNormS2(_EvoNormS):
     """
 
     def _reduction(self, training):
-        return fusion.SECOND_MOMENT
+        return keep_input.SECOND_MOMENT
 
     def _moment(self, reduced):
         return statistics.group_mean(reduced.square, self.axis, self.effective_groups)

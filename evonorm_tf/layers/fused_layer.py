@@ -4,8 +4,10 @@ from collections.abc import Callable, Hashable, Sequence
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, logistic, statistics
+from evonorm_tf.fused import keep_input
 from evonorm_tf.layers import base, parts
+from evonorm_tf.numerics import statistics
+from evonorm_tf.xla_cpu import sigmoid
 
 
 class FusedNormAct(base.NormAct):
@@ -26,11 +28,11 @@ class FusedNormAct(base.NormAct):
         def coefficients(reduced, *vectors):
             vectors = [self._aligned(vector, x) for vector in vectors]
             if affine:
-                return fusion.Coefficients(vectors)
+                return keep_input.Coefficients(vectors)
             return self._coefficients(reduced, x, training, *vectors)
 
         dtype = statistics.statistics_dtype(x.dtype)
-        recipe = fusion.Recipe(
+        recipe = keep_input.Recipe(
             multiply_add if affine else self._formula(),
             coefficients,
             None if affine else self._reduction(training),
@@ -38,7 +40,7 @@ class FusedNormAct(base.NormAct):
             self._rule(training),
         )
         vectors = [tf.cast(tf.convert_to_tensor(vector), dtype) for vector in self._vectors()]
-        y, observed = fusion.fused(recipe, x, vectors, self.compute_dtype, given)
+        y, observed = keep_input.fused(recipe, x, vectors, self.compute_dtype, given)
         if observed:
             self._observe(observed, x, training)
         return y
@@ -47,16 +49,16 @@ class FusedNormAct(base.NormAct):
         """The function of (x - shift, *coefficients)."""
         raise NotImplementedError
 
-    def _reduction(self, training) -> fusion.Reduction | None:
+    def _reduction(self, training) -> keep_input.Reduction | None:
         """What the coefficients need of x."""
-        return fusion.MOMENTS
+        return keep_input.MOMENTS
 
-    def _coefficients(self, reduced, x, training, gamma, beta, v=None) -> fusion.Coefficients:
+    def _coefficients(self, reduced, x, training, gamma, beta, v=None) -> keep_input.Coefficients:
         """The formula's coefficients; x serves for its rank and number of elements alone."""
         raise NotImplementedError
 
     def _rule(self, training) -> Hashable | None:
-        """All that `_coefficients` takes from the layer itself; see `fusion.Recipe`."""
+        """All that `_coefficients` takes from the layer itself; see `keep_input.Recipe`."""
         groups = getattr(self, "effective_groups", None)
         return type(self), self.axis, self.epsilon, self.nonlinearity, groups
 
@@ -117,12 +119,12 @@ def rectified(x, scale, offset):
 def gated(x, scale, offset, v):
     """n * sigmoid(v * n), n = x * scale + offset."""
     n = x * scale + offset
-    return n * logistic.sigmoid(v * n)
+    return n * sigmoid.sigmoid(v * n)
 
 
 def normalized(
     moments: statistics.Moments, epsilon: float, gamma, beta, *more: tf.Tensor
-) -> fusion.Coefficients:
+) -> keep_input.Coefficients:
     """Coefficients of n = (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
     scale = gamma / tf.sqrt(moments.variance + epsilon)
-    return fusion.Coefficients((scale, beta - moments.rest * scale, *more), shift=moments.shift)
+    return keep_input.Coefficients((scale, beta - moments.rest * scale, *more), shift=moments.shift)

@@ -5,8 +5,11 @@ from collections import Counter
 
 import tensorflow as tf
 
-from evonorm_tf import compat, fused_graph, fusion, layer_graph, ops, primitives, statistics
+from evonorm_tf import compat
+from evonorm_tf.fused import graph_plan, keep_input
+from evonorm_tf.graph import layer_graph, ops
 from evonorm_tf.layers import base, fused_layer, primitive_layer
+from evonorm_tf.numerics import primitives, statistics
 
 
 @base.public_layer
@@ -37,7 +40,7 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
             raise ValueError(f"`graph` must be a LayerGraph or JSON text. Received: {graph!r}")
         self.graph = graph
         self._nodes = graph.canonical().nodes
-        self._plan = fused_graph.plan(self._nodes)
+        self._plan = graph_plan.plan(self._nodes)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -65,12 +68,12 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
         return tf.broadcast_to(values[-1], tf.shape(x))
 
     def _formula(self):
-        return fused_graph.formula(self._plan)
+        return graph_plan.formula(self._plan)
 
     def _reduction(self, training):
         if not self._plan.aggregates:
             return None
-        return fusion.SECOND_MOMENT if self._plan.squares_alone else fusion.MOMENTS
+        return keep_input.SECOND_MOMENT if self._plan.squares_alone else keep_input.MOMENTS
 
     def _rule(self, training):
         rule = super()._rule(training)
@@ -92,8 +95,8 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
 
         indices = [i for i, v in ((ops.V0, self.v0), (ops.V1, self.v1)) if v is not None]
         initial = {ops.ZERO: tf.zeros_like(gamma), **dict(zip(indices, vectors, strict=True))}
-        values = fused_graph.small_values(self._plan, initial, gamma, aggregate)
-        return fusion.Coefficients((*values, beta), observed=tuple(observed))
+        values = graph_plan.small_values(self._plan, initial, gamma, aggregate)
+        return keep_input.Coefficients((*values, beta), observed=tuple(observed))
 
     def _moment(self, node, parts, moving, x: tf.Tensor, training) -> tf.Tensor:
         def moment(count=None):

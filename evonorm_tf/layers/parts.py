@@ -6,8 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import compat, masks, statistics
+from evonorm_tf import compat
 from evonorm_tf.layers import base
+from evonorm_tf.numerics import masks, statistics
 
 
 class BatchStatistics(base.ChannelLayer):

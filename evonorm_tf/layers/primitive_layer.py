@@ -4,8 +4,10 @@ import textwrap
 
 import tensorflow as tf
 
-from evonorm_tf import compat, ops, primitives, statistics
+from evonorm_tf import compat
+from evonorm_tf.graph import ops
 from evonorm_tf.layers import base, parts
+from evonorm_tf.numerics import primitives, statistics
 
 _MOVING_NAMES = {
     "MEAN": "moving_mean",
@@ -54,8 +56,8 @@ class PrimitiveRunner(parts.BatchStatistics, parts.ChannelGroups):
 class PrimitiveLayer(PrimitiveRunner):
     """One of the 24 primitives (paper section 3, table 2) as a Keras layer.
 
-    Element-wise operations are computed by the functions of `evonorm_tf.primitives`. An
-    aggregation replaces each element by the moment of its index set: MEAN by mu_I(x), RMS
+    Element-wise operations are computed by the functions of `evonorm_tf.numerics.primitives`.
+    An aggregation replaces each element by the moment of its index set: MEAN by mu_I(x), RMS
     by sqrt(mu_I(x^2) + epsilon), STD by sqrt(s^2_I(x) + epsilon). Over (b, w, h) it uses
     the batch in training and a moving average in inference.
 

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, statistics
+from evonorm_tf.fused import keep_input
 from evonorm_tf.layers import base, fused_layer, parts
+from evonorm_tf.numerics import statistics
 
 
 class _SampleNorm(fused_layer.FusedNormAct):
@@ -100,11 +101,11 @@ class FilterResponseNorm(parts.TrainableV, fused_layer.FusedNormAct):
         super().__init__(v_initializer=v_initializer, **kwargs)
 
     def _reduction(self, training):
-        return fusion.SECOND_MOMENT
+        return keep_input.SECOND_MOMENT
 
     def _coefficients(self, reduced, x, training, gamma, beta, *v):
         root = tf.sqrt(reduced.square + self.epsilon)
-        return fusion.Coefficients((gamma / root, beta, *v))
+        return keep_input.Coefficients((gamma / root, beta, *v))
 
     def _formula(self):
         return _thresholded if self.nonlinearity else fused_layer.multiply_add

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from evonorm_tf import fusion
+from evonorm_tf.fused import keep_input
 from evonorm_tf.layers import fused_layer
 from tests.tiers import everywhere, tiered
 
@@ -73,14 +73,14 @@ def test_an_eager_tape_keeps_the_input_alone():
         return tf.sin(product + offset)
 
     def coefficients(reduced, gamma, beta):
-        return fusion.Coefficients((gamma / reduced.variance, beta))
+        return keep_input.Coefficients((gamma / reduced.variance, beta))
 
-    recipe = fusion.Recipe(formula, coefficients, fusion.MOMENTS, axis=-1)
+    recipe = keep_input.Recipe(formula, coefficients, keep_input.MOMENTS, axis=-1)
     x = tf.random.stateless_normal(SHAPE, [1, 2])
     weights = [tf.ones(SHAPE[-1]), tf.zeros(SHAPE[-1])]
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y, _ = fusion.fused(recipe, x, weights, "float32")
+        y, _ = keep_input.fused(recipe, x, weights, "float32")
     gc.collect()
     assert [product() for product in on_the_way] == [None]
     assert np.abs(tape.gradient(y, x)).max() > 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evonorm_tf import LayerGraph
-from evonorm_tf.layer_graph import Node
+from evonorm_tf.graph.layer_graph import Node
 from search import selection
 from search.config import Method
 from search.population import Population

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf import compiled, differentiation, plain, programs, statistics
+from evonorm_tf.fused import plain, vjp
+from evonorm_tf.numerics import statistics
+from evonorm_tf.xla_cpu import passes, programs
 
 
 class Reduction(NamedTuple):
@@ -27,9 +29,9 @@ class Reduction(NamedTuple):
     compiled: Callable[..., Any]
 
 
-MOMENTS = Reduction(statistics.moments, statistics.two_pass_gradient, compiled.two_pass)
+MOMENTS = Reduction(statistics.moments, statistics.two_pass_gradient, passes.two_pass)
 SECOND_MOMENT = Reduction(
-    statistics.mean_of_squares, statistics.mean_of_squares_gradient, compiled.mean_of_squares
+    statistics.mean_of_squares, statistics.mean_of_squares_gradient, passes.mean_of_squares
 )
 
 
@@ -82,7 +84,7 @@ def fused(
     if statistics.needs_plain(x, *weights):
         y, _, observed = plain.forward(recipe, x, weights, tf.as_dtype(dtype))
         return y, observed
-    parts = compiled if training is True and programs.suits(x, recipe.axis) else plain
+    parts = passes if training is True and programs.suits(x, recipe.axis) else plain
 
     @tf.custom_gradient
     def run(x, *weights):
@@ -94,9 +96,9 @@ def fused(
             # values, and keep them from one to the other.
             with tf.control_dependencies([upstream]):
                 again = tf.identity(x)
-            if parts is compiled and recipe.rule is not None:
+            if parts is passes and recipe.rule is not None:
                 return _gradient_program(recipe, again, reduced, weights, upstream)
-            recorded = differentiation.recorded
+            recorded = vjp.recorded
             return _gradient(parts, recorded, recipe, again, reduced, weights, upstream)
 
         return (y, *observed), gradient
@@ -132,8 +134,8 @@ def _gradient_program(recipe, x, reduced, weights, upstream) -> list:
         return whole
 
     return programs.computed(
-        by(plain, differentiation.recorded),
+        by(plain, vjp.recorded),
         (_gradient, recipe.formula, recipe.reduction, recipe.rule),
-        by(compiled, differentiation.symbolic),
+        by(passes, vjp.symbolic),
         [x, upstream, *weights, *(reduced or ())],
     )

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf import ops, primitives
-from evonorm_tf.layer_graph import Node
+from evonorm_tf.graph import ops
+from evonorm_tf.graph.layer_graph import Node
+from evonorm_tf.numerics import primitives
 
 
 class Plan(NamedTuple):

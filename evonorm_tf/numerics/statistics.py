@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf import forward_mode, masks, xla
+from evonorm_tf.numerics import forward_mode, masks
+from evonorm_tf.xla_cpu import devices
 
 
 class Moments(NamedTuple):
@@ -106,7 +107,7 @@ def moments(x: tf.Tensor, axes: list[int]) -> Moments:
     add up in order, which costs up to m^2 2^-16 on large maps.
     """
     wide = widened(x)
-    once = x.dtype == tf.bfloat16 and not xla.only_cpus()
+    once = x.dtype == tf.bfloat16 and not devices.only_cpus()
     return one_pass(wide, axes) if once else two_pass(wide, axes)
 
 

@@ -7,7 +7,8 @@ import os
 import reprlib
 from collections.abc import Sequence
 
-from evonorm_tf import drawing, files, formula, graph_json, ops
+from evonorm_tf import files
+from evonorm_tf.graph import drawing, formula, graph_json, ops
 
 # The paper's graphs have 10 intermediate nodes. The bound leaves room for larger spaces
 # and keeps everything that is done with a graph from a file short.

@@ -6,7 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import programs, statistics
+from evonorm_tf.numerics import statistics
+from evonorm_tf.xla_cpu import programs
 
 
 def forward(

@@ -5,7 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import differentiation, statistics
+from evonorm_tf.fused import vjp
+from evonorm_tf.numerics import statistics
 
 
 def forward(
@@ -26,7 +27,7 @@ def backward(
 ) -> tuple[list[tf.Tensor], Callable]:
     """The gradients for the values, and what makes the one for x of those for its statistics."""
     wide, values = statistics.widened(x), list(found.values)
-    y, gradients = differentiation.recorded(
+    y, gradients = vjp.recorded(
         lambda: formula(_shifted(wide, found.shift), *values), [wide, *values]
     )
     direct, *slopes = gradients(y, tf.cast(upstream, wide.dtype))

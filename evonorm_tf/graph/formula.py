@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from evonorm_tf import ops
+from evonorm_tf.graph import ops
 
 # Binding strength of an expression's outermost operation; a weaker one gets parentheses.
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 from typing import Any
 
-from evonorm_tf import files, ops
+from evonorm_tf import files
+from evonorm_tf.graph import ops
 
 _LABELS = {"ADD": "+", "MUL": "×", "DIV": "÷", "MAX": "max", "NEG": "−", "SQUARE": "x²"}
 _INITIAL_LABELS = ("x", "0", "v₀", "v₁")

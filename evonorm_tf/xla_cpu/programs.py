@@ -16,7 +16,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import differentiation, logistic, statistics, xla
+from evonorm_tf.fused import vjp
+from evonorm_tf.numerics import statistics
+from evonorm_tf.xla_cpu import devices, sigmoid
 
 # On fewer a program's start takes longer than it saves; unknown batches count as 32.
 _LEAST_ELEMENTS = 2**17
@@ -42,7 +44,7 @@ def suits(x: tf.Tensor, axis: int) -> bool:
     sizes = x.shape[1:]
     if axis % x.shape.rank != x.shape.rank - 1 or not sizes.is_fully_defined():
         return False
-    if x.dtype == tf.float64 or xla.is_saving() or not xla.only_cpus():
+    if x.dtype == tf.float64 or devices.is_saving() or not devices.only_cpus():
         return False
     return (x.shape[0] or _USUAL_BATCH) * sizes.num_elements() >= _LEAST_ELEMENTS
 
@@ -59,12 +61,10 @@ def elementwise(piece: Piece, large: Tensors, small: Tensors, dtype: Any) -> tf.
     dtype, count = tf.as_dtype(dtype), len(large)
 
     def plain(*tensors):
-        return tf.cast(piece(differentiation.recorded, *_widened(tensors, count))[0], dtype)
+        return tf.cast(piece(vjp.recorded, *_widened(tensors, count))[0], dtype)
 
     def body(*tensors):
-        return in_shape(
-            tensors[0], piece(differentiation.symbolic, *rows_of(tensors, count))[0], dtype
-        )
+        return in_shape(tensors[0], piece(vjp.symbolic, *rows_of(tensors, count))[0], dtype)
 
     return computed(plain, (elementwise, piece, count, dtype), body, [*large, *small])
 
@@ -74,7 +74,7 @@ def sums(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
     count = len(large)
 
     def plain(*tensors):
-        arrays = piece(differentiation.recorded, *_widened(tensors, count))
+        arrays = piece(vjp.recorded, *_widened(tensors, count))
         axes = list(range(1, large[0].shape.rank - 1))
         return [tf.reduce_sum(array, axes, keepdims=True) for array in arrays]
 
@@ -99,7 +99,7 @@ def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
     if parts is not None:
         return _apart(body, tensors, next(parts))
     signature = tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
-    place = key, signature, xla.in_xla()
+    place = key, signature, devices.in_xla()
     if place not in _PROGRAMS:
         _PROGRAMS[place] = _program(body, signature, place[2])
     # No tape looks into it: a program's own gradient would make it keep what it computes.
@@ -117,7 +117,7 @@ def _program(body: Callable, signature: tuple, in_xla: bool) -> Callable:
 
     function = tf.function(whole, jit_compile=not in_xla, autograph=False)
     specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
-    with tf.init_scope(), logistic.shortened(), _counted_parts():
+    with tf.init_scope(), sigmoid.shortened(), _counted_parts():
         return function.get_concrete_function(*specs)
 
 
@@ -127,7 +127,7 @@ def _apart(body: Callable, tensors: Tensors, number: int) -> Any:
     XLA makes one of equal barriers, so each part has another `number` of them.
     """
     for _ in range(number):
-        tensors = xla.optimization_barrier(tensors)
+        tensors = devices.optimization_barrier(tensors)
     return body(*tensors)
 
 
@@ -148,7 +148,7 @@ def computed(plain: Callable, key: Hashable, body: Callable, tensors: Tensors) -
         def gradient(*upstream):
             # One tensor may be here twice; each place has its own gradient.
             sources = [tf.identity(tensor) for tensor in tensors]
-            found, gradients = differentiation.recorded(lambda: plain(*sources), sources)
+            found, gradients = vjp.recorded(lambda: plain(*sources), sources)
             return gradients(tf.nest.flatten(found), upstream)
 
         return run(key, body, tensors), gradient
@@ -170,7 +170,7 @@ def sums_of_rows(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor
     """Inside of a program: the arrays of a piece summed over their one spatial axis."""
     slices = zip(*(_slices(rows) for rows in large), strict=True)
     # Traced once, since TensorFlow keeps some 10 KB for each operation of a program.
-    once = tf.function(functools.partial(piece, differentiation.symbolic), autograph=False)
+    once = tf.function(functools.partial(piece, vjp.symbolic), autograph=False)
     arrays = [once(*parts, *small) for parts in slices]
     added = [tf.add_n(same) for same in zip(*arrays, strict=True)]
     if len(added) == 1:

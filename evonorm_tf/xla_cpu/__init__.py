@@ -1,0 +1,1 @@
+"""The fused layers' passes as XLA programs, for training on CPUs."""
