@@ -3,10 +3,11 @@
 Liu, Brock, Simonyan, Le: "Evolving Normalization-Activation Layers", NeurIPS 2020,
 https://arxiv.org/abs/2004.02967.
 
-Graphs and names are there at once. What needs TensorFlow is imported when it is first used,
-and the layers when TensorFlow is: see `keras_registration`.
+`import evonorm_tf` does not import TensorFlow. Names that need TensorFlow are imported at their
+first use, and the layers as soon as TensorFlow is imported; see `keras_registration`.
 """
 
+# ruff: noqa: F403, F405
 import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
@@ -48,25 +49,9 @@ _MODULES = frozenset(module.name for module in pkgutil.iter_modules(__path__))
 if TYPE_CHECKING:
     from evonorm_tf.convert import convert_model
     from evonorm_tf.factory import norm_act_factory
-    from evonorm_tf.layers import (
-        BatchNormReLU,
-        BatchNormSiLU,
-        EvoNormB0,
-        EvoNormB1,
-        EvoNormB2,
-        EvoNormS0,
-        EvoNormS1,
-        EvoNormS2,
-        FilterResponseNorm,
-        GraphLayer,
-        GroupNormReLU,
-        GroupNormSiLU,
-        LayerNormReLU,
-        PixelNormReLU,
-        PrimitiveLayer,
-    )
+    from evonorm_tf.layers import *
 else:
-    # Of the public names that need TensorFlow, all others are layers.
+    # Every other public name that needs TensorFlow is a layer.
     _HOMES = {"convert_model": "convert", "norm_act_factory": "factory"}
 
     def __getattr__(name: str) -> Any:

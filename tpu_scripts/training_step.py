@@ -8,7 +8,7 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 import tensorflow as tf
 from official.modeling import optimization, performance
 
-from evonorm_tf.xla_cpu import devices
+from evonorm_tf.numerics import devices
 from tpu_scripts.replicas import TracedReplicas
 from trainers.configs.classification import ExperimentConfig
 from trainers.engine import parameters

@@ -6,24 +6,8 @@ import tensorflow as tf
 
 from evonorm_tf.layers import base, parts
 from evonorm_tf.layers.batch_norm import BatchNormReLU, BatchNormSiLU
-from evonorm_tf.layers.sample_norm import (
-    FilterResponseNorm,
-    GroupNormReLU,
-    GroupNormSiLU,
-    LayerNormReLU,
-    PixelNormReLU,
-)
 
 KINDS = ("batch", "group", "layer", "norm_act")
-_NORMALIZES_FIRST = (
-    BatchNormReLU,
-    BatchNormSiLU,
-    FilterResponseNorm,
-    GroupNormReLU,
-    GroupNormSiLU,
-    LayerNormReLU,
-    PixelNormReLU,
-)
 _KERAS = {
     "batch": tf.keras.layers.BatchNormalization,
     "group": tf.keras.layers.GroupNormalization,
@@ -45,11 +29,9 @@ def form(layer: Any) -> str | None:
       "normalized": the normalized input, before any activation; "activated": the result of
       the nonlinearity; "plain": the input itself; None for a layer of another package.
     """
-    if isinstance(layer, (*_NORMALIZES_FIRST, *_KERAS.values())):
-        return "normalized"
-    if isinstance(layer, base.NormAct):
+    if isinstance(layer, base.NormAct) and not layer.gamma_before_activation:
         return "activated" if layer.nonlinearity else "plain"
-    return None
+    return None if kind(layer) is None else "normalized"
 
 
 def is_batch_norm(layer: Any) -> bool:

@@ -1,6 +1,5 @@
-"""Layer graphs as `fusion.fused` wants them: statistics of x, small arrays, one formula."""
+"""Layer graphs as a `Computation`: which nodes are moments, coefficients, and formula."""
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -12,38 +11,40 @@ from evonorm_tf.numerics import primitives
 
 
 class Plan(NamedTuple):
-    """A graph whose every aggregation is of x itself.
+    """A graph in which every aggregation has x itself as its input.
+
+    A node is large if it varies over the image, and small otherwise.
 
     Attributes:
-      nodes: the graph's.
-      large: indices of what varies over the image.
-      values: indices of what does not, but goes into what does.
-      core: index of what is left of the output without the factors.
-      factors: of the output, (MUL or DIV, index) each, which do not vary over the image: they
-        become part of gamma, and neither they nor their slopes cost a pass.
+      nodes: the graph's nodes.
+      large: indices of the large nodes, x among them.
+      coefficients: indices of the small nodes that are inputs of large ones.
+      core: index of the large node that the factors multiply or divide.
+      factors: (MUL or DIV, index) of small nodes: output = core * or / each factor in turn.
+        Gamma absorbs them, so neither they nor their gradients need a pass over the image.
     """
 
     nodes: tuple[Node, ...]
     large: frozenset[int]
-    values: tuple[int, ...]
+    coefficients: tuple[int, ...]
     core: int
     factors: tuple[tuple[str, int], ...]
 
     @property
-    def squares_alone(self) -> bool:
-        """Whether second moments are all that it takes of x."""
+    def needs_only_squares(self) -> bool:
+        """Whether every aggregation is a second moment."""
         return {node.op for node in self.nodes if node.index_set is not None} == {"RMS"}
 
     @property
     def aggregates(self) -> bool:
-        """Whether it has an aggregation at all."""
+        """Whether the graph has an aggregation."""
         return any(node.index_set is not None for node in self.nodes)
 
 
 def plan(nodes: tuple[Node, ...]) -> Plan | None:
-    """The plan of a graph, or None where an aggregation is of something else than x.
+    """Returns the plan of a graph without dead nodes.
 
-    Or where the output does not vary over the image.
+    None if an aggregation has another input than x, or if the output is small.
     """
     large = {ops.INPUT}
     for index, node in enumerate(nodes, ops.NUM_INITIAL_NODES):
@@ -54,20 +55,20 @@ def plan(nodes: tuple[Node, ...]) -> Plan | None:
     if ops.NUM_INITIAL_NODES + len(nodes) - 1 not in large:
         return None
     core, factors = _factors(nodes, large)
-    taken = {
+    inputs = {
         source
         for index, node in enumerate(nodes, ops.NUM_INITIAL_NODES)
         if index in large and index <= core
         for source in node.inputs
     }
-    values = tuple(sorted(taken - large - {ops.ZERO}))
-    return Plan(nodes, frozenset(large), values, core, factors)
+    coefficients = tuple(sorted(inputs - large - {ops.ZERO}))
+    return Plan(nodes, frozenset(large), coefficients, core, factors)
 
 
 def _factors(nodes: tuple[Node, ...], large: set[int]) -> tuple[int, tuple[tuple[str, int], ...]]:
-    """`Plan.core` and `Plan.factors`.
+    """Returns `Plan.core` and `Plan.factors`.
 
-    Every node leads to the output, and so those that vary over the image lead to the core.
+    No node is dead, so every large node leads to the core.
     """
     core, factors = ops.NUM_INITIAL_NODES + len(nodes) - 1, []
     while core >= ops.NUM_INITIAL_NODES:
@@ -85,40 +86,53 @@ def _factors(nodes: tuple[Node, ...], large: set[int]) -> tuple[int, tuple[tuple
     return core, tuple(factors)
 
 
-@functools.cache
-def formula(plan: Plan) -> Callable[..., tf.Tensor]:
-    """Of (x, *values, scale, beta): the graph's core * scale + beta, element by element."""
+class GraphFormula(NamedTuple):
+    """(x, node4, ..., scale, offset) -> the core's value * scale + offset, element by element.
 
-    def run(x, *values):
-        *small, scale, beta = values
-        known = {ops.INPUT: x, ops.ZERO: tf.zeros([], x.dtype)}
-        known |= dict(zip(plan.values, small, strict=True))
+    A tuple, so that graphs with equal plans have equal formulas.
+    """
+
+    plan: Plan
+
+    def __call__(self, x: tf.Tensor, *, scale, offset, **coefficients: tf.Tensor) -> tf.Tensor:
+        plan = self.plan
+        node_values = {ops.INPUT: x, ops.ZERO: tf.zeros([], x.dtype)}
+        node_values |= {index: coefficients[_name(index)] for index in plan.coefficients}
         for index, node in enumerate(plan.nodes, ops.NUM_INITIAL_NODES):
             if index in plan.large and index <= plan.core:
-                known[index] = _elementwise(node, known)
-        return known[plan.core] * scale + beta
-
-    return run
+                node_values[index] = _elementwise(node, node_values)
+        return node_values[plan.core] * scale + offset
 
 
-def small_values(
+def coefficients(
     plan: Plan,
     vectors: Mapping[int, tf.Tensor],
     gamma: tf.Tensor,
-    aggregate: Callable[[int, Node], tf.Tensor],
-) -> list[tf.Tensor]:
-    """The formula's values and scale, from the initial vectors, gamma and each aggregation."""
-    known = dict(vectors)
+    aggregate: Callable[[Node], tf.Tensor],
+) -> dict[str, tf.Tensor]:
+    """The arguments of `GraphFormula` but x and the offset.
+
+    Args:
+      plan: the graph's plan.
+      vectors: the zero vector and the trainable vectors, by their index.
+      gamma: the layer's scale.
+      aggregate: computes an aggregation of x; is called in the order of the nodes.
+    """
+    node_values = dict(vectors)
     for index, node in enumerate(plan.nodes, ops.NUM_INITIAL_NODES):
         if node.index_set is not None:
-            known[index] = aggregate(index, node)
+            node_values[index] = aggregate(node)
         elif index not in plan.large:
-            known[index] = _elementwise(node, known)
+            node_values[index] = _elementwise(node, node_values)
     scale = gamma
     for op, index in plan.factors:
-        scale = primitives.ELEMENTWISE[op](scale, known[index])
-    return [*(known[index] for index in plan.values), scale]
+        scale = primitives.ELEMENTWISE[op](scale, node_values[index])
+    return {**{_name(i): node_values[i] for i in plan.coefficients}, "scale": scale}
 
 
-def _elementwise(node: Node, known: Mapping[int, tf.Tensor]) -> tf.Tensor:
-    return primitives.ELEMENTWISE[node.op](*(known[source] for source in node.inputs))
+def _name(index: int) -> str:
+    return f"node{index}"
+
+
+def _elementwise(node: Node, node_values: Mapping[int, tf.Tensor]) -> tf.Tensor:
+    return primitives.ELEMENTWISE[node.op](*(node_values[source] for source in node.inputs))

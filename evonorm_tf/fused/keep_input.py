@@ -1,141 +1,99 @@
-"""`fused`: a layer as moments, small coefficients and one formula, with a gradient of its own.
+"""`keep_input`: a layer whose backward pass keeps x and small arrays from the forward pass.
 
-What is kept for the backward pass is the layer's input and arrays of one value for each
-example and channel. The formula's value and slopes are computed anew there, so that no
-other array of the input's size waits for the gradient.
+The small arrays have one value for each example and channel. The backward pass computes the
+formula once more from x, so that no other array of x's size stays in memory until then.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf.fused import plain, vjp
+from evonorm_tf.fused.computation import Computation
+from evonorm_tf.fused.vjp import value_and_vjp
 from evonorm_tf.numerics import statistics
-from evonorm_tf.xla_cpu import passes, programs
+
+Weights = Mapping[str, tf.Tensor]
 
 
-class Reduction(NamedTuple):
-    """Which spatial statistics of the input the coefficients are made of.
+class Passes(NamedTuple):
+    """An implementation of both passes, with the signatures of `forward` and `backward` below."""
 
-    Attributes:
-      compute: a named tuple of tensors from (x, axes).
-      gradient: for x, from (x, that tuple, what comes from above for each of its tensors).
-      compiled: the same as `compute` inside of an XLA program, from x.
-    """
-
-    compute: Callable[..., Any]
-    gradient: Callable[..., tf.Tensor]
-    compiled: Callable[..., Any]
+    forward: Callable[..., tuple[tf.Tensor, Any, Sequence[tf.Tensor]]]
+    backward: Callable[..., list[tf.Tensor]]
 
 
-MOMENTS = Reduction(statistics.moments, statistics.two_pass_gradient, passes.two_pass)
-SECOND_MOMENT = Reduction(
-    statistics.mean_of_squares, statistics.mean_of_squares_gradient, passes.mean_of_squares
-)
+def forward(
+    computation: Computation, x: tf.Tensor, weights: Weights, dtype: tf.DType
+) -> tuple[tf.Tensor, Any, Sequence[tf.Tensor]]:
+    """Returns y in `dtype`, the moments of x, and the observed batch statistics."""
+    moments = computation.moments(x)
+    coefficients = computation.coefficients(moments, computation.context, **weights)
+    y = computation.output(statistics.widened(x), coefficients)
+    return tf.cast(y, dtype), moments, coefficients.observed
 
 
-class Coefficients(NamedTuple):
-    """What a formula needs besides its input, each broadcastable to it.
-
-    Attributes:
-      values: the formula's arguments after x. Those whose slopes have work in common are
-        best neighbours, from an even place on.
-      shift: what is subtracted from x first, a constant for gradients; None for nothing.
-      observed: moments of the batch that moving averages are to follow.
-    """
-
-    values: Sequence[tf.Tensor]
-    shift: tf.Tensor | None = None
-    observed: Sequence[tf.Tensor] = ()
-
-
-class Recipe(NamedTuple):
-    """How a layer computes.
-
-    Attributes:
-      formula: each element of its result from the same element of (x - shift, *values).
-      coefficients: of (reduced x, *weights).
-      reduction: reduces x over its spatial axes; None if the coefficients need no x.
-      axis: the channel axis.
-      rule: equal where `coefficients` compute the same, which then share programs; None
-        where they depend on more than their arguments and it.
-    """
-
-    formula: Callable[..., tf.Tensor]
-    coefficients: Callable[..., Coefficients]
-    reduction: Reduction | None
-    axis: int
-    rule: Hashable | None = None
+def backward(
+    computation: Computation, x: tf.Tensor, moments: Any, weights: Weights, upstream: tf.Tensor
+) -> list[tf.Tensor]:
+    """Returns the gradients for x and for each weight; a tape can differentiate them again."""
+    reduction, wide_x = computation.reduction, statistics.widened(x)
+    if reduction is not None:
+        moments = statistics.connected(wide_x, moments, reduction.gradient)
+    coefficients, coefficients_vjp = value_and_vjp(
+        lambda: computation.coefficients(moments, computation.context, **weights),
+        [*weights.values(), *(moments or ())],
+    )
+    values = [*coefficients.values.values()]
+    y, formula_vjp = value_and_vjp(
+        lambda: computation.output(wide_x, coefficients), [wide_x, *values]
+    )
+    x_gradient, *value_gradients = formula_vjp(y, tf.cast(upstream, wide_x.dtype))
+    gradients = coefficients_vjp(values, value_gradients)
+    weight_gradients, moment_gradients = gradients[: len(weights)], gradients[len(weights) :]
+    through_moments: Any = 0.0
+    if reduction is not None:
+        through_moments = reduction.gradient(wide_x, moments, moment_gradients)
+    return [tf.cast(x_gradient + through_moments, x.dtype), *weight_gradients]
 
 
-def fused(
-    recipe: Recipe, x: tf.Tensor, weights: Sequence[tf.Tensor], dtype: Any, training: Any = None
+PLAIN = Passes(forward, backward)
+
+
+def keep_input(
+    computation: Computation, x: tf.Tensor, weights: Weights, dtype: Any, passes: Passes = PLAIN
 ) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:
-    """formula(x - shift, *values) in `dtype`, and what was observed.
+    """Runs a computation with a gradient of its own.
 
     Args:
-      recipe: what to compute.
+      computation: what to compute.
       x: the layer's input, of any floating-point dtype; computed in `statistics_dtype`.
-      weights: the layer's vectors, in the dtype that is computed in.
+      weights: the layer's vectors by name, broadcastable to x, in the dtype of the computation.
       dtype: of the result.
-      training: where it is True and `programs.suits`, XLA compiles what is as large as x.
+      passes: how to compute both passes.
+
+    Returns:
+      y, and the batch statistics that moving averages follow.
     """
-    if statistics.needs_plain(x, *weights):
-        y, _, observed = plain.forward(recipe, x, weights, tf.as_dtype(dtype))
+    dtype = tf.as_dtype(dtype)
+    if statistics.needs_plain(x, *weights.values()):
+        y, _, observed = forward(computation, x, weights, dtype)
         return y, observed
-    parts = passes if training is True and programs.suits(x, recipe.axis) else plain
 
     @tf.custom_gradient
-    def run(x, *weights):
-        known, *vectors = (statistics.frozen(tensor) for tensor in (x, *weights))
-        y, reduced, observed = parts.forward(recipe, known, vectors, tf.as_dtype(dtype))
+    def run(x, *vectors):
+        constants = {name: statistics.frozen(v) for name, v in zip(weights, vectors, strict=True)}
+        y, moments, observed = passes.forward(computation, statistics.frozen(x), constants, dtype)
 
         def gradient(upstream, *_):
-            # Without the dependency TensorFlow would find that both passes compute the same
-            # values, and keep them from one to the other.
+            # Without this dependency TensorFlow would find that both passes compute the same
+            # arrays, and would keep those of the forward pass.
             with tf.control_dependencies([upstream]):
-                again = tf.identity(x)
-            if parts is passes and recipe.rule is not None:
-                return _gradient_program(recipe, again, reduced, weights, upstream)
-            recorded = vjp.recorded
-            return _gradient(parts, recorded, recipe, again, reduced, weights, upstream)
+                kept_x = tf.identity(x)
+            named = dict(zip(weights, vectors, strict=True))
+            return passes.backward(computation, kept_x, moments, named, upstream)
 
         return (y, *observed), gradient
 
-    y, *observed = run(x, *weights)
+    y, *observed = run(x, *weights.values())
     return y, observed
-
-
-def _gradient(parts, differentiated, recipe, x, reduced, weights, upstream) -> list:
-    """The gradients for the input and the weights; differentiable once more."""
-    sources, of_statistics = [*weights], None
-    if recipe.reduction is not None:
-        of_statistics = recipe.reduction.gradient
-        wide = statistics.widened(x)
-        reduced = statistics.known(wide, reduced, of_statistics)
-        sources += reduced
-    found, gradients = differentiated(lambda: recipe.coefficients(reduced, *weights), sources)
-    slopes, complete = parts.backward(recipe.formula, x, found, upstream)
-    small = gradients(list(found.values), slopes)
-    count = len(weights)
-    return [complete(of_statistics, reduced, small[count:]), *small[:count]]
-
-
-def _gradient_program(recipe, x, reduced, weights, upstream) -> list:
-    """`_gradient` as one program, for recipes with a rule."""
-    kind, count = type(reduced), len(weights)
-
-    def by(parts, differentiated):
-        def whole(x, upstream, *small):
-            known = None if reduced is None else kind(*small[count:])
-            return _gradient(parts, differentiated, recipe, x, known, small[:count], upstream)
-
-        return whole
-
-    return programs.computed(
-        by(plain, vjp.recorded),
-        (_gradient, recipe.formula, recipe.reduction, recipe.rule),
-        by(passes, vjp.symbolic),
-        [x, upstream, *weights, *(reduced or ())],
-    )

@@ -13,6 +13,13 @@ from evonorm_tf.layers import misspelt
 from evonorm_tf.numerics import masks, statistics
 
 _RANKS = (3, 4, 5)
+V_ARGUMENT = "v_initializer: of the trainable vector v."
+
+
+def arguments(own_locals: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an `__init__` from its `locals()`, with **kwargs merged in."""
+    given = {name: v for name, v in own_locals.items() if name not in ("self", "__class__")}
+    return {**given.pop("kwargs"), **given}
 
 
 def check_bool(name: str, value: Any) -> bool:
@@ -189,7 +196,14 @@ class NormAct(ChannelLayer):
 
     A subclass computes its formula in `_forward`, in float32 (float64 for float64 input);
     the result is cast to the layer's compute dtype.
+
+    Attributes:
+      gamma_before_activation: whether gamma and beta apply to the normalized input, before the
+        activation. If so, `formula(z, scale=, offset=)`, with `v=` where the layer has v, is the
+        rest of the layer after the normalization. Otherwise the layer ends with gamma and beta.
     """
+
+    gamma_before_activation = False
 
     ARGUMENTS = textwrap.dedent("""\
         nonlinearity: False where the host network has a norm that no activation follows.

@@ -1,10 +1,10 @@
-"""Elementwise work and spatial sums as XLA programs, for training on CPUs.
+"""Programs: element-wise work and spatial sums that XLA compiles for CPUs.
 
-XLA makes one loop of many operations, but on CPUs gives that loop one result, and reduces
-slowly what it has just computed. So what is to be summed is first added over a few slices of
-the image, element by element, and then summed by a matrix product, which keeps to itself; two
-sums that share most of their work leave their loop as the parts of complex numbers. Each
-function equals plain operations but for rounding, and has their gradients.
+XLA turns many operations into one loop. On CPUs such a loop has one result, and XLA is slow where
+it reduces a result in the same loop. So an array to be summed is first added over a few slices of
+the image, element by element, and a matrix product then sums what is left. Two sums with common
+work share a loop as the parts of complex numbers. Each function equals plain operations up to
+rounding and has their gradients.
 """
 
 import contextlib
@@ -16,140 +16,161 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf.fused import vjp
-from evonorm_tf.numerics import statistics
-from evonorm_tf.xla_cpu import devices, sigmoid
+from evonorm_tf.fused.vjp import ValueAndVjp, value_and_vjp
+from evonorm_tf.numerics import devices, logistic, statistics
+from evonorm_tf.xla_cpu import internals
+from evonorm_tf.xla_cpu.sigmoid import sigmoid
 
-# On fewer a program's start takes longer than it saves; unknown batches count as 32.
+# For fewer elements the launch overhead of a program exceeds its gain.
 _LEAST_ELEMENTS = 2**17
+# An unknown batch size counts as this one.
 _USUAL_BATCH = 32
-# XLA's loops over more of them are not vectorized.
+# XLA does not vectorize loops over more slices.
 _MOST_SLICES = 8
 
-# Of (differentiated, *large, *small), one or two arrays: each element from the same elements.
-# With its first argument it differentiates; see `differentiation`.
-Piece = Callable[..., Sequence[tf.Tensor]]
+# A kernel maps (value_and_vjp, *large, *small) to one or two arrays, element by element.
+# It differentiates with its first argument only.
+Kernel = Callable[..., Sequence[tf.Tensor]]
 Tensors = Sequence[tf.Tensor]
 
-# By what is computed, the signature of its arguments, and whether XLA compiles what is around.
+# The key: what is computed, the signature of the arguments, and whether XLA compiles the caller.
 _PROGRAMS: dict[tuple[Hashable, tuple, bool], Callable] = {}
 _state = threading.local()
 
 
-def suits(x: tf.Tensor, axis: int) -> bool:
-    """Whether work of x's size should be programs of its own here.
+def use_xla_programs(x: tf.Tensor, axis: int, training: Any) -> bool:
+    """Whether a layer's passes over x should be programs.
 
-    Where a GPU or TPU is there, or in a SavedModel, plain operations serve.
+    They should in training, for large inputs with the channels last and known sizes (the batch's
+    may be unknown). They should not where a GPU or TPU is present, or in a SavedModel.
     """
+    if training is not True:
+        return False
     sizes = x.shape[1:]
     if axis % x.shape.rank != x.shape.rank - 1 or not sizes.is_fully_defined():
         return False
-    if x.dtype == tf.float64 or devices.is_saving() or not devices.only_cpus():
+    if x.dtype == tf.float64 or internals.is_saving() or not devices.only_cpus():
         return False
     return (x.shape[0] or _USUAL_BATCH) * sizes.num_elements() >= _LEAST_ELEMENTS
 
 
-def elementwise(piece: Piece, large: Tensors, small: Tensors, dtype: Any) -> tf.Tensor:
-    """The first array of a piece, in `dtype`.
+def graph_value_and_vjp(compute: Callable[[], Any], sources: Tensors) -> ValueAndVjp:
+    """`value_and_vjp` in the graph that is being traced; it needs no tape."""
+
+    def vjp(targets, upstream):
+        zero = tf.UnconnectedGradients.ZERO
+        return tf.gradients(targets, sources, upstream, unconnected_gradients=zero)
+
+    return compute(), vjp
+
+
+def elementwise(kernel: Kernel, large: Tensors, small: Tensors, dtype: Any) -> tf.Tensor:
+    """Returns the first array of a kernel, in `dtype`.
 
     Args:
-      piece: computes in the dtype of `small`; the same object each time it is the same.
-      large: arrays of one shape, channels last, sizes but the batch's known.
-      small: vectors of the channels, and arrays whose spatial sizes are 1.
+      kernel: computes in the dtype of `small`. It is part of the cache key: equal kernels must be
+        one object.
+      large: arrays of one shape, channels last; only the batch size may be unknown.
+      small: vectors over the channels, and arrays with spatial sizes of 1.
       dtype: of the result.
     """
     dtype, count = tf.as_dtype(dtype), len(large)
 
     def plain(*tensors):
-        return tf.cast(piece(vjp.recorded, *_widened(tensors, count))[0], dtype)
+        return tf.cast(kernel(value_and_vjp, *_widened(tensors, count))[0], dtype)
 
     def body(*tensors):
-        return in_shape(tensors[0], piece(vjp.symbolic, *rows_of(tensors, count))[0], dtype)
+        (array, *_) = kernel(graph_value_and_vjp, *rows_of(tensors, count))
+        return in_shape(tensors[0], array, dtype)
 
-    return computed(plain, (elementwise, piece, count, dtype), body, [*large, *small])
+    key = elementwise, kernel, count, dtype
+    return run_differentiable(plain, key, body, [*large, *small])
 
 
-def sums(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
-    """The arrays of a piece, summed over the spatial axes, which become 1."""
+def sums(kernel: Kernel, large: Tensors, small: Tensors) -> list[tf.Tensor]:
+    """Returns the arrays of a kernel summed over the spatial axes, which keep size 1."""
     count = len(large)
 
     def plain(*tensors):
-        arrays = piece(vjp.recorded, *_widened(tensors, count))
+        arrays = kernel(value_and_vjp, *_widened(tensors, count))
         axes = list(range(1, large[0].shape.rank - 1))
         return [tf.reduce_sum(array, axes, keepdims=True) for array in arrays]
 
     def body(*tensors):
         rows = rows_of(tensors, count)
-        totals = sums_of_rows(piece, rows[:count], rows[count:])
+        totals = sums_of_rows(kernel, rows[:count], rows[count:])
         return [over_space(tensors[0], total) for total in totals]
 
-    return computed(plain, (sums, piece, count), body, [*large, *small])
+    return run_differentiable(plain, (sums, kernel, count), body, [*large, *small])
 
 
 def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
-    """body(*tensors) in a program, or as a part of the one being traced, without gradients.
+    """Returns body(*tensors) without gradients, from a program.
+
+    Inside a program that is being traced, the body becomes a part of that program.
 
     Args:
-      key: equal where bodies compute the same, which then share a program for each
-        signature of their arguments.
+      key: the cache key. Bodies with equal keys must compute the same; they share a program for
+        each signature of their arguments.
       body: returns tensors, in any structure.
-      tensors: its arguments.
+      tensors: the arguments.
     """
-    parts = getattr(_state, "parts", None)
-    if parts is not None:
-        return _apart(body, tensors, next(parts))
+    part_numbers = getattr(_state, "part_numbers", None)
+    if part_numbers is not None:
+        return _behind_barriers(body, tensors, next(part_numbers))
     signature = tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
-    place = key, signature, devices.in_xla()
-    if place not in _PROGRAMS:
-        _PROGRAMS[place] = _program(body, signature, place[2])
-    # No tape looks into it: a program's own gradient would make it keep what it computes.
-    return _PROGRAMS[place](*(tf.stop_gradient(tensor) for tensor in tensors))
+    full_key = key, signature, internals.in_xla()
+    if full_key not in _PROGRAMS:
+        _PROGRAMS[full_key] = _program(body, signature, full_key[2])
+    # A tape must not record the program: its own gradient would keep intermediate arrays.
+    return _PROGRAMS[full_key](*(tf.stop_gradient(tensor) for tensor in tensors))
 
 
 def _program(body: Callable, signature: tuple, in_xla: bool) -> Callable:
-    """Traced once, outside of any graph, where no tape records.
+    """Traces a program, outside every graph and every tape.
 
-    Part of a larger program if `in_xla`.
+    If `in_xla`, XLA compiles the program as a part of its caller.
     """
 
     def whole(*tensors):
-        return _apart(body, tensors, 1) if in_xla else body(*tensors)
+        return _behind_barriers(body, tensors, 1) if in_xla else body(*tensors)
 
     function = tf.function(whole, jit_compile=not in_xla, autograph=False)
     specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
-    with tf.init_scope(), sigmoid.shortened(), _counted_parts():
+    with tf.init_scope(), logistic.replaced_by(sigmoid), _numbered_parts():
         return function.get_concrete_function(*specs)
 
 
-def _apart(body: Callable, tensors: Tensors, number: int) -> Any:
-    """What parts of a program share is computed in each; else XLA would make an array of it.
+def _behind_barriers(body: Callable, tensors: Tensors, number: int) -> Any:
+    """Returns body(*tensors) such that XLA shares no work with the other parts of the program.
 
-    XLA makes one of equal barriers, so each part has another `number` of them.
+    XLA would store shared work as an array of x's size; each part repeats it instead. XLA merges
+    equal barriers, so every part of a program has its own `number` of them.
     """
     for _ in range(number):
-        tensors = devices.optimization_barrier(tensors)
+        tensors = internals.optimization_barrier(tensors)
     return body(*tensors)
 
 
 @contextlib.contextmanager
-def _counted_parts():
-    _state.parts = itertools.count(1)
+def _numbered_parts():
+    _state.part_numbers = itertools.count(1)
     try:
         yield
     finally:
-        _state.parts = None
+        _state.part_numbers = None
 
 
-def computed(plain: Callable, key: Hashable, body: Callable, tensors: Tensors) -> Any:
-    """`run`, with the gradients of `plain`."""
+def run_differentiable(plain: Callable, key: Hashable, body: Callable, tensors: Tensors) -> Any:
+    """`run` with the gradients of plain(*tensors), which must equal body(*tensors)."""
 
     @tf.custom_gradient
     def run_once(*tensors):
         def gradient(*upstream):
-            # One tensor may be here twice; each place has its own gradient.
+            # A tensor can be an argument twice; each argument has its own gradient.
             sources = [tf.identity(tensor) for tensor in tensors]
-            found, gradients = vjp.recorded(lambda: plain(*sources), sources)
-            return gradients(tf.nest.flatten(found), upstream)
+            values, vjp = value_and_vjp(lambda: plain(*sources), sources)
+            return vjp(tf.nest.flatten(values), upstream)
 
         return run(key, body, tensors), gradient
 
@@ -157,32 +178,32 @@ def computed(plain: Callable, key: Hashable, body: Callable, tensors: Tensors) -
 
 
 def in_shape(x: tf.Tensor, rows: tf.Tensor, dtype: Any) -> tf.Tensor:
-    """Inside of a program: rows in the shape of x, in `dtype`."""
+    """Inside a program: reshapes rows to the shape of x, in `dtype`."""
     return tf.reshape(tf.cast(rows, dtype), [-1, *x.shape[1:]])
 
 
 def over_space(x: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-    """Inside of a program: one row as x's spatial axes of size 1."""
+    """Inside a program: reshapes one row for each example to x's rank, spatial sizes 1."""
     return tf.reshape(row, [-1, *[1] * (x.shape.rank - 2), row.shape[-1]])
 
 
-def sums_of_rows(piece: Piece, large: Tensors, small: Tensors) -> list[tf.Tensor]:
-    """Inside of a program: the arrays of a piece summed over their one spatial axis."""
+def sums_of_rows(kernel: Kernel, large: Tensors, small: Tensors) -> list[tf.Tensor]:
+    """Inside a program: returns the arrays of a kernel summed over their one spatial axis."""
     slices = zip(*(_slices(rows) for rows in large), strict=True)
-    # Traced once, since TensorFlow keeps some 10 KB for each operation of a program.
-    once = tf.function(functools.partial(piece, vjp.symbolic), autograph=False)
-    arrays = [once(*parts, *small) for parts in slices]
-    added = [tf.add_n(same) for same in zip(*arrays, strict=True)]
-    if len(added) == 1:
-        return [_total(added[0])]
-    both = _total(tf.complex(*added))
-    return [tf.math.real(both), tf.math.imag(both)]
+    # TensorFlow keeps some 10 KB for each operation of a program, so all slices share one trace.
+    traced = tf.function(functools.partial(kernel, graph_value_and_vjp), autograph=False)
+    arrays_of_slices = [traced(*rows, *small) for rows in slices]
+    arrays = [tf.add_n(same) for same in zip(*arrays_of_slices, strict=True)]
+    if len(arrays) == 1:
+        return [_total(arrays[0])]
+    pair = _total(tf.complex(*arrays))
+    return [tf.math.real(pair), tf.math.imag(pair)]
 
 
-def computed_once(array: tf.Tensor) -> tf.Tensor:
-    """Inside of a program: a row, which loops shall not compute anew for each element.
+def materialized(array: tf.Tensor) -> tf.Tensor:
+    """Inside a program: the same row, which XLA computes once and not in the loop over elements.
 
-    A vector is an argument and computed already.
+    A vector is an argument of the program and needs nothing.
     """
     if array.shape.rank == 1:
         return array
@@ -190,12 +211,12 @@ def computed_once(array: tf.Tensor) -> tf.Tensor:
 
 
 def _total(rows: tf.Tensor) -> tf.Tensor:
-    # The ones have the batch's size: XLA is several times slower where it has to repeat them.
+    # The ones have the batch axis too: XLA is several times slower where it broadcasts them.
     return tf.matmul(tf.ones([tf.shape(rows)[0], 1, rows.shape[1]], rows.dtype), rows)
 
 
 def rows_of(tensors: Tensors, num_large: int) -> list[tf.Tensor]:
-    """Tensors with all spatial axes made one; the large ones in the dtype computed in."""
+    """Merges the spatial axes of each tensor; the first `num_large` become `statistics_dtype`."""
     return [
         tensor if tensor.shape.rank == 1 else _one_axis(tensor)
         for tensor in _widened(tensors, num_large)
@@ -213,13 +234,12 @@ def _widened(tensors: Tensors, num_large: int) -> list[tf.Tensor]:
 
 
 def _slices(rows: tf.Tensor) -> list[tf.Tensor]:
-    """Neighbouring rows in as many equal parts as there can be."""
+    """Splits rows into `number_of_slices` equal slices of neighbours."""
     _, count, channels = rows.shape
     number = number_of_slices(count)
-    parts = tf.reshape(rows, [-1, number, count // number, channels])
-    return tf.unstack(parts, axis=1)
+    return tf.unstack(tf.reshape(rows, [-1, number, count // number, channels]), axis=1)
 
 
 def number_of_slices(count: int) -> int:
-    """Equal parts that `count` rows are added up in."""
+    """The largest number of equal slices of `count` rows, up to `_MOST_SLICES`."""
     return next(k for k in range(min(_MOST_SLICES, count), 0, -1) if count % k == 0)

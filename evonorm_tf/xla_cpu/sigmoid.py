@@ -1,21 +1,15 @@
-"""The logistic function, in half the instructions where XLA compiles for a CPU.
+"""The logistic function in half the instructions of XLA's own, for loops on CPUs.
 
-XLA's exponential takes its argument through guards for every special value; on CPUs the
-instructions, not the memory, are what a sigmoid's loop waits for. `sigmoid` is TensorFlow's
-everywhere but inside of `shortened`, and there equals it but for rounding.
+XLA's exponential guards its argument against every special value. On CPUs a loop with a sigmoid
+is bound by instructions, not by memory. The result equals `tf.sigmoid` up to rounding.
 """
-
-import contextlib
-import threading
 
 import tensorflow as tf
 
-_state = threading.local()
-
 _LOG2_E = 1.4426950408889634
-# ln 2 in two parts: the first has so few digits that its product with an exponent is exact.
+# ln 2 as a sum: the first part has so few digits that its product with an exponent is exact.
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
-# exp on [-ln 2 / 2, ln 2 / 2] with a relative error of 2e-9: a Remez fit, then rounded.
+# Coefficients of exp on [-ln 2 / 2, ln 2 / 2], relative error 2e-9: a Remez fit, then rounded.
 _POLYNOMIAL = (
     1.0,
     1.0,
@@ -25,36 +19,22 @@ _POLYNOMIAL = (
     0.008374815806746483,
     0.0013836845755577087,
 )
-# Added to a whole number n of at most 127, it leaves n + 127 in the last bits.
+# The sum with a whole number n of at most 127 has n + 127 in its last bits.
 _EXPONENT_TO_BITS = 1.5 * 2.0**23 + 127.0
-# At its negative 1 + exp(-x) is still finite.
+# 1 + exp(-x) is still finite at the negative of this number.
 _LARGEST = 88.0
 
 
-def sigmoid(x: tf.Tensor) -> tf.Tensor:
-    """1 / (1 + exp(-x))."""
-    return _short(x) if getattr(_state, "short", False) else tf.sigmoid(x)
-
-
-@contextlib.contextmanager
-def shortened():
-    """Within it, for float32 alone, `sigmoid` is the one of fewer instructions."""
-    _state.short = True
-    try:
-        yield
-    finally:
-        _state.short = False
-
-
 @tf.custom_gradient
-def _short(x: tf.Tensor):
+def sigmoid(x: tf.Tensor):
+    """1 / (1 + exp(-x)) for float32."""
     y = 1.0 / (1.0 + _exp_of_negative(x))
     return y, lambda upstream: upstream * y * (1.0 - y)
 
 
 def _exp_of_negative(x: tf.Tensor) -> tf.Tensor:
-    """exp(-x) as 2^n exp(r), |r| <= ln 2 / 2, with 2^n made of bits."""
-    # Unlike tf.minimum, a comparison is one instruction, and lets NaN through as well.
+    """exp(-x) as 2^n exp(r) with |r| <= ln 2 / 2, where 2^n is built from its bits."""
+    # A comparison is one instruction, unlike tf.minimum, and also keeps NaN.
     x = tf.where(x > _LARGEST, _LARGEST, x)
     x = tf.where(x < -_LARGEST, -_LARGEST, x)
     n = tf.round(x * -_LOG2_E)

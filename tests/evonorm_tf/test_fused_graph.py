@@ -26,7 +26,7 @@ FIRST = ops.NUM_INITIAL_NODES
 def test_what_divides_the_output_becomes_part_of_gamma(name, factors, values):
     plan = graph_plan.plan(registry.graph(name).canonical().nodes)
     assert [op for op, _ in plan.factors] == factors
-    assert len(plan.values) == values
+    assert len(plan.coefficients) == values
 
 
 def test_factors_in_a_row_and_their_gradients():

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from evonorm_tf.numerics import statistics
-from evonorm_tf.xla_cpu import devices
+from evonorm_tf.numerics import devices, statistics
 
 AXES = (1, 2)
 
