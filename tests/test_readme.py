@@ -30,6 +30,22 @@ def test_doctest_of_layer_graph():
     assert result.attempted and not result.failed
 
 
+def test_the_walk_through_a_layer_quotes_its_files():
+    text = (ROOT / "docs/how-a-layer-computes.md").read_text(encoding="utf-8")
+    paths = re.findall(r"\]\(\.\./(.*?)\)", text)
+    assert 1 <= len(set(paths)) <= 5
+    quoted = 0
+    for path, section in zip(paths, re.split(r"\]\(\.\./.*?\)", text)[1:], strict=True):
+        lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+        for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+            quoted += 1
+            position = 0
+            for line in block.splitlines():
+                assert line in lines[position:], f"{path} has no more: {line}"
+                position = lines.index(line, position) + 1
+    assert quoted >= 8
+
+
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z0-9-]+)", README))))
 def test_make_targets_exist(target):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
