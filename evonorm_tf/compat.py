@@ -1,4 +1,4 @@
-"""The differences between the Keras generations behind `tf.keras`, in one place.
+"""All differences between the Keras generations behind `tf.keras`.
 
 `tf.keras` is Keras 2 (TensorFlow 2.15), `tf_keras` (TF_USE_LEGACY_KERAS=1) or Keras 3.
 """

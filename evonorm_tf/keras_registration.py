@@ -1,11 +1,10 @@
-"""The layers are imported, and so registered with Keras, as soon as Keras can be used.
+"""Imports the layers, which registers them with Keras, as soon as Keras is usable.
 
-The package itself imports without TensorFlow, whose import takes seconds. Models must load
-without `custom_objects` all the same, whichever of the two is imported first.
+The package does not import TensorFlow, which takes seconds. Models must load without
+`custom_objects` nevertheless, whichever of the two is imported first.
 
-An import of TensorFlow imports Keras on its way, one of Keras imports TensorFlow, and a module
-of this package may be what asks for them. So no single import tells that everything is there:
-the layers have to wait until no import of all these is still under way.
+TensorFlow imports Keras, Keras imports TensorFlow, and a module of this package can be the first
+to import either. So the layers are imported when none of all these imports is in progress.
 """
 
 import importlib
@@ -19,12 +18,12 @@ import wrapt
 
 _LAYERS = "evonorm_tf.layers"
 _TENSORFLOW = "tensorflow"
-# `tf.keras` is either.
+# `tf.keras` is one of these.
 _KERAS = ("keras", "tf_keras")
 
 
 def follow_keras(own_modules: Iterable[str]) -> None:
-    """Imports the layers once TensorFlow is imported, at once if it is already.
+    """Imports the layers after TensorFlow, or immediately if it is already imported.
 
     Args:
       own_modules: full names of the modules of this package.
@@ -34,8 +33,8 @@ def follow_keras(own_modules: Iterable[str]) -> None:
 
     def imported(module: ModuleType) -> None:
         finished.add(module.__name__)
-        under_way = [name for name in followed if name in sys.modules and name not in finished]
-        if _TENSORFLOW in finished and not under_way:
+        in_progress = [name for name in followed if name in sys.modules and name not in finished]
+        if _TENSORFLOW in finished and not in_progress:
             importlib.import_module(_LAYERS)
 
     for name in followed:

@@ -1,6 +1,7 @@
 """What the README and the docstrings show must run."""
 
 import doctest
+import importlib
 import pathlib
 import re
 
@@ -27,6 +28,15 @@ def test_python_examples_run_in_order(capsys):
 
 def test_doctest_of_layer_graph():
     result = doctest.testmod(evonorm_tf.graph.layer_graph)
+    assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["batch_norm", "evonorm_b", "evonorm_s", "graph_layer", "primitive_layer", "sample_norm"],
+)
+def test_doctests_of_the_layers(module):
+    result = doctest.testmod(importlib.import_module(f"evonorm_tf.layers.{module}"))
     assert result.attempted and not result.failed
 
 

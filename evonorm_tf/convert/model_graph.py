@@ -1,4 +1,4 @@
-"""A Keras model as a list of layer calls, the same for every Keras generation."""
+"""A Keras model as a list of layer calls, independent of the Keras generation."""
 
 import dataclasses
 from collections import defaultdict
@@ -88,7 +88,7 @@ class ModelGraph:
 
 
 def is_rewritable(model: Any) -> bool:
-    """Whether a model is a graph of layers that its `call` follows."""
+    """Whether a model is a graph of layers, and its `call` executes this graph."""
     if not isinstance(model, tf.keras.Model) or _functional(model) is None:
         return False
     own_call = type(model).call.__module__
@@ -106,7 +106,7 @@ def outputs(model: tf.keras.Model) -> Any:
 
 
 def _functional(model: tf.keras.Model) -> Any:
-    """What holds the graph: the model, or the functional model inside a sequential one."""
+    """The model that has the graph: itself, or the functional model inside a sequential one."""
     if compat.IS_KERAS_3 and isinstance(model, tf.keras.Sequential):
         model = model._functional
     return model if getattr(model, "_nodes_by_depth", None) else None

@@ -1,4 +1,4 @@
-"""The layers that a conversion starts from: what each is, and which place it can take."""
+"""The layers that a conversion can replace: their kind, their form, and their settings."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def channel_axis(layer: Any) -> int | None:
 
 
 def obstacle(layer: Any, rank: int | None) -> str | None:
-    """Why a norm-act layer cannot take a source's place; None if it can."""
+    """Why a norm-act layer cannot replace a source; None if it can."""
     axis = channel_axis(layer)
     if rank not in (3, 4, 5):
         return f"its input has rank {rank}; norm-act layers need 3, 4 or 5"
@@ -60,10 +60,10 @@ def obstacle(layer: Any, rank: int | None) -> str | None:
 
 
 def settings(layer: Any, target: Any) -> dict[str, Any]:
-    """The constructor arguments that a target of this class takes over from a source.
+    """The constructor arguments that a target takes from a source.
 
-    Always those that say where and on what the layer works; epsilon and momentum only
-    where both normalize alike, since each layer has a default of its own.
+    Epsilon and momentum are taken only if both layers normalize in the same way, since each
+    layer has its own defaults.
     """
     names = ["synchronized", "groups", "gamma_regularizer", "beta_regularizer"]
     if form(layer) == form(target) == "normalized" or type(layer) is type(target):

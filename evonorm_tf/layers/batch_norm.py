@@ -37,6 +37,11 @@ class BatchNormReLU(_BatchNorm):
     variance follows the biased batch variance.
 
     Weights: gamma, beta, moving_mean, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.BatchNormReLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     formula = staticmethod(formulas.affine_relu)
@@ -52,6 +57,11 @@ class BatchNormSiLU(_BatchNorm):
     `nonlinearity=False` the layer is z.
 
     Weights: gamma, beta, v, moving_mean, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.BatchNormSiLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     _HAS_V = True

@@ -52,6 +52,11 @@ class EvoNormB0(_EvoNormB):
     x * gamma + beta. For small batches use EvoNormS0.
 
     Weights: gamma, beta, v, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormB0()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     _HAS_V = True
@@ -98,6 +103,11 @@ class EvoNormB1(_EvoNormB):
     `nonlinearity=False` the layer is x * gamma + beta.
 
     Weights: gamma, beta, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormB1()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     @staticmethod
@@ -116,6 +126,11 @@ class EvoNormB2(_EvoNormB):
     `nonlinearity=False` the layer is x * gamma + beta.
 
     Weights: gamma, beta, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormB2()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     @staticmethod

@@ -38,6 +38,11 @@ class EvoNormS0(_EvoNormS):
     group), the divisor falls to sqrt(epsilon): use fewer groups there.
 
     Weights: gamma, beta, v, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormS0()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     _HAS_V = True
@@ -78,6 +83,11 @@ class EvoNormS1(_EvoNormS):
     x * gamma + beta.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormS1()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
 
@@ -91,6 +101,11 @@ class EvoNormS2(_EvoNormS):
     x * gamma + beta.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormS2()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     def _reduction(self, context):

@@ -27,9 +27,9 @@ class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
     several of a kind. Each is (channels,) and float32.
 
     Example:
-      >>> graph = LayerGraph((Node("SIGMOID", (0,)), Node("MUL", (0, 4))), name="silu")
-      >>> layer = GraphLayer(graph)
-      >>> layer(tf.ones([2, 8, 8, 16]), training=True).shape
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> graph = en.LayerGraph((en.Node("SIGMOID", (0,)), en.Node("MUL", (0, 4))), name="silu")
+      >>> en.GraphLayer(graph)(tf.ones([2, 8, 8, 16]), training=True).shape
       TensorShape([2, 8, 8, 16])
     """
 

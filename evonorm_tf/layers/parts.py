@@ -19,11 +19,13 @@ class BatchStatistics(base.ChannelLayer):
     """
 
     ARGUMENTS = textwrap.dedent("""\
-        momentum: weight of the old value in each update of a moving average, in [0, 1].
+        momentum: weight of the old value in each update of a moving average, in [0, 1];
+          default 0.9.
         synchronized: whether all replicas of a distribution strategy share their batch
-          statistics. If not, each replica uses its own, and the moving averages are averaged
-          over the replicas. With several replicas and synchronized=True, `training` must be a
-          bool: TensorFlow cannot communicate inside a condition.""")
+          statistics; default False. If not, each replica uses its own, and the moving
+          averages are averaged over the replicas. With several replicas and
+          synchronized=True, `training` must be a bool: TensorFlow cannot
+          communicate inside a condition.""")
 
     def __init__(self, *, momentum=0.9, synchronized=False, **kwargs):
         super().__init__(**kwargs)
@@ -85,9 +87,10 @@ class ChannelGroups(base.ChannelLayer):
     """A layer with groups of neighbouring channels."""
 
     ARGUMENTS = textwrap.dedent("""\
-        groups: upper bound of the number of channel groups. The layer uses the largest
-          divisor of the channels up to it, which it shows as `effective_groups`.
-        group_size: channels per group, in place of `groups`; must divide the channels.""")
+        groups: upper bound of the number of channel groups; default 32. The layer uses the
+          largest divisor of the channels up to it, its attribute `effective_groups`.
+        group_size: channels per group, in place of `groups`; must divide the channels.
+          Default None.""")
 
     def __init__(self, *, groups=32, group_size=None, **kwargs):
         super().__init__(**kwargs)

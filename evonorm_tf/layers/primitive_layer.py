@@ -60,6 +60,11 @@ class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
     Operations of two inputs are called with a list or tuple of two tensors of one shape.
 
     Weights: for (b, w, h), one of moving_mean, moving_second_moment, moving_variance.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.PrimitiveLayer("STD", "BWH")(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     ARGUMENTS = textwrap.dedent("""\

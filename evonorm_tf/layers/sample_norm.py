@@ -35,11 +35,16 @@ class _GroupNorm(parts.ChannelGroups, _SampleNorm):
 class GroupNormReLU(_GroupNorm):
     """Group normalization and ReLU (paper table 4).
 
-        max(n, 0),  n = (x - mu_{w,h,c/g}(x)) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta
+        max(z, 0),  z = (x - mu_{w,h,c/g}(x)) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta
 
-    The same in training and in inference. With `nonlinearity=False` the layer is n.
+    The same in training and in inference. With `nonlinearity=False` the layer is z.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.GroupNormReLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     formula = staticmethod(formulas.affine_relu)
@@ -49,11 +54,16 @@ class GroupNormReLU(_GroupNorm):
 class GroupNormSiLU(_GroupNorm):
     """Group normalization and SiLU/Swish with a trainable slope (paper table 8).
 
-        n * sigmoid(v * n),  n = (x - mu_{w,h,c/g}(x)) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta
+        z * sigmoid(v * z),  z = (x - mu_{w,h,c/g}(x)) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta
 
-    The same in training and in inference. With `nonlinearity=False` the layer is n.
+    The same in training and in inference. With `nonlinearity=False` the layer is z.
 
     Weights: gamma, beta, v, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.GroupNormSiLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     _HAS_V = True
@@ -73,6 +83,11 @@ class LayerNormReLU(_SampleNorm):
     The same in training and in inference. With `nonlinearity=False` the ReLU is left out.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.LayerNormReLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     formula = staticmethod(formulas.affine_relu)
@@ -91,6 +106,11 @@ class PixelNormReLU(base.NormAct):
     The same in training and in inference. With `nonlinearity=False` the ReLU is left out.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.PixelNormReLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     gamma_before_activation = True
@@ -107,15 +127,20 @@ class FilterResponseNorm(fused_layer.FusedNormAct):
 
         max(x / sqrt(mu_{w,h}(x^2)) * gamma + beta, v)
 
-    The threshold v is the v0 of the paper's formula and starts at 0. The same in training
-    and in inference. With `nonlinearity=False` the threshold is left out.
+    The threshold v is the v0 of the paper's formula; its default initializer is "zeros". The
+    same in training and in inference. With `nonlinearity=False` the threshold is left out.
 
     Weights: gamma, beta, v, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.FilterResponseNorm()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     gamma_before_activation = True
     _HAS_V = True
-    ARGUMENTS = base.V_ARGUMENT
+    ARGUMENTS = 'v_initializer: of the threshold v; default "zeros".'
     formula = staticmethod(formulas.affine_threshold)
 
     def __init__(self, *, v_initializer="zeros", **kwargs):
