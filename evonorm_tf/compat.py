@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# `tf.keras.version` is a function of Keras 3 alone.
+# `tf.keras.version` is a function only in Keras 3.
 IS_KERAS_3 = hasattr(tf.keras, "version")
 
 PACKAGE = "evonorm_tf"

@@ -60,12 +60,12 @@ def make_plan(model: tf.keras.Model, target: Any, linear: str, kinds: tuple[str,
     return plan
 
 
-def _graphs(model: tf.keras.Model, path: str, found: dict[int, ModelGraph]) -> list[ModelGraph]:
-    found[id(model)] = graph = ModelGraph(model, path)
+def _graphs(model: tf.keras.Model, path: str, graphs: dict[int, ModelGraph]) -> list[ModelGraph]:
+    graphs[id(model)] = graph = ModelGraph(model, path)
     for layer in graph.layers():
-        if id(layer) not in found and model_graph.is_rewritable(layer):
-            _graphs(layer, f"{path}/{layer.name}", found)
-    return list(found.values())
+        if id(layer) not in graphs and model_graph.is_rewritable(layer):
+            _graphs(layer, f"{path}/{layer.name}", graphs)
+    return list(graphs.values())
 
 
 def _plan_norm(plan, calls, target, linear: str, kinds, absorbed: set[int]) -> None:

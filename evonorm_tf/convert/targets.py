@@ -55,8 +55,8 @@ class KerasTarget:
         """Why there is no layer for a source; None if there is one."""
         if sources.kind(source) != "norm_act":
             return "it is Keras's own already"
-        known = (BatchNormReLU, BatchNormSiLU, GroupNormReLU, GroupNormSiLU)
-        if not isinstance(source, known):
+        replaceable = (BatchNormReLU, BatchNormSiLU, GroupNormReLU, GroupNormSiLU)
+        if not isinstance(source, replaceable):
             return "Keras has no such layer"
         slope = getattr(source, "v", None)
         if slope is not None and not np.all(np.asarray(slope) == 1.0):

@@ -67,7 +67,7 @@ def keep_input(
 
     Args:
       computation: what to compute.
-      x: the layer's input, of any floating-point dtype; computed in `statistics_dtype`.
+      x: the layer's input, of any floating-point dtype; both passes cast it to `statistics_dtype`.
       weights: the layer's vectors by name, broadcastable to x, in the dtype of the computation.
       dtype: of the result.
       passes: how to compute both passes.

@@ -9,7 +9,7 @@ _state = threading.local()
 
 
 def only_cpus() -> bool:
-    """Whether layers are traced for CPUs alone: no GPU, no TPU, no `for_accelerator`."""
+    """Whether layers are traced for CPUs: no GPU or TPU exists, nor is `for_accelerator` active."""
     if getattr(_state, "for_accelerator", False):
         return False
     return not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
