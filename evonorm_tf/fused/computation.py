@@ -49,8 +49,9 @@ class BatchMode(NamedTuple):
 
     Attributes:
       training: True for the batch's, False for the moving averages; may be a scalar tensor.
-      elements: their number per channel on this replica, if replicas share statistics.
-      moving: functions that read the moving averages, which broadcast to x.
+      elements: number of elements per channel on this replica, if replicas share statistics.
+      moving: functions that read the moving averages, which broadcast to x; empty if `training`
+        is True.
     """
 
     training: bool | tf.Tensor
@@ -89,11 +90,10 @@ class Context(NamedTuple):
     extra: Hashable = None
 
     def cache_key(self) -> Hashable | None:
-        """Equal keys stand for equal contexts; None for one that holds tensors or weights."""
-        if self.batch is None:
-            return self
-        is_local = self.batch.training is True and self.batch.elements is None
-        return self._replace(batch=BatchMode(True)) if is_local else None
+        """The context, or None if it holds tensors or reads moving averages."""
+        batch = self.batch
+        is_local = batch is None or (batch.training is True and batch.elements is None)
+        return self if is_local else None
 
 
 class Computation(NamedTuple):

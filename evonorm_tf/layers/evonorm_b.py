@@ -15,7 +15,7 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
 
     @staticmethod
     def formula(x, *, slope, intercept, gamma, beta):
-        """The class's formula; see `EvoNormB0.formula` for the missing b."""
+        """The class's formula, divided by b as in `EvoNormB0.formula`."""
         return x / tf.maximum(tf.ones([], x.dtype), slope * x + intercept) * gamma + beta
 
     @classmethod
@@ -83,9 +83,9 @@ class EvoNormB0(_EvoNormB):
 
     @staticmethod
     def formula(x, *, v, instance_std, gamma, beta):
-        """x / max(b, v * x + instance_std) * gamma + beta, where b is 1."""
-        # Other than in the paper b is 1: v, instance_std and gamma come divided by b, which is
-        # the same, and saves the sum over the image that a gradient for b would need.
+        """x / max(b, v * x + instance_std) * gamma + beta, b the batch's standard deviation."""
+        # The paper's b is 1 here, because v, instance_std and gamma are already divided by b: y
+        # is the same, and the gradient for b needs no sum over the image.
         return x / tf.maximum(tf.ones([], x.dtype), v * x + instance_std) * gamma + beta
 
     @staticmethod

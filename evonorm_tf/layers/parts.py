@@ -43,11 +43,9 @@ class BatchStatistics(base.ChannelLayer):
             return None
         training = self._in_training(training)
         shares = self.synchronized and training is not False
-        return BatchMode(
-            training,
-            statistics.element_count(x, self.axis) if shares else None,
-            tuple(functools.partial(self._per_channel, weight, x) for weight in moving_weights),
-        )
+        elements = statistics.element_count(x, self.axis) if shares else None
+        read = [functools.partial(self._per_channel, weight, x) for weight in moving_weights]
+        return BatchMode(training, elements, () if training is True else tuple(read))
 
     def _move(self, moving, value: tf.Tensor, x: tf.Tensor, training: Any = True) -> None:
         """moving <- momentum * moving + (1 - momentum) * value.
