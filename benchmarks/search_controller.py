@@ -24,7 +24,7 @@ import time
 import numpy as np
 
 from benchmarks.simulated_workers import RECORDING, SimulatedPool, Workers
-from evonorm_tf import ops
+from evonorm_tf.graph import ops
 from search import run
 from search.config import Config, preset
 from search.controller.loop import Controller

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from rich.progress import track
 
-from evonorm_tf import logistic
+from evonorm_tf.xla_cpu.sigmoid import sigmoid
 
 _CHUNK = 2**24
 # Below it a float32 has fewer digits: errors are counted in the smallest normal number's unit.
@@ -34,16 +34,15 @@ def _errors(values: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
 
 def measure(chunks: int = 2**32 // _CHUNK) -> dict[str, dict[str, float]]:
     """The worst error of both functions, where it is, and how many values were NaN."""
-    with logistic.shortened():
-        program = tf.function(logistic.sigmoid, jit_compile=True, autograph=False)
-        program.get_concrete_function(tf.TensorSpec([_CHUNK], tf.float32))
-        functions = {"program": program, "tensorflow": tf.sigmoid}
-        worst = {name: {"ulps": -1.0, "at": 0.0, "nan": 0} for name in functions}
-        for chunk in track(range(chunks), "all float32 values"):
-            bits = np.arange(chunk * _CHUNK, (chunk + 1) * _CHUNK, dtype=np.uint32)
-            values = tf.constant(bits.view(np.float32))
-            for name, function in functions.items():
-                _take(worst[name], values, _errors(values, function(values)))
+    program = tf.function(sigmoid, jit_compile=True, autograph=False)
+    program.get_concrete_function(tf.TensorSpec([_CHUNK], tf.float32))
+    functions = {"program": program, "tensorflow": tf.sigmoid}
+    worst = {name: {"ulps": -1.0, "at": 0.0, "nan": 0} for name in functions}
+    for chunk in track(range(chunks), "all float32 values"):
+        bits = np.arange(chunk * _CHUNK, (chunk + 1) * _CHUNK, dtype=np.uint32)
+        values = tf.constant(bits.view(np.float32))
+        for name, function in functions.items():
+            _take(worst[name], values, _errors(values, function(values)))
     return worst
 
 

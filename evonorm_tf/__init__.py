@@ -3,16 +3,17 @@
 Liu, Brock, Simonyan, Le: "Evolving Normalization-Activation Layers", NeurIPS 2020,
 https://arxiv.org/abs/2004.02967.
 
-Graphs and names are there at once. What needs TensorFlow is imported when it is first used,
-and the layers when TensorFlow is: see `keras_registration`.
+`import evonorm_tf` does not import TensorFlow. Names that need TensorFlow are imported at their
+first use, and the layers as soon as TensorFlow is imported; see `keras_registration`.
 """
 
+# ruff: noqa: F403, F405
 import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from evonorm_tf.keras_registration import follow_keras
-from evonorm_tf.layer_graph import LayerGraph, Node
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
+from evonorm_tf.keras_registration import all_modules, follow_keras
 from evonorm_tf.registry import get, names, register
 from evonorm_tf.version import VERSION
 
@@ -49,30 +50,14 @@ _MODULES = frozenset(module.name for module in pkgutil.iter_modules(__path__))
 if TYPE_CHECKING:
     from evonorm_tf.convert import convert_model
     from evonorm_tf.factory import norm_act_factory
-    from evonorm_tf.layers import (
-        BatchNormReLU,
-        BatchNormSiLU,
-        EvoNormB0,
-        EvoNormB1,
-        EvoNormB2,
-        EvoNormS0,
-        EvoNormS1,
-        EvoNormS2,
-        FilterResponseNorm,
-        GraphLayer,
-        GroupNormReLU,
-        GroupNormSiLU,
-        LayerNormReLU,
-        PixelNormReLU,
-        PrimitiveLayer,
-    )
-    from evonorm_tf.quantization import quantizable
+    from evonorm_tf.layers import *
+    from evonorm_tf.numerics.quantization import quantizable
 else:
-    # Of the public names that need TensorFlow, all others are layers.
+    # Every other public name that needs TensorFlow is a layer.
     _HOMES = {
         "convert_model": "convert",
         "norm_act_factory": "factory",
-        "quantizable": "quantization",
+        "quantizable": "numerics.quantization",
     }
 
     def __getattr__(name: str) -> Any:
@@ -88,4 +73,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_MODULES})
 
 
-follow_keras(f"{__name__}.{module}" for module in _MODULES)
+follow_keras(all_modules(__name__, __path__))

@@ -1,4 +1,4 @@
-"""The differences between the Keras generations behind `tf.keras`, in one place.
+"""All differences between the Keras generations behind `tf.keras`.
 
 `tf.keras` is Keras 2 (TensorFlow 2.15), `tf_keras` (TF_USE_LEGACY_KERAS=1) or Keras 3.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# `tf.keras.version` is a function of Keras 3 alone.
+# `tf.keras.version` is a function only in Keras 3.
 IS_KERAS_3 = hasattr(tf.keras, "version")
 
 PACKAGE = "evonorm_tf"

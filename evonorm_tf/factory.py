@@ -1,4 +1,4 @@
-"""The norm-act factory: how a model asks for its layers without knowing which they are."""
+"""The norm-act factory, through which a model creates layers without knowing their class."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from evonorm_tf import registry
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from evonorm_tf.layers import base
 from evonorm_tf.layers.graph_layer import GraphLayer
 
@@ -14,7 +14,7 @@ NormAct = str | LayerGraph | Callable[..., tf.keras.layers.Layer]
 
 
 def norm_act_factory(norm_act: NormAct, **kwargs: Any) -> Callable[..., tf.keras.layers.Layer]:
-    """Turns what a model was given as `norm_act` into a maker of layers.
+    """Returns a function that creates the layers which `norm_act` stands for.
 
     Args:
       norm_act: a registered name, a `LayerGraph`, a class such as `EvoNormS0`, or a callable
@@ -32,7 +32,7 @@ def norm_act_factory(norm_act: NormAct, **kwargs: Any) -> Callable[..., tf.keras
       ValueError: for an unknown name, another type, or `kwargs` with a callable.
     """
     if isinstance(norm_act, str):
-        registry.graph(norm_act)  # refuses an unknown name now rather than at the first layer
+        registry.graph(norm_act)  # raises for an unknown name, before the first layer
         return _Maker(lambda **arguments: registry.get(norm_act, **arguments), kwargs)
     if isinstance(norm_act, LayerGraph):
         return _Maker(lambda **arguments: GraphLayer(norm_act, **arguments), kwargs)

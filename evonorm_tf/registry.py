@@ -1,6 +1,6 @@
 """The registry: a name stands for a layer graph, a Keras layer, or both, which agree.
 
-Names and graphs are known without TensorFlow, which comes with the first layer.
+Names and graphs need no TensorFlow; creating a layer imports it.
 """
 
 import difflib
@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -113,7 +113,7 @@ def _builtin() -> Registry:
         "evonorm_s1": "EvoNormS1",
         "evonorm_s2": "EvoNormS2",
     }
-    # Their gamma and beta come before the activation, where the search space has none.
+    # Gamma and beta come before the activation, which no graph of the search space can express.
     fused_alone = {
         "bn_relu": "BatchNormReLU",
         "bn_silu": "BatchNormSiLU",

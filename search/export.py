@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from evonorm_tf import files
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Config
 from search.errors import SearchError
 from search.storage import ranking

@@ -62,6 +62,14 @@ def test_nothing_imports_tensorflow_models():
             assert "tensorflow_models" not in imported(path), path
 
 
+def assert_no_cycle(graph):
+    done = set()
+    while len(done) < len(graph):
+        ready = {name for name, targets in graph.items() if targets <= done} - done
+        assert ready, f"a cycle among {sorted(set(graph) - done)}"
+        done |= ready
+
+
 def module_graph(package, with_faces=False):
     """What each module of a package imports of it, inside functions too.
 
@@ -83,14 +91,8 @@ def module_graph(package, with_faces=False):
     }
 
 
-@pytest.mark.parametrize("package", ["evonorm_tf", "search"])
-def test_modules_form_no_cycle(package):
-    graph = module_graph(package)
-    done = set()
-    while len(done) < len(graph):
-        ready = {name for name, targets in graph.items() if targets <= done} - done
-        assert ready, f"a cycle among {sorted(set(graph) - done)}"
-        done |= ready
+def test_modules_of_the_search_form_no_cycle():
+    assert_no_cycle(module_graph("search"))
 
 
 # A room of `search` imports from those before it alone; a module beside them is its own room.
@@ -121,6 +123,95 @@ def test_the_core_of_the_search_is_pure():
         if name.startswith("search.evolution."):
             outside = {one for one in targets if not one.startswith("search.evolution.")}
             assert not outside, f"{name} imports {sorted(outside)}"
+
+
+# Rooms of evonorm_tf, each with the rooms that it imports; "" is the package itself.
+ROOMS = {
+    "graph": {""},
+    "numerics": set(),
+    "fused": {"graph", "numerics"},
+    "xla_cpu": {"fused", "numerics"},
+    "layers": {"", "graph", "numerics", "fused", "xla_cpu"},
+    "convert": {"", "layers"},
+}
+
+
+def modules_imported(path):
+    """Full names of all modules of evonorm_tf that a file may import, inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("evonorm_tf"):
+            names.update({node.module, *(f"{node.module}.{a.name}" for a in node.names)})
+    return names
+
+
+def room(module):
+    """The folder of a module of evonorm_tf, "" for the package's own modules."""
+    _, *rooms = module.split(".")
+    return rooms[0] if rooms and rooms[0] in ROOMS else ""
+
+
+def module_name(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_modules_within_evonorm_tf_form_no_cycle():
+    graph = {}
+    for path in modules("evonorm_tf"):
+        # The faces of the package and its rooms import all behind them.
+        if path.name != "__init__.py" or room(module_name(path)) == "xla_cpu":
+            graph[module_name(path)] = modules_imported(path)
+    graph = {
+        name: {target for target in targets if target in graph and target != name}
+        for name, targets in graph.items()
+    }
+    graph = {
+        # A module of a room may be imported by the room's face, never import it.
+        name: {t for t in targets if not name.startswith(f"{t}.")}
+        for name, targets in graph.items()
+    }
+    assert_no_cycle(graph)
+
+
+def test_every_folder_of_evonorm_tf_is_a_room():
+    folders = {path.parent.name for path in modules("evonorm_tf") if path.name == "__init__.py"}
+    assert folders == {"evonorm_tf", *ROOMS}
+
+
+def test_rooms_are_imported_in_one_direction():
+    for path in modules("evonorm_tf"):
+        own = room(module_name(path))
+        if not own:
+            continue
+        files = {module_name(other) for other in modules("evonorm_tf")} - {"evonorm_tf"}
+        wrong = {room(name) for name in modules_imported(path) & files} - ROOMS[own] - {own}
+        assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+    done = {""}
+    while set(ROOMS) - done:
+        ready = {name for name, needs in ROOMS.items() if needs <= done} - done
+        assert ready, f"a cycle among {sorted(set(ROOMS) - done)}"
+        done |= ready
+
+
+def test_one_module_imports_the_programs_of_xla():
+    outside = [
+        module_name(path)
+        for package in ALLOWED
+        for path in modules(package)
+        if room(module_name(path)) != "xla_cpu"
+        and any(room(name) == "xla_cpu" for name in modules_imported(path))
+    ]
+    assert outside == ["evonorm_tf.layers.fused_layer"]
+
+
+def test_private_tensorflow_has_one_module_of_each_kind():
+    private = {
+        module_name(path)
+        for path in modules("evonorm_tf")
+        if "tensorflow.python" in (text := path.read_text(encoding="utf-8"))
+        or "tensorflow.compiler" in text
+    }
+    assert private == {"evonorm_tf.numerics.forward_mode", "evonorm_tf.xla_cpu.internals"}
 
 
 def test_public_names_are_importable_and_documented():

@@ -1,12 +1,13 @@
 """What the README and the docstrings show must run."""
 
 import doctest
+import importlib
 import pathlib
 import re
 
 import pytest
 
-import evonorm_tf.layer_graph
+import evonorm_tf.graph.layer_graph
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,8 +27,33 @@ def test_python_examples_run_in_order(capsys):
 
 
 def test_doctest_of_layer_graph():
-    result = doctest.testmod(evonorm_tf.layer_graph)
+    result = doctest.testmod(evonorm_tf.graph.layer_graph)
     assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["batch_norm", "evonorm_b", "evonorm_s", "graph_layer", "primitive_layer", "sample_norm"],
+)
+def test_doctests_of_the_layers(module):
+    result = doctest.testmod(importlib.import_module(f"evonorm_tf.layers.{module}"))
+    assert result.attempted and not result.failed
+
+
+def test_the_walk_through_a_layer_quotes_its_files():
+    text = (ROOT / "docs/how-a-layer-computes.md").read_text(encoding="utf-8")
+    paths = re.findall(r"\]\(\.\./(.*?)\)", text)
+    assert 1 <= len(set(paths)) <= 5
+    quoted = 0
+    for path, section in zip(paths, re.split(r"\]\(\.\./.*?\)", text)[1:], strict=True):
+        lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+        for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+            quoted += 1
+            position = 0
+            for line in block.splitlines():
+                assert line in lines[position:], f"{path} has no more: {line}"
+                position = lines.index(line, position) + 1
+    assert quoted >= 8
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z0-9-]+)", README))))

@@ -8,7 +8,7 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 import tensorflow as tf
 from official.modeling import optimization, performance
 
-from evonorm_tf import xla
+from evonorm_tf.numerics import devices
 from tpu_scripts.replicas import TracedReplicas
 from trainers.configs.classification import ExperimentConfig
 from trainers.engine import parameters
@@ -102,7 +102,7 @@ def lower(
     # As the input pipeline gives them: pixels from 0 to 255, and labels.
     images = tf.TensorSpec([batch, *params.task.model.input_size], tf.float32)
     labels = tf.TensorSpec([batch], tf.int32)
-    with xla.for_accelerator():
+    with devices.for_accelerator():
         generate = step.experimental_get_compiler_ir(images, labels)
     try:
         module = generate(stage="stablehlo_serialized", platform_name="CPU")

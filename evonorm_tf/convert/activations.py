@@ -1,4 +1,4 @@
-"""Which calls of a model are activations, and what they are called."""
+"""Finds the activations among the calls of a model, and names them."""
 
 import math
 from typing import Any
@@ -39,13 +39,13 @@ def activation_name(layer: Any) -> str | None:
 
 
 def is_activation_layer(layer: Any) -> bool:
-    """Whether a layer does nothing but its activation, and so can become the identity."""
+    """Whether a layer is only an activation, so that an identity can replace it."""
     kinds = (tf.keras.layers.ReLU, tf.keras.layers.Activation, *_LAYERS)
     return isinstance(layer, kinds)
 
 
 def gated_product(graph: ModelGraph, tensor: Any) -> tuple[str, list[Call]] | None:
-    """The activation x * gate(x) that is spelt out behind a tensor, and all its calls.
+    """An activation x * gate(x) that follows a tensor as separate calls, and these calls.
 
     Finds swish and, as in Keras 2's MobileNetV3, hard swish as x * (relu6(x + 3) / 6).
     """
@@ -82,7 +82,7 @@ def _is_product_with(graph: ModelGraph, call: Call, tensor: Any) -> bool:
 
 
 def _step(graph: ModelGraph, call: Call) -> tuple[str, float | None]:
-    """A call's operation and the number it takes besides its tensor."""
+    """The operation of a call, and its numeric argument if it has one."""
     name = activation_name(call.layer) or _operation_name(call.layer)
     values = tf.nest.flatten((call.args, call.kwargs))
     numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]

@@ -1,4 +1,4 @@
-"""A Keras model as a list of layer calls, the same for every Keras generation."""
+"""A Keras model as a list of layer calls, independent of the Keras generation."""
 
 import dataclasses
 from collections import defaultdict
@@ -15,7 +15,7 @@ class Call:
     """One call of a layer (or of an operation) in a model.
 
     Attributes:
-      layer: what is called.
+      layer: the called layer.
       args, kwargs: of the call; symbolic tensors among plain values.
       outputs: symbolic tensors, flat.
     """
@@ -32,7 +32,7 @@ class ModelGraph:
     Attributes:
       model: the model.
       path: its name, after the names of the models it is nested in.
-      calls: in an order in which they can be computed, without those of input layers.
+      calls: in topological order, without those of input layers.
       input_layers: those layers.
     """
 
@@ -74,9 +74,9 @@ class ModelGraph:
         return self._consumers[id(tensor)]
 
     def producer(self, tensor: Any) -> Call | None:
-        """The call that makes a tensor; None for one of the model's inputs."""
-        makes = (call for call in self.calls if any(made is tensor for made in call.outputs))
-        return next(makes, None)
+        """The call that produces a tensor; None for one of the model's inputs."""
+        producers = (call for call in self.calls if any(out is tensor for out in call.outputs))
+        return next(producers, None)
 
     def is_output(self, tensor: Any) -> bool:
         """Whether a tensor is an output of the model."""
@@ -88,7 +88,7 @@ class ModelGraph:
 
 
 def is_rewritable(model: Any) -> bool:
-    """Whether a model is a graph of layers that its `call` follows."""
+    """Whether a model is a graph of layers, and its `call` executes this graph."""
     if not isinstance(model, tf.keras.Model) or _functional(model) is None:
         return False
     own_call = type(model).call.__module__
@@ -106,7 +106,7 @@ def outputs(model: tf.keras.Model) -> Any:
 
 
 def _functional(model: tf.keras.Model) -> Any:
-    """What holds the graph: the model, or the functional model inside a sequential one."""
+    """The model that has the graph: itself, or the functional model inside a sequential one."""
     if compat.IS_KERAS_3 and isinstance(model, tf.keras.Sequential):
         model = model._functional
     return model if getattr(model, "_nodes_by_depth", None) else None

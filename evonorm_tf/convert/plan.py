@@ -1,4 +1,4 @@
-"""Decides what becomes of every norm and activation of a model, before anything is built."""
+"""Decides for every norm and activation of a model how to convert it, before building."""
 
 import dataclasses
 from collections import defaultdict
@@ -35,7 +35,7 @@ class Plan:
 
 @dataclasses.dataclass
 class _Fusion:
-    """The activation behind a norm's call, and the calls that it consists of."""
+    """The activation that follows a norm's call, and the calls that compute it."""
 
     name: str
     calls: list[Call]
@@ -60,12 +60,12 @@ def make_plan(model: tf.keras.Model, target: Any, linear: str, kinds: tuple[str,
     return plan
 
 
-def _graphs(model: tf.keras.Model, path: str, found: dict[int, ModelGraph]) -> list[ModelGraph]:
-    found[id(model)] = graph = ModelGraph(model, path)
+def _graphs(model: tf.keras.Model, path: str, graphs: dict[int, ModelGraph]) -> list[ModelGraph]:
+    graphs[id(model)] = graph = ModelGraph(model, path)
     for layer in graph.layers():
-        if id(layer) not in found and model_graph.is_rewritable(layer):
-            _graphs(layer, f"{path}/{layer.name}", found)
-    return list(found.values())
+        if id(layer) not in graphs and model_graph.is_rewritable(layer):
+            _graphs(layer, f"{path}/{layer.name}", graphs)
+    return list(graphs.values())
 
 
 def _plan_norm(plan, calls, target, linear: str, kinds, absorbed: set[int]) -> None:
@@ -110,10 +110,10 @@ def _plan_norm_act(plan, layer, place: Place, target, linear: str) -> None:
 
 
 def _may_be_linear(layer: Any, place: Place, target: Any, linear: str) -> bool:
-    """Whether the target's linear form may take a norm's place; notes a normalization lost.
+    """Whether the target's linear form may replace a norm; notes a normalization lost.
 
-    Batch normalization is an affine map in inference, and the paper's networks have an affine
-    map in its place; a sample's own statistics no weights can stand for.
+    Batch normalization is an affine map in inference, and the paper's networks replace it by an
+    affine map. No weights can replace the statistics of each example.
     """
     if sources.form(layer) != "normalized" or not target.has_affine_linear_form:
         return True
@@ -145,7 +145,7 @@ def _fusion(graph: ModelGraph, call: Call) -> _Fusion | str:
 
 
 def _plan_activation(plan: Plan, calls, absorbed: set[int]) -> None:
-    """An activation layer all of whose calls are fused becomes the identity, by its name."""
+    """Turns an activation layer into an identity of its name if all its calls are fused."""
     layer = calls[0][1].layer
     if not activations.is_activation_layer(layer):
         return

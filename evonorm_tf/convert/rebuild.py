@@ -1,4 +1,4 @@
-"""Builds the new model of a plan: every layer anew, weights carried over, names kept."""
+"""Builds the new model of a plan: new layers with the old names and the copied weights."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The layers that a conversion starts from: what each is, and which place it can take."""
+"""The layers that a conversion can replace: their kind, their form, and their settings."""
 
 from typing import Any
 
@@ -6,24 +6,8 @@ import tensorflow as tf
 
 from evonorm_tf.layers import base, parts
 from evonorm_tf.layers.batch_norm import BatchNormReLU, BatchNormSiLU
-from evonorm_tf.layers.sample_norm import (
-    FilterResponseNorm,
-    GroupNormReLU,
-    GroupNormSiLU,
-    LayerNormReLU,
-    PixelNormReLU,
-)
 
 KINDS = ("batch", "group", "layer", "norm_act")
-_NORMALIZES_FIRST = (
-    BatchNormReLU,
-    BatchNormSiLU,
-    FilterResponseNorm,
-    GroupNormReLU,
-    GroupNormSiLU,
-    LayerNormReLU,
-    PixelNormReLU,
-)
 _KERAS = {
     "batch": tf.keras.layers.BatchNormalization,
     "group": tf.keras.layers.GroupNormalization,
@@ -45,11 +29,9 @@ def form(layer: Any) -> str | None:
       "normalized": the normalized input, before any activation; "activated": the result of
       the nonlinearity; "plain": the input itself; None for a layer of another package.
     """
-    if isinstance(layer, (*_NORMALIZES_FIRST, *_KERAS.values())):
-        return "normalized"
-    if isinstance(layer, base.NormAct):
+    if isinstance(layer, base.NormAct) and not layer.gamma_before_activation:
         return "activated" if layer.nonlinearity else "plain"
-    return None
+    return None if kind(layer) is None else "normalized"
 
 
 def is_batch_norm(layer: Any) -> bool:
@@ -66,7 +48,7 @@ def channel_axis(layer: Any) -> int | None:
 
 
 def obstacle(layer: Any, rank: int | None) -> str | None:
-    """Why a norm-act layer cannot take a source's place; None if it can."""
+    """Why a norm-act layer cannot replace a source; None if it can."""
     axis = channel_axis(layer)
     if rank not in (3, 4, 5):
         return f"its input has rank {rank}; norm-act layers need 3, 4 or 5"
@@ -78,10 +60,10 @@ def obstacle(layer: Any, rank: int | None) -> str | None:
 
 
 def settings(layer: Any, target: Any) -> dict[str, Any]:
-    """The constructor arguments that a target of this class takes over from a source.
+    """The constructor arguments that a target takes from a source.
 
-    Always those that say where and on what the layer works; epsilon and momentum only
-    where both normalize alike, since each layer has a default of its own.
+    Epsilon and momentum are taken only if both layers normalize in the same way, since each
+    layer has its own defaults.
     """
     names = ["synchronized", "groups", "gamma_regularizer", "beta_regularizer"]
     if form(layer) == form(target) == "normalized" or type(layer) is type(target):

@@ -1,4 +1,4 @@
-"""What a conversion makes: norm-act layers, or plain Keras layers on the way back."""
+"""The layers that a conversion creates: norm-act layers, or Keras's own."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ KERAS = "keras"
 
 
 class NormActTarget:
-    """Norm-act layers of one name, graph or callable."""
+    """Creates norm-act layers of one name, graph, class or callable."""
 
     def __init__(self, to: NormAct, kwargs: dict[str, Any]):
         self._make = norm_act_factory(to, **kwargs)
@@ -29,11 +29,11 @@ class NormActTarget:
 
     @property
     def has_affine_linear_form(self) -> bool:
-        """Whether the linear form is x * gamma + beta; a callable's is not known."""
+        """Whether the linear form is x * gamma + beta; unknown, and so False, for a callable."""
         return self._takes_settings and sources.form(self._probes[False]) == "plain"
 
     def layers(self, source: Any, nonlinearity: bool) -> list[Any]:
-        """New layers that together take a source's place; the first has its name."""
+        """The new layers that together replace a source; the first has its name."""
         if not self._takes_settings:
             return [self._make(nonlinearity=nonlinearity, name=source.name)]
         settings = sources.settings(source, self._probes[nonlinearity])
@@ -47,7 +47,7 @@ class NormActTarget:
 
 
 class KerasTarget:
-    """Keras's own normalization and activation, for the baselines that are made of them."""
+    """Creates Keras's own normalization and activation in place of a baseline."""
 
     has_affine_linear_form = False
 
@@ -55,8 +55,8 @@ class KerasTarget:
         """Why there is no layer for a source; None if there is one."""
         if sources.kind(source) != "norm_act":
             return "it is Keras's own already"
-        known = (BatchNormReLU, BatchNormSiLU, GroupNormReLU, GroupNormSiLU)
-        if not isinstance(source, known):
+        replaceable = (BatchNormReLU, BatchNormSiLU, GroupNormReLU, GroupNormSiLU)
+        if not isinstance(source, replaceable):
             return "Keras has no such layer"
         slope = getattr(source, "v", None)
         if slope is not None and not np.all(np.asarray(slope) == 1.0):
@@ -64,7 +64,7 @@ class KerasTarget:
         return None
 
     def layers(self, source: Any, nonlinearity: bool) -> list[Any]:
-        """New layers that together take a source's place; the first has its name."""
+        """The new layers that together replace a source; the first has its name."""
         config = {
             "axis": source.axis,
             "epsilon": source.epsilon,

@@ -1,4 +1,4 @@
-"""What a new layer takes over of the weights of the layer whose place it has."""
+"""Copies weights from a layer to the new layer that replaces it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _STATISTICS = ("moving_mean", "moving_variance", "moving_second_moment")
 
 
 def carry(source: Any, target: Any) -> str:
-    """Copies the weights that mean the same in both; returns their names.
+    """Copies the weights with the same meaning in both layers; returns their names.
 
     Gamma and beta are copied where both apply them to the same thing (`sources.form`).
     Where batch normalization becomes x * gamma + beta, they are folded with the moving
@@ -18,7 +18,8 @@ def carry(source: Any, target: Any) -> str:
 
         gamma' = gamma / sqrt(moving_variance + epsilon),  beta' = beta - moving_mean * gamma'
 
-    Moving statistics are copied where both have them. All else starts anew.
+    Moving statistics are copied where both layers have them. All other weights keep their
+    initial values.
     """
     names = []
     source_form, target_form = sources.form(source), sources.form(target)

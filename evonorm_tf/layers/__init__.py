@@ -1,8 +1,9 @@
-"""The Keras layers, a family of normalization-activation layers a module.
+"""The Keras layers, one module for each family.
 
-Importing this package registers all of them with Keras.
+Importing this package registers all of them with Keras; `evonorm_tf.__all__` lists them.
 """
 
+# ruff: noqa: F401
 from evonorm_tf.layers.batch_norm import BatchNormReLU, BatchNormSiLU
 from evonorm_tf.layers.evonorm_b import EvoNormB0, EvoNormB1, EvoNormB2
 from evonorm_tf.layers.evonorm_s import EvoNormS0, EvoNormS1, EvoNormS2
@@ -15,21 +16,3 @@ from evonorm_tf.layers.sample_norm import (
     LayerNormReLU,
     PixelNormReLU,
 )
-
-__all__ = [
-    "BatchNormReLU",
-    "BatchNormSiLU",
-    "EvoNormB0",
-    "EvoNormB1",
-    "EvoNormB2",
-    "EvoNormS0",
-    "EvoNormS1",
-    "EvoNormS2",
-    "FilterResponseNorm",
-    "GraphLayer",
-    "GroupNormReLU",
-    "GroupNormSiLU",
-    "LayerNormReLU",
-    "PixelNormReLU",
-    "PrimitiveLayer",
-]

@@ -1,4 +1,4 @@
-"""What every normalization-activation layer shares: arguments, checks, affine, dtypes."""
+"""Base classes of all layers: their arguments and checks, gamma and beta, dtypes."""
 
 import inspect
 import math
@@ -8,10 +8,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import compat, masks, statistics
+from evonorm_tf import compat
 from evonorm_tf.layers import misspelt
+from evonorm_tf.numerics import masks, statistics
 
 _RANKS = (3, 4, 5)
+V_ARGUMENT = 'v_initializer: of the trainable vector v; default "ones".'
+
+
+def arguments(own_locals: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an `__init__` from its `locals()`, with **kwargs merged in."""
+    given = {name: v for name, v in own_locals.items() if name not in ("self", "__class__")}
+    return {**given.pop("kwargs"), **given}
 
 
 def check_bool(name: str, value: Any) -> bool:
@@ -74,7 +82,7 @@ def check_input_shape(shape: Any, axis: int) -> tuple[tuple[int | None, ...], in
 
 
 def public_layer(cls):
-    """Makes a layer loadable without `custom_objects`, and completes its docstring.
+    """Registers a layer with Keras, and completes its docstring.
 
     The docstring gets the arguments that the class and its bases describe in ARGUMENTS.
     """
@@ -87,33 +95,34 @@ def public_layer(cls):
 _COMMON_DOCUMENTATION = """
 Call arguments:
   inputs: floating-point tensor of any dtype.
-  training: whether to run in training mode; matters for batch statistics alone.
-  mask: bool, of the input's shape without its last axis, which must be the channels'.
-    Statistics count only where it is True; all places are normalized. Default: all count.
+  training: whether to run in training mode; only batch statistics depend on it.
+  mask: bool, of the input's shape without its last axis, which must be the channel axis.
+    Statistics count only positions where it is True; every position is normalized. Default:
+    all positions count.
 
 Input shape:
-  Rank 3, 4 or 5: (batch, 1 to 3 spatial axes, channels), or with the channels where
-  `axis` says. Batch and spatial sizes may be unknown.
+  Rank 3, 4 or 5: (batch, 1 to 3 spatial axes, channels), or with the channels at `axis`.
+  Batch and spatial sizes may be unknown.
 
 Output shape:
   The input's.
 
 Raises:
-  ValueError: for an argument out of its range; when built, for an input of another
-    rank or with an unknown number of channels.
+  ValueError: for an argument out of its range; in `build`, for an input of another rank or
+    with an unknown number of channels.
 """
 
 
 class ChannelLayer(tf.keras.layers.Layer):
-    """A Keras layer over feature maps with a channel axis; shape in, same shape out."""
+    """A Keras layer over feature maps with a channel axis; the output has the input's shape."""
 
     ARGUMENTS = textwrap.dedent("""\
-        axis: index of the channel axis; any but 0.
-        epsilon: added to variances and second moments, inside the square root.
+        axis: index of the channel axis, not 0; default -1.
+        epsilon: added to variances and second moments, inside the square root; default 1e-5.
         **kwargs: Keras's own: name, dtype, trainable, autocast.""")
 
     def __init__(self, *, axis=-1, epsilon=1e-5, **kwargs):
-        # Input reaches `call` as it is: casting 70000 to float16 first would make it inf.
+        # Keras must not cast the input before `call`: 70000 would be inf in float16.
         kwargs.setdefault("autocast", False)
         misspelt.check(type(self), kwargs)
         super().__init__(**kwargs)
@@ -121,16 +130,16 @@ class ChannelLayer(tf.keras.layers.Layer):
         self.epsilon = check_number("epsilon", epsilon, 0.0, math.inf)
         self.supports_masking = True
 
-    # Nothing here needs AutoGraph, whose conversion takes most of the time of tracing.
+    # No layer needs AutoGraph, whose conversion takes most of the tracing time.
     @tf.autograph.experimental.do_not_convert
     def call(self, inputs, training=None, mask=None):
-        if mask is None or isinstance(inputs, (list, tuple)):  # two have no statistics
+        if mask is None or isinstance(inputs, (list, tuple)):  # ADD and its like have no statistics
             return self._call(inputs, training)
         with masks.applied(self._checked_mask(mask, inputs)):
             return self._call(inputs, training)
 
     def _call(self, inputs, training):
-        raise NotImplementedError  # what the layers differ in
+        raise NotImplementedError
 
     def _checked_mask(self, mask, inputs) -> tf.Tensor:
         mask, rank = tf.cast(tf.convert_to_tensor(mask), tf.bool), len(inputs.shape)
@@ -146,7 +155,7 @@ class ChannelLayer(tf.keras.layers.Layer):
         return compat.output_shape(input_shape)
 
     def _set_channels(self, input_shape) -> None:
-        """Checks the shape, keeps the number of channels and pins rank and channels."""
+        """Checks the shape, sets `channels`, and fixes rank and channels of later inputs."""
         shape, self.channels = check_input_shape(input_shape, self.axis)
         self.input_spec = tf.keras.layers.InputSpec(
             ndim=len(shape), axes={self.axis % len(shape): self.channels}
@@ -164,12 +173,12 @@ class ChannelLayer(tf.keras.layers.Layer):
         return statistics.widened(self._checked(inputs))
 
     def _per_channel(self, weight, x: tf.Tensor) -> tf.Tensor:
-        """A weight (channels,) of x's rank, in the dtype x is computed in; broadcasts to x."""
+        """A weight (channels,) in the statistics dtype and rank of x; it broadcasts to x."""
         dtype = statistics.statistics_dtype(x.dtype)
         return tf.reshape(tf.cast(tf.convert_to_tensor(weight), dtype), self._channel_shape(x))
 
     def _aligned(self, vector: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-        """A vector (channels,) that broadcasts to x; along the last axis it does as it is."""
+        """A vector (channels,) in a shape that broadcasts to x."""
         is_last = self.axis % x.shape.rank == x.shape.rank - 1
         return vector if is_last else tf.reshape(vector, self._channel_shape(x))
 
@@ -188,13 +197,22 @@ class NormAct(ChannelLayer):
 
     A subclass computes its formula in `_forward`, in float32 (float64 for float64 input);
     the result is cast to the layer's compute dtype.
+
+    Attributes:
+      gamma_before_activation: whether gamma and beta apply to the normalized input, before the
+        activation. If so, `formula(z, scale=, offset=)`, with `v=` where the layer has v, is the
+        rest of the layer after the normalization. Otherwise the layer ends with gamma and beta.
     """
 
+    gamma_before_activation = False
+
     ARGUMENTS = textwrap.dedent("""\
-        nonlinearity: False where the host network has a norm that no activation follows.
-        gamma_initializer, beta_initializer: of the channel-wise scale and offset.
-        gamma_regularizer, beta_regularizer: of the same.
-        gamma_constraint, beta_constraint: of the same.""")
+        nonlinearity: False where no activation follows the normalization in the host network;
+          default True.
+        gamma_initializer, beta_initializer: of the channel-wise scale and offset; default
+          "ones" and "zeros".
+        gamma_regularizer, beta_regularizer: of scale and offset; default None.
+        gamma_constraint, beta_constraint: of scale and offset; default None.""")
 
     def __init__(
         self,
@@ -228,7 +246,7 @@ class NormAct(ChannelLayer):
         return tf.cast(y, self.compute_dtype)
 
     def _forward(self, x: tf.Tensor, training) -> tf.Tensor:
-        raise NotImplementedError  # each layer's formula
+        raise NotImplementedError
 
     def _affine(self, x: tf.Tensor) -> tf.Tensor:
         gamma, beta = (tf.cast(tf.convert_to_tensor(w), x.dtype) for w in (self.gamma, self.beta))

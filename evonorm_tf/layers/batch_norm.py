@@ -2,28 +2,28 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, statistics
-from evonorm_tf.layers import base, fused_layer, parts
+from evonorm_tf.fused.computation import MOMENTS
+from evonorm_tf.layers import base, formulas, fused_layer
+from evonorm_tf.numerics import statistics
 
 
 class _BatchNorm(fused_layer.FusedBatchNormAct):
     """z = (x - mu_{b,w,h}(x)) / sqrt(s^2_{b,w,h}(x)) * gamma + beta, and an activation."""
 
+    gamma_before_activation = True
     _MOVING = ("moving_mean", "moving_variance")
 
-    def _reduction(self, training):
-        return None if training is False else fusion.MOMENTS
+    def _reduction(self, context):
+        return None if context.batch.training is False else MOMENTS
 
-    def _coefficients(self, moments, x, training, gamma, beta, *v):
-        found = self._by_mode(
-            lambda: self._batch_moments(moments, x), lambda: self._moving_moments(x), training
+    @classmethod
+    def _coefficients(cls, moments, context, **weights):
+        batch = context.batch.choose(
+            lambda elements: statistics.batch_moments(moments, elements),
+            lambda mean, variance: statistics.Moments(mean, tf.zeros_like(mean), variance),
         )
-        coefficients = fused_layer.normalized(found, self.epsilon, gamma, beta, *v)
-        return coefficients._replace(observed=(found.mean, found.variance))
-
-    def _moving_moments(self, x: tf.Tensor) -> statistics.Moments:
-        mean, variance = (self._per_channel(weight, x) for weight in self._moving_weights())
-        return statistics.Moments(mean, tf.zeros_like(mean), variance)
+        coefficients = formulas.normalized_coefficients(batch, context.epsilon, **weights)
+        return coefficients._replace(observed=(batch.mean, batch.variance))
 
 
 @base.public_layer
@@ -37,14 +37,18 @@ class BatchNormReLU(_BatchNorm):
     variance follows the biased batch variance.
 
     Weights: gamma, beta, moving_mean, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.BatchNormReLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
-    def _formula(self):
-        return fused_layer.rectified if self.nonlinearity else fused_layer.multiply_add
+    formula = staticmethod(formulas.affine_relu)
 
 
 @base.public_layer
-class BatchNormSiLU(parts.TrainableV, _BatchNorm):
+class BatchNormSiLU(_BatchNorm):
     """Batch normalization and SiLU/Swish with a trainable slope (paper table 3).
 
         z * sigmoid(v * z),  z = (x - mu_{b,w,h}(x)) / sqrt(s^2_{b,w,h}(x)) * gamma + beta
@@ -53,7 +57,16 @@ class BatchNormSiLU(parts.TrainableV, _BatchNorm):
     `nonlinearity=False` the layer is z.
 
     Weights: gamma, beta, v, moving_mean, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.BatchNormSiLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
-    def _formula(self):
-        return fused_layer.gated if self.nonlinearity else fused_layer.multiply_add
+    _HAS_V = True
+    ARGUMENTS = base.V_ARGUMENT
+    formula = staticmethod(formulas.affine_silu)
+
+    def __init__(self, *, v_initializer="ones", **kwargs):
+        super().__init__(v_initializer=v_initializer, **kwargs)

@@ -2,54 +2,48 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, quantization, statistics
-from evonorm_tf.layers import base, fused_layer, parts
+from evonorm_tf.fused.computation import Coefficients
+from evonorm_tf.layers import base, fused_layer
+from evonorm_tf.numerics import quantization, statistics
+from evonorm_tf.numerics.quotient import quotient
 
 
 class _EvoNormB(fused_layer.FusedBatchNormAct):
-    """x / max(b, slope * x + local) * gamma + beta, b the batch's standard deviation."""
+    """x / max(b, slope * x + intercept) * gamma + beta, b the batch's standard deviation."""
 
     _LINEAR_IS_AFFINE = True
     _MOVING = ("moving_variance",)
 
-    def _formula(self):
-        return _rational
+    @staticmethod
+    def formula(x, *, slope, intercept, gamma, beta):
+        """The class's formula, divided by b as in `EvoNormB0.formula`."""
+        return quotient(x, slope, intercept) * gamma + beta
 
-    def _coefficients(self, moments, x, training, gamma, beta, *v):
-        variance = self._by_mode(
-            lambda: self._batch_moments(moments, x).variance,
-            lambda: self._per_channel(self.moving_variance, x),
-            training,
+    @classmethod
+    def _coefficients(cls, moments, context, *, gamma, beta, **v):
+        variance = context.batch.choose(
+            lambda elements: statistics.batch_moments(moments, elements).variance,
+            lambda moving_variance: moving_variance,
         )
-        slope, local = self._local_term(moments, *v)
-        # All over b, which needs no sum of its own for its gradient then.
-        by_batch = quantization.by_root(variance + self.epsilon)
-        values = by_batch(slope), by_batch(local), by_batch(gamma), beta
-        return fusion.Coefficients(values, observed=(variance,))
+        over_batch_std = quantization.divider_by_root(variance + context.epsilon)
+        local = cls._local_term(moments, context.epsilon, **v)
+        values = {name: over_batch_std(coefficient) for name, coefficient in local.items()}
+        return Coefficients(
+            {**values, "gamma": over_batch_std(gamma), "beta": beta}, observed=(variance,)
+        )
 
-    def _local_term(self, instance: statistics.Moments, *v) -> tuple:
-        """Slope and value at x = 0 of what the batch's standard deviation is compared with."""
+    @staticmethod
+    def _local_term(instance: statistics.Moments, epsilon: float, **v) -> dict[str, tf.Tensor]:
+        """Slope and intercept, by the names that the formula has for them."""
         raise NotImplementedError
 
-    def _root(self, moment: tf.Tensor) -> tf.Tensor:
-        return quantization.root(moment + self.epsilon)
 
-
-def _divisor(x, slope, local):
-    return tf.maximum(tf.ones([], x.dtype), slope * x + local)
-
-
-def _rational(x, slope, local, scale, offset):
-    return quantization.over(x, _divisor(x, slope, local)) * scale + offset
-
-
-def _rational_about_shift(z, slope, local, scale, offset, shift):
-    """`_rational` of x = z + shift, with the value of the local term at z = 0."""
-    return quantization.over(z + shift, _divisor(z, slope, local)) * scale + offset
+def _root(moment: tf.Tensor, epsilon: float) -> tf.Tensor:
+    return quantization.root(moment + epsilon)
 
 
 @base.public_layer
-class EvoNormB0(parts.TrainableV, _EvoNormB):
+class EvoNormB0(_EvoNormB):
     """EvoNorm-B0 (paper table 1): the strongest layer for large batches.
 
         x / max(sqrt(s^2_{b,w,h}(x)), v * x + sqrt(s^2_{w,h}(x))) * gamma + beta
@@ -59,10 +53,45 @@ class EvoNormB0(parts.TrainableV, _EvoNormB):
     x * gamma + beta. For small batches use EvoNormS0.
 
     Weights: gamma, beta, v, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormB0()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
-    def _local_term(self, instance, v):
-        return v, self._root(instance.variance)
+    _HAS_V = True
+    ARGUMENTS = base.V_ARGUMENT
+
+    def __init__(
+        self,
+        *,
+        nonlinearity=True,
+        axis=-1,
+        epsilon=1e-5,
+        momentum=0.9,
+        synchronized=False,
+        gamma_initializer="ones",
+        beta_initializer="zeros",
+        v_initializer="ones",
+        gamma_regularizer=None,
+        beta_regularizer=None,
+        gamma_constraint=None,
+        beta_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(**base.arguments(locals()))
+
+    @staticmethod
+    def formula(x, *, v, instance_std, gamma, beta):
+        """x / max(b, v * x + instance_std) * gamma + beta, b the batch's standard deviation."""
+        # The paper's b is 1 here, because v, instance_std and gamma are already divided by b: y
+        # is the same, and the gradient for b needs no sum over the image.
+        return quotient(x, v, instance_std) * gamma + beta
+
+    @staticmethod
+    def _local_term(instance, epsilon, *, v):
+        return {"v": v, "instance_std": _root(instance.variance, epsilon)}
 
 
 @base.public_layer
@@ -75,11 +104,17 @@ class EvoNormB1(_EvoNormB):
     `nonlinearity=False` the layer is x * gamma + beta.
 
     Weights: gamma, beta, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormB1()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
-    def _local_term(self, instance):
-        root = self._root(statistics.second_moment(instance))
-        return root, root
+    @staticmethod
+    def _local_term(instance, epsilon):
+        root = _root(statistics.second_moment(instance), epsilon)
+        return {"slope": root, "intercept": root}
 
 
 @base.public_layer
@@ -92,24 +127,32 @@ class EvoNormB2(_EvoNormB):
     `nonlinearity=False` the layer is x * gamma + beta.
 
     Weights: gamma, beta, moving_variance, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormB2()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
-    def _formula(self):
-        return _rational_about_shift
+    @staticmethod
+    def formula(z, *, slope, intercept, gamma, beta, shift):
+        """The class's formula for z = x - shift, with the intercept at z = 0."""
+        return quotient(z, slope, intercept, shift) * gamma + beta
 
-    def _coefficients(self, moments, x, training, gamma, beta):
-        found = super()._coefficients(moments, x, training, gamma, beta)
-        return found._replace(values=(*found.values, moments.shift), shift=moments.shift)
+    @classmethod
+    def _coefficients(cls, moments, context, **weights):
+        values, _, observed = super()._coefficients(moments, context, **weights)
+        return Coefficients({**values, "shift": moments.shift}, moments.shift, observed)
 
-    def _local_term(self, instance):
-        root = self._root(statistics.second_moment(instance))
-        return -tf.ones_like(root), self._less_shift(root, instance)
-
-    def _less_shift(self, root: tf.Tensor, instance: statistics.Moments) -> tf.Tensor:
-        """root - shift, of which a large mean takes no digits: (root^2 - shift^2) / sum."""
+    @staticmethod
+    def _local_term(instance, epsilon):
         shift, rest, variance = instance
-        squares = variance + self.epsilon + rest * (2.0 * shift + rest)
+        root = _root(statistics.second_moment(instance), epsilon)
+        slope = -tf.ones_like(root)
+        # root - shift as (root^2 - shift^2) / (root + shift): a large mean then costs no digits.
+        squares = variance + epsilon + rest * (2.0 * shift + rest)
+        difference = tf.math.divide_no_nan(squares, root + tf.abs(shift))
+        intercept = tf.where(shift >= 0.0, difference, root - shift)
         if quantization.is_active():  # eight bits have no digits to lose
-            return root - shift
-        quotient = tf.math.divide_no_nan(squares, root + tf.abs(shift))
-        return tf.where(shift >= 0.0, quotient, root - shift)
+            intercept = root - shift
+        return {"slope": slope, "intercept": intercept}

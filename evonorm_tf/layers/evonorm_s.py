@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, logistic, quantization, statistics
+from evonorm_tf.fused.computation import SECOND_MOMENT, Coefficients
 from evonorm_tf.layers import base, fused_layer, parts
+from evonorm_tf.numerics import logistic, quantization, statistics
 
 
 class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
@@ -11,27 +12,24 @@ class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
 
     _LINEAR_IS_AFFINE = True
 
-    def _formula(self):
-        return _swish
+    @staticmethod
+    def formula(x, *, scale, beta):
+        """x * sigmoid(x) * scale + beta, scale = gamma / root of the group moment."""
+        return x * logistic.sigmoid(x) * scale + beta
 
-    def _coefficients(self, reduced, x, training, gamma, beta, *v):
-        scale = quantization.by_root(self._moment(reduced) + self.epsilon)(gamma)
-        return fusion.Coefficients((scale, *v, beta))
+    @classmethod
+    def _coefficients(cls, moments, context, *, gamma, beta, **v):
+        moment = cls._moment(moments, context)
+        scale = quantization.divider_by_root(moment + context.epsilon)(gamma)
+        return Coefficients({"scale": scale, **v, "beta": beta})
 
-    def _moment(self, reduced) -> tf.Tensor:
-        return statistics.group_variance(reduced, self.axis, self.effective_groups)
-
-
-def _swish(x, scale, offset):
-    return x * logistic.sigmoid(x) * scale + offset
-
-
-def _swish_with_slope(x, scale, v, offset):
-    return x * logistic.sigmoid(v * x) * scale + offset
+    @staticmethod
+    def _moment(moments, context) -> tf.Tensor:
+        return statistics.group_variance(moments, context.axis, context.groups)
 
 
 @base.public_layer
-class EvoNormS0(parts.TrainableV, _EvoNormS):
+class EvoNormS0(_EvoNormS):
     """EvoNorm-S0 (paper table 4): the strongest layer that needs no batch.
 
         x * sigmoid(v * x) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta
@@ -41,10 +39,39 @@ class EvoNormS0(parts.TrainableV, _EvoNormS):
     group), the divisor falls to sqrt(epsilon): use fewer groups there.
 
     Weights: gamma, beta, v, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormS0()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
-    def _formula(self):
-        return _swish_with_slope
+    _HAS_V = True
+    ARGUMENTS = base.V_ARGUMENT
+
+    def __init__(
+        self,
+        *,
+        nonlinearity=True,
+        axis=-1,
+        epsilon=1e-5,
+        groups=32,
+        group_size=None,
+        gamma_initializer="ones",
+        beta_initializer="zeros",
+        v_initializer="ones",
+        gamma_regularizer=None,
+        beta_regularizer=None,
+        gamma_constraint=None,
+        beta_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(**base.arguments(locals()))
+
+    @staticmethod
+    def formula(x, *, scale, v, beta):
+        """x * sigmoid(v * x) * scale + beta, scale = gamma / root of the group variance."""
+        return x * logistic.sigmoid(v * x) * scale + beta
 
 
 @base.public_layer
@@ -57,6 +84,11 @@ class EvoNormS1(_EvoNormS):
     x * gamma + beta.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormS1()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
 
@@ -70,10 +102,16 @@ class EvoNormS2(_EvoNormS):
     x * gamma + beta.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.EvoNormS2()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
-    def _reduction(self, training):
-        return fusion.SECOND_MOMENT
+    def _reduction(self, context):
+        return SECOND_MOMENT
 
-    def _moment(self, reduced):
-        return statistics.group_mean(reduced.square, self.axis, self.effective_groups)
+    @staticmethod
+    def _moment(moments, context):
+        return statistics.group_mean(moments.square, context.axis, context.groups)

@@ -1,80 +1,103 @@
-"""`FusedNormAct`: a layer that is one formula of its input and small coefficients."""
+"""`FusedNormAct`: base of the layers whose backward pass keeps only their input."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, logistic, quantization, statistics
-from evonorm_tf.layers import base, parts
+from evonorm_tf import xla_cpu
+from evonorm_tf.fused import keep_input
+from evonorm_tf.fused.computation import MOMENTS, Coefficients, Computation, Context, Reduction
+from evonorm_tf.layers import base, formulas, parts
+from evonorm_tf.numerics import quantization, statistics
 
 
 class FusedNormAct(base.NormAct):
-    """Base of the layers whose backward pass keeps nothing but their input.
+    """A layer that is one formula of x and small coefficients.
 
-    A subclass has the formula in `_formula`, an element of the output from the same
-    element of the input, and its coefficients in `_coefficients`.
+    A subclass defines `formula` and `_coefficients`; see `fused/computation.py`. Both are static
+    or class methods, so that layers of equal settings share programs. Coefficients read settings
+    from their context; a subclass with a setting of its own adds it as `Context.extra`.
     """
 
     # Whether nonlinearity=False leaves x * gamma + beta and no normalization.
     _LINEAR_IS_AFFINE = False
+    _HAS_V = False
+    # (x - shift, **coefficients) -> output, element by element.
+    formula: Callable[..., tf.Tensor]
+
+    def __init__(self, **kwargs):
+        v_initializer = kwargs.pop("v_initializer", None) if self._HAS_V else None
+        super().__init__(**kwargs)
+        if self._HAS_V:
+            self.v_initializer = tf.keras.initializers.get(v_initializer)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.v = self._add_vector("v") if self._HAS_V and self.nonlinearity else None
 
     def _call(self, inputs, training):
         x = self._checked(inputs)
-        given, training = training, self._mode(training)
-        affine = self._LINEAR_IS_AFFINE and not self.nonlinearity
-
-        def coefficients(reduced, *vectors):
-            vectors = [self._aligned(vector, x) for vector in vectors]
-            if affine:
-                return fusion.Coefficients(vectors)
-            return self._coefficients(reduced, x, training, *vectors)
-
         dtype = statistics.statistics_dtype(x.dtype)
-        recipe = fusion.Recipe(
-            multiply_add if affine else self._formula(),
-            coefficients,
-            None if affine else self._reduction(training),
-            self.axis,
-            self._rule(training),
+        weights = {
+            name: self._aligned(tf.cast(tf.convert_to_tensor(weight), dtype), x)
+            for name, weight in self._weights().items()
+        }
+        # Programs are cached, whatever operations the coefficients used.
+        use_xla = not quantization.is_active() and xla_cpu.use_xla_programs(x, self.axis, training)
+        y, observed = keep_input.keep_input(
+            self._computation(x, training),
+            x,
+            weights,
+            self.compute_dtype,
+            xla_cpu.PASSES if use_xla else keep_input.PLAIN,
         )
-        vectors = [tf.cast(tf.convert_to_tensor(vector), dtype) for vector in self._vectors()]
-        y, observed = fusion.fused(recipe, x, vectors, self.compute_dtype, given)
         if observed:
             self._observe(observed, x, training)
         return y
 
-    def _formula(self) -> Callable[..., tf.Tensor]:
-        """The function of (x - shift, *coefficients)."""
+    def _computation(self, x: tf.Tensor, training) -> Computation:
+        """What this call computes; of x only rank and number of elements matter."""
+        if self._LINEAR_IS_AFFINE and not self.nonlinearity:
+            context = Context(self.axis, self.epsilon)
+            return Computation(formulas.affine, formulas.affine_coefficients, context, None)
+        context = self._context(x, training)
+        return Computation(self._formula(), self._coefficients, context, self._reduction(context))
+
+    def _context(self, x: tf.Tensor, training) -> Context:
+        """The settings that `_coefficients` reads."""
+        return Context(self.axis, self.epsilon, getattr(self, "effective_groups", None))
+
+    def _formula(self):
+        return type(self).formula if self.nonlinearity else formulas.affine
+
+    @classmethod
+    def _coefficients(cls, moments: Any, context: Context, **weights: tf.Tensor) -> Coefficients:
+        """The coefficients of the formula, from the spatial moments and the weights."""
         raise NotImplementedError
 
-    def _reduction(self, training) -> fusion.Reduction | None:
-        """What the coefficients need of x."""
-        return fusion.MOMENTS
+    def _reduction(self, context: Context) -> Reduction | None:
+        """The spatial moments that `_coefficients` needs."""
+        return MOMENTS
 
-    def _coefficients(self, reduced, x, training, gamma, beta, v=None) -> fusion.Coefficients:
-        """The formula's coefficients; x serves for its rank and number of elements alone."""
-        raise NotImplementedError
-
-    def _rule(self, training) -> Hashable | None:
-        """All that `_coefficients` takes from the layer itself; see `fusion.Recipe`."""
-        groups = getattr(self, "effective_groups", None)
-        return type(self), self.axis, self.epsilon, self.nonlinearity, groups
-
-    def _vectors(self) -> Sequence:
-        v = getattr(self, "v", None)
-        return [self.gamma, self.beta] if v is None else [self.gamma, self.beta, v]
-
-    def _mode(self, training):
-        return training
+    def _weights(self) -> dict[str, Any]:
+        weights = {"gamma": self.gamma, "beta": self.beta, "v": self.v}
+        return {name: weight for name, weight in weights.items() if weight is not None}
 
     def _observe(self, observed: Sequence[tf.Tensor], x: tf.Tensor, training) -> None:
-        """Lets moving averages follow what the coefficients observed."""
+        """Updates moving averages with batch statistics."""
+
+    def get_config(self):
+        config = super().get_config()
+        if self._HAS_V:
+            config["v_initializer"] = tf.keras.initializers.serialize(self.v_initializer)
+        return config
 
 
 class FusedBatchNormAct(parts.BatchStatistics, FusedNormAct):
-    """Base of those with statistics over the batch, and moving averages of them."""
+    """Base of the layers with batch statistics and their moving averages."""
 
-    # The weights that follow what `_coefficients` observes, in its order.
+    # Names of the weights that follow what `_coefficients` observes, in the same order.
     _MOVING: tuple[str, ...]
 
     def build(self, input_shape):
@@ -83,46 +106,16 @@ class FusedBatchNormAct(parts.BatchStatistics, FusedNormAct):
             for name in self._MOVING:
                 setattr(self, name, self._add_moving(name))
 
-    def _mode(self, training):
-        return self._in_training(training)
-
-    def _rule(self, training):
-        # Replicas communicate outside of programs.
-        apart = self.synchronized or training is not True
-        return None if apart and self._moving_weights() else super()._rule(training)
-
-    def _batch_moments(self, moments: statistics.Moments, x: tf.Tensor) -> statistics.Moments:
-        return statistics.batch_moments(moments, self._element_count(x))
+    def _context(self, x, training):
+        batch = self._batch_mode(self._moving_weights(), x, training)
+        return super()._context(x, training)._replace(batch=batch)
 
     def _moving_weights(self) -> Sequence:
         return [getattr(self, name) for name in self._MOVING if hasattr(self, name)]
 
     def _observe(self, observed, x, training):
+        training = self._in_training(training)
         if training is False:
             return
         for weight, value in zip(self._moving_weights(), observed, strict=True):
             self._move(weight, value, x, training)
-
-
-def multiply_add(x, scale, offset):
-    """x * scale + offset."""
-    return x * scale + offset
-
-
-def rectified(x, scale, offset):
-    """max(x * scale + offset, 0)."""
-    return tf.nn.relu(x * scale + offset)
-
-
-def gated(x, scale, offset, v):
-    """n * sigmoid(v * n), n = x * scale + offset."""
-    n = x * scale + offset
-    return n * logistic.sigmoid(v * n)
-
-
-def normalized(
-    moments: statistics.Moments, epsilon: float, gamma, beta, *more: tf.Tensor
-) -> fusion.Coefficients:
-    """Coefficients of n = (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
-    scale = quantization.by_root(moments.variance + epsilon)(gamma)
-    return fusion.Coefficients((scale, beta - moments.rest * scale, *more), shift=moments.shift)

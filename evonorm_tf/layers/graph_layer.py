@@ -5,23 +5,32 @@ from collections import Counter
 
 import tensorflow as tf
 
-from evonorm_tf import compat, fused_graph, fusion, layer_graph, ops, primitives, statistics
-from evonorm_tf.layers import base, fused_layer, primitive_layer
+from evonorm_tf import compat
+from evonorm_tf.fused import graph_plan
+from evonorm_tf.fused.computation import MOMENTS, SECOND_MOMENT, Coefficients
+from evonorm_tf.graph import layer_graph, ops
+from evonorm_tf.layers import base, fused_layer, parts, primitive_layer
+from evonorm_tf.numerics import primitives, statistics
 
 
 @base.public_layer
-class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct):
+class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
     """Runs a `LayerGraph` (paper section 3): the graph's output * gamma + beta.
 
-    Nodes that the output does not depend on are not computed, and equal ones once. Where
-    every aggregation is of x itself, the backward pass keeps x alone, as in the layers that
-    have a class of their own. Each
-    (b, w, h) aggregation keeps a moving average for inference. With `nonlinearity=False`
-    the layer is x * gamma + beta.
+    Dead nodes are not computed, and equal nodes are computed once. If x is the input of every
+    aggregation, the backward pass keeps only x, as in the layers with classes of their own. Each
+    (b, w, h) aggregation has a moving average for inference. With `nonlinearity=False` the layer
+    is x * gamma + beta.
 
-    Weights: gamma, beta; v0 and v1 where the graph uses them; for each (b, w, h)
-    aggregation a moving_mean, moving_second_moment or moving_variance, numbered (from _1)
-    when there are several of a kind. Each is (channels,) and float32.
+    Weights: gamma, beta; v0 and v1 if the graph uses them; for each (b, w, h) aggregation a
+    moving_mean, moving_second_moment or moving_variance, numbered from _1 if the graph has
+    several of a kind. Each is (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> graph = en.LayerGraph((en.Node("SIGMOID", (0,)), en.Node("MUL", (0, 4))), name="silu")
+      >>> en.GraphLayer(graph)(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     _LINEAR_IS_AFFINE = True
@@ -37,7 +46,7 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
             raise ValueError(f"`graph` must be a LayerGraph or JSON text. Received: {graph!r}")
         self.graph = graph
         self._nodes = graph.canonical().nodes
-        self._plan = fused_graph.plan(self._nodes)
+        self._plan = graph_plan.plan(self._nodes)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -61,50 +70,56 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
         for index, node in enumerate(self._nodes):
             primitive = ops.Primitive(node.op, node.index_set)
             inputs = [values[i] for i in node.inputs]
-            values.append(self._run(primitive, inputs, x, self._moving.get(str(index)), training))
+            moving = self._moving.get(str(index))
+            values.append(
+                primitive_layer.run_primitive(self, primitive, inputs, x, moving, training)
+            )
         return tf.broadcast_to(values[-1], tf.shape(x))
 
     def _formula(self):
-        return fused_graph.formula(self._plan)
+        return graph_plan.GraphFormula(self._plan)
 
-    def _reduction(self, training):
+    def _context(self, x, training):
+        return super()._context(x, training)._replace(extra=self._plan)
+
+    def _reduction(self, context):
         if not self._plan.aggregates:
             return None
-        return fusion.SECOND_MOMENT if self._plan.squares_alone else fusion.MOMENTS
+        return SECOND_MOMENT if self._plan.needs_only_squares else MOMENTS
 
-    def _rule(self, training):
-        rule = super()._rule(training)
-        return None if rule is None else (*rule, self._nodes)
+    def _weights(self):
+        return {
+            name: getattr(self, name)
+            for name in ("gamma", "beta", "v0", "v1")
+            if getattr(self, name) is not None
+        }
 
-    def _vectors(self):
-        present = [v for v in (self.v0, self.v1) if v is not None]
-        return [self.gamma, self.beta, *present]
-
-    def _coefficients(self, parts, x, training, gamma, beta, *vectors):
+    @classmethod
+    def _coefficients(cls, moments, context, *, gamma, beta, **vectors):
         observed = []
 
-        def aggregate(index, node):
-            moving = self._moving.get(str(index - ops.NUM_INITIAL_NODES))
-            moment = self._moment(node, parts, moving, x, training)
+        def aggregate(node):
+            moment = cls._moment(node, moments, context, len(observed))
             if node.index_set == "BWH":
                 observed.append(moment)
-            return primitives.finish_moment(node.op, moment, self.epsilon)
+            return primitives.finish_moment(node.op, moment, context.epsilon)
 
-        indices = [i for i, v in ((ops.V0, self.v0), (ops.V1, self.v1)) if v is not None]
-        initial = {ops.ZERO: tf.zeros_like(gamma), **dict(zip(indices, vectors, strict=True))}
-        values = fused_graph.small_values(self._plan, initial, gamma, aggregate)
-        return fusion.Coefficients((*values, beta), observed=tuple(observed))
+        indices = {ops.INITIAL_NODE_NAMES.index(name): v for name, v in vectors.items()}
+        indices[ops.ZERO] = tf.zeros_like(gamma)
+        values = graph_plan.coefficients(context.extra, indices, gamma, aggregate)
+        return Coefficients({**values, "offset": beta}, observed=tuple(observed))
 
-    def _moment(self, node, parts, moving, x: tf.Tensor, training) -> tf.Tensor:
-        def moment(count=None):
-            sets = node.index_set, self.axis, self.effective_groups
-            return statistics.moment_of_parts(node.op, parts, *sets, count)
+    @staticmethod
+    def _moment(node, moments, context, position: int) -> tf.Tensor:
+        """The moment of an aggregation; `position` is its index among those over (b, w, h)."""
+
+        def moment(elements=None):
+            sets = node.index_set, context.axis, context.groups
+            return statistics.moment_of_parts(node.op, moments, *sets, elements)
 
         if node.index_set != "BWH":
             return moment()
-        return self._by_mode(
-            lambda: moment(self._element_count(x)), lambda: self._per_channel(moving, x), training
-        )
+        return context.batch.choose(moment, lambda *moving: moving[position])
 
     def _moving_weights(self):
         return list(self._moving.values())
@@ -121,7 +136,7 @@ class GraphLayer(primitive_layer.PrimitiveRunner, fused_layer.FusedBatchNormAct)
         for index, op in batch:
             seen[op] += 1
             suffix = f"_{seen[op]}" if totals[op] > 1 else ""
-            moving[str(index)] = self._add_moving_moment(op, suffix)
+            moving[str(index)] = self._add_moving(primitive_layer.MOVING_NAMES[op] + suffix)
         return moving
 
     def get_config(self):

@@ -1,4 +1,4 @@
-"""Errors for constructor arguments that other layers have, or that are misspelt."""
+"""Errors for misspelt constructor arguments, and for those of other libraries' layers."""
 
 import difflib
 import inspect
@@ -11,18 +11,18 @@ _INSTEAD = {
     "data_format": "name the channel axis: axis=1 for channels_first, axis=-1 for channels_last",
     "num_groups": "write `groups`",
     "eps": "write `epsilon`",
-    "center": "beta is always there; beta_initializer and trainable are what can be set",
-    "scale": "gamma is always there; gamma_initializer and trainable are what can be set",
+    "center": "beta always exists; set beta_initializer or trainable",
+    "scale": "gamma always exists; set gamma_initializer or trainable",
     "sync": "write `synchronized`",
 }
 
 
 def check(cls: type, kwargs: dict[str, Any]) -> None:
-    """Checks the arguments that no class of this package has taken.
+    """Checks the arguments that no class of this package takes.
 
     Raises:
-      TypeError: for one that another name or argument stands for; what else is unknown is for
-        Keras to refuse.
+      TypeError: for a name that has a substitute or resembles a known one. Keras refuses all
+        other unknown names.
     """
     for name in kwargs.keys() - set(_KERAS):
         close = difflib.get_close_matches(name, _options(cls), 1, cutoff=0.75)
@@ -33,12 +33,12 @@ def check(cls: type, kwargs: dict[str, Any]) -> None:
 
 def _options(cls: type) -> list[str]:
     """The arguments of a class and its bases in this package."""
-    found = list(_KERAS)
+    names = list(_KERAS)
     for base in cls.__mro__:
         if base.__module__.startswith("evonorm_tf.") and "__init__" in vars(base):
-            found += [
+            names += [
                 name
                 for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items()
                 if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
             ]
-    return found
+    return names

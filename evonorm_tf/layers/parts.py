@@ -1,27 +1,31 @@
-"""Parts that layers combine: batch statistics, channel groups, the trainable vector v."""
+"""Bases that layers combine: batch statistics and channel groups."""
 
+import functools
 import textwrap
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import compat, masks, statistics
+from evonorm_tf import compat
+from evonorm_tf.fused.computation import BatchMode
 from evonorm_tf.layers import base
+from evonorm_tf.numerics import masks, statistics
 
 
 class BatchStatistics(base.ChannelLayer):
-    """Statistics over the batch in training, moving averages in inference.
+    """A layer with statistics of the batch in training, and moving averages in inference.
 
-    As in Keras's BatchNormalization, a layer with `trainable = False` runs in inference.
+    As with Keras's BatchNormalization, a layer with `trainable = False` runs in inference.
     """
 
     ARGUMENTS = textwrap.dedent("""\
-        momentum: share of the old value in the moving averages, in [0, 1].
+        momentum: weight of the old value in each update of a moving average, in [0, 1];
+          default 0.9.
         synchronized: whether all replicas of a distribution strategy share their batch
-          statistics. If not, each normalizes by its own, and the moving averages are
-          averaged over the replicas. Where it has several replicas to synchronize,
-          `training` must be a bool: TensorFlow cannot communicate inside a condition.""")
+          statistics; default False. If not, each replica uses its own, and the moving
+          averages are averaged over the replicas. With several replicas and
+          synchronized=True, `training` must be a bool: TensorFlow cannot
+          communicate inside a condition.""")
 
     def __init__(self, *, momentum=0.9, synchronized=False, **kwargs):
         super().__init__(**kwargs)
@@ -29,35 +33,32 @@ class BatchStatistics(base.ChannelLayer):
         self.synchronized = base.check_bool("synchronized", synchronized)
 
     def _add_moving(self, name: str):
-        # Authors' code: variances start at 1, which keeps an untrained layer finite.
+        # As in the authors' code, variances start at 1: an untrained layer stays finite.
         initializer = "zeros" if name.startswith("moving_mean") else "ones"
         return compat.add_moving_statistic(self, name, (self.channels,), initializer)
 
-    def _element_count(self, x: tf.Tensor) -> tf.Tensor | None:
-        """This replica's weight in synchronized statistics; None when they are local."""
-        return statistics.element_count(x, self.axis) if self.synchronized else None
-
-    def _by_mode(self, from_batch: Callable[[], Any], from_moving: Callable[[], Any], training):
-        """What the first function returns in training, or the second in inference."""
+    def _batch_mode(self, moving_weights, x: tf.Tensor, training) -> BatchMode | None:
+        """The mode of one call; None for a layer without moving averages."""
+        if not moving_weights:
+            return None
         training = self._in_training(training)
-        if isinstance(training, bool):
-            return from_batch() if training else from_moving()
-        return tf.cond(training, from_batch, from_moving)
+        shares = self.synchronized and training is not False
+        elements = statistics.element_count(x, self.axis) if shares else None
+        read = [functools.partial(self._per_channel, weight, x) for weight in moving_weights]
+        return BatchMode(training, elements, () if training is True else tuple(read))
 
     def _move(self, moving, value: tf.Tensor, x: tf.Tensor, training: Any = True) -> None:
         """moving <- momentum * moving + (1 - momentum) * value.
 
-        Unless the tensor `training` is false. A batch without examples has no value, and
-        moves nothing.
-
-        Strategies hand such batches to replicas when the last examples do not suffice.
+        Nothing moves where the tensor `training` is false, or where the batch has no examples:
+        distribution strategies give replicas empty batches at the end of a dataset.
         """
         old = tf.convert_to_tensor(moving)
         value = tf.cast(tf.reshape(value, [self.channels]), old.dtype)
-        if not x.shape.num_elements() or masks.current() is not None:  # maybe empty
+        if not x.shape.num_elements() or masks.current() is not None:  # x may be empty
             no_value = masks.is_empty(x)
             if self.synchronized and statistics.replica_context() is not None:
-                # The value is the other replicas', unless they have no examples either.
+                # The other replicas determine the value; it is NaN if all of them are empty.
                 no_value = tf.logical_and(no_value, tf.math.is_nan(value))
             value = tf.where(no_value, old, value)
         if tf.is_tensor(training):
@@ -81,12 +82,13 @@ class BatchStatistics(base.ChannelLayer):
 
 
 class ChannelGroups(base.ChannelLayer):
-    """Neighbouring channels in groups: the largest number up to `groups` that divides."""
+    """A layer with groups of neighbouring channels."""
 
     ARGUMENTS = textwrap.dedent("""\
-        groups: upper bound of the number of channel groups. The layer uses the largest
-          divisor of the channels up to it, which it shows as `effective_groups`.
-        group_size: channels a group, in place of `groups`; must divide the channels.""")
+        groups: upper bound of the number of channel groups; default 32. The layer uses the
+          largest divisor of the channels up to it, its attribute `effective_groups`.
+        group_size: channels per group, in place of `groups`; must divide the channels.
+          Default None.""")
 
     def __init__(self, *, groups=32, group_size=None, **kwargs):
         super().__init__(**kwargs)
@@ -117,21 +119,3 @@ def effective_groups(channels: int, groups: int, group_size: int | None = None) 
             f"Received: group_size={group_size}"
         )
     return channels // group_size
-
-
-class TrainableV(base.NormAct):
-    """The trainable vector v of a layer's nonlinearity; absent when nonlinearity=False."""
-
-    ARGUMENTS = "v_initializer: of the trainable vector v."
-
-    def __init__(self, *, v_initializer="ones", **kwargs):
-        super().__init__(**kwargs)
-        self.v_initializer = tf.keras.initializers.get(v_initializer)
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.v = self._add_vector("v") if self.nonlinearity else None
-
-    def get_config(self):
-        serialize = tf.keras.initializers.serialize
-        return {**super().get_config(), "v_initializer": serialize(self.v_initializer)}

@@ -4,64 +4,67 @@ import textwrap
 
 import tensorflow as tf
 
-from evonorm_tf import compat, ops, primitives, statistics
+from evonorm_tf import compat
+from evonorm_tf.graph import ops
 from evonorm_tf.layers import base, parts
+from evonorm_tf.numerics import primitives, statistics
 
-_MOVING_NAMES = {
+MOVING_NAMES = {
     "MEAN": "moving_mean",
     "RMS": "moving_second_moment",
     "STD": "moving_variance",
 }
 
 
-class PrimitiveRunner(parts.BatchStatistics, parts.ChannelGroups):
-    """Runs primitives on feature maps, (b, w, h) aggregations with moving averages."""
+def run_primitive(layer, primitive: ops.Primitive, inputs, x, moving, training) -> tf.Tensor:
+    """The value of a primitive, which may have size 1 on axes along which it does not vary.
 
-    def _add_moving_moment(self, op: str, suffix: str = ""):
-        return self._add_moving(_MOVING_NAMES[op] + suffix)
+    Args:
+      layer: a layer with `BatchStatistics` and `ChannelGroups`, whose settings apply.
+      primitive: what to compute.
+      inputs: tensors that broadcast to x, in x's dtype.
+      x: the feature map.
+      moving: the weight with the moving average of a (b, w, h) aggregation, else None.
+      training: whether such an aggregation uses the batch, and updates the moving average.
+    """
+    op, index_set = primitive
+    if index_set is None:
+        return primitives.ELEMENTWISE[op](*inputs)
 
-    def _run(self, primitive: ops.Primitive, inputs, x, moving, training) -> tf.Tensor:
-        """The primitive's value; may have size 1 on axes along which it does not vary.
+    def moment(elements=None):
+        groups = layer.effective_groups
+        return statistics.moment(op, *inputs, index_set, layer.axis, groups, elements)
 
-        Args:
-          primitive: what to compute.
-          inputs: its inputs, each broadcastable to x, in x's dtype.
-          x: the feature map.
-          moving: the weight with the moving average, for a (b, w, h) aggregation.
-          training: whether such an aggregation uses the batch and moves its average.
-        """
-        op, index_set = primitive
-        if index_set is None:
-            return primitives.ELEMENTWISE[op](*inputs)
+    def batch_moment(elements):
+        value = tf.broadcast_to(moment(elements), layer._channel_shape(x))
+        layer._move(moving, value, x)
+        return value
 
-        def moment(count=None):
-            groups = self.effective_groups
-            return statistics.moment(op, *inputs, index_set, self.axis, groups, count)
-
-        def batch_moment():
-            value = tf.broadcast_to(moment(self._element_count(x)), self._channel_shape(x))
-            self._move(moving, value, x)
-            return value
-
-        if primitive.uses_batch:
-            value = self._by_mode(batch_moment, lambda: self._per_channel(moving, x), training)
-        else:
-            value = moment()
-        return primitives.finish_moment(op, value, self.epsilon)
+    if primitive.uses_batch:
+        mode = layer._batch_mode([moving], x, training)
+        value = mode.choose(batch_moment, lambda moving_moment: moving_moment)
+    else:
+        value = moment()
+    return primitives.finish_moment(op, value, layer.epsilon)
 
 
 @base.public_layer
-class PrimitiveLayer(PrimitiveRunner):
+class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
     """One of the 24 primitives (paper section 3, table 2) as a Keras layer.
 
-    Element-wise operations are computed by the functions of `evonorm_tf.primitives`. An
-    aggregation replaces each element by the moment of its index set: MEAN by mu_I(x), RMS
+    Element-wise operations are computed by the functions of `evonorm_tf.numerics.primitives`.
+    An aggregation replaces each element by the moment of its index set: MEAN by mu_I(x), RMS
     by sqrt(mu_I(x^2) + epsilon), STD by sqrt(s^2_I(x) + epsilon). Over (b, w, h) it uses
     the batch in training and a moving average in inference.
 
     Operations of two inputs are called with a list or tuple of two tensors of one shape.
 
     Weights: for (b, w, h), one of moving_mean, moving_second_moment, moving_variance.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.PrimitiveLayer("STD", "BWH")(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
     ARGUMENTS = textwrap.dedent("""\
@@ -80,13 +83,13 @@ class PrimitiveLayer(PrimitiveRunner):
         else:
             self._set_two_inputs(input_shape)
         uses_batch = self.primitive.uses_batch
-        self.moving = self._add_moving_moment(self.primitive.op) if uses_batch else None
+        self.moving = self._add_moving(MOVING_NAMES[self.primitive.op]) if uses_batch else None
         super().build(input_shape)
 
     def _call(self, inputs, training):
         tensors = [inputs] if self.primitive.arity == 1 else inputs
         tensors = [self._to_statistics_dtype(tensor) for tensor in tensors]
-        value = self._run(self.primitive, tensors, tensors[0], self.moving, training)
+        value = run_primitive(self, self.primitive, tensors, tensors[0], self.moving, training)
         return tf.cast(tf.broadcast_to(value, tf.shape(tensors[0])), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):

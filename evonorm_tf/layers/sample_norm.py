@@ -2,55 +2,76 @@
 
 import tensorflow as tf
 
-from evonorm_tf import fusion, quantization, statistics
-from evonorm_tf.layers import base, fused_layer, parts
+from evonorm_tf.fused.computation import SECOND_MOMENT, Coefficients
+from evonorm_tf.layers import base, formulas, fused_layer, parts
+from evonorm_tf.numerics import quantization, statistics
 
 
 class _SampleNorm(fused_layer.FusedNormAct):
-    """n = (x - mean) / sqrt(variance) * gamma + beta over parts of an example, activated."""
+    """z = (x - mean) / sqrt(variance) * gamma + beta over parts of an example, activated."""
 
-    def _coefficients(self, moments, x, training, gamma, beta, *v):
-        return fused_layer.normalized(self._merged(moments), self.epsilon, gamma, beta, *v)
+    gamma_before_activation = True
 
-    def _merged(self, instance: statistics.Moments) -> statistics.Moments:
-        raise NotImplementedError  # what the layers differ in
+    @classmethod
+    def _coefficients(cls, moments, context, **weights):
+        merged = cls._merged(moments, context)
+        return formulas.normalized_coefficients(merged, context.epsilon, **weights)
 
-    def _formula(self):
-        return fused_layer.rectified if self.nonlinearity else fused_layer.multiply_add
+    @staticmethod
+    def _merged(instance: statistics.Moments, context) -> statistics.Moments:
+        """The moments of the parts, which broadcast to x."""
+        raise NotImplementedError
 
 
 class _GroupNorm(parts.ChannelGroups, _SampleNorm):
     """Over (w, h, c/g)."""
 
-    def _merged(self, instance):
-        return statistics.group_moments(instance, self.axis, self.effective_groups)
+    @staticmethod
+    def _merged(instance, context):
+        return statistics.group_moments(instance, context.axis, context.groups)
 
 
 @base.public_layer
 class GroupNormReLU(_GroupNorm):
     """Group normalization and ReLU (paper table 4).
 
-        max(n, 0),  n = (x - mu_{w,h,c/g}(x)) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta
+        max(z, 0),  z = (x - mu_{w,h,c/g}(x)) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta
 
-    The same in training and in inference. With `nonlinearity=False` the layer is n.
+    The same in training and in inference. With `nonlinearity=False` the layer is z.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.GroupNormReLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
+
+    formula = staticmethod(formulas.affine_relu)
 
 
 @base.public_layer
-class GroupNormSiLU(parts.TrainableV, _GroupNorm):
+class GroupNormSiLU(_GroupNorm):
     """Group normalization and SiLU/Swish with a trainable slope (paper table 8).
 
-        n * sigmoid(v * n),  n = (x - mu_{w,h,c/g}(x)) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta
+        z * sigmoid(v * z),  z = (x - mu_{w,h,c/g}(x)) / sqrt(s^2_{w,h,c/g}(x)) * gamma + beta
 
-    The same in training and in inference. With `nonlinearity=False` the layer is n.
+    The same in training and in inference. With `nonlinearity=False` the layer is z.
 
     Weights: gamma, beta, v, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.GroupNormSiLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
-    def _formula(self):
-        return fused_layer.gated if self.nonlinearity else fused_layer.multiply_add
+    _HAS_V = True
+    ARGUMENTS = base.V_ARGUMENT
+    formula = staticmethod(formulas.affine_silu)
+
+    def __init__(self, *, v_initializer="ones", **kwargs):
+        super().__init__(v_initializer=v_initializer, **kwargs)
 
 
 @base.public_layer
@@ -62,10 +83,18 @@ class LayerNormReLU(_SampleNorm):
     The same in training and in inference. With `nonlinearity=False` the ReLU is left out.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.LayerNormReLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
 
-    def _merged(self, instance):
-        return statistics.merge(instance, self.axis)
+    formula = staticmethod(formulas.affine_relu)
+
+    @staticmethod
+    def _merged(instance, context):
+        return statistics.merge(instance, context.axis)
 
 
 @base.public_layer
@@ -77,39 +106,51 @@ class PixelNormReLU(base.NormAct):
     The same in training and in inference. With `nonlinearity=False` the ReLU is left out.
 
     Weights: gamma, beta, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.PixelNormReLU()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
+
+    gamma_before_activation = True
+    formula = staticmethod(formulas.affine_relu)
 
     def _forward(self, x, training):
         square = statistics.pixel_second_moment(x, self.axis)
-        n = self._affine(quantization.by_root(square + self.epsilon)(x))
-        return tf.nn.relu(n) if self.nonlinearity else n
+        z = self._affine(quantization.divider_by_root(square + self.epsilon)(x))
+        return tf.nn.relu(z) if self.nonlinearity else z
 
 
 @base.public_layer
-class FilterResponseNorm(parts.TrainableV, fused_layer.FusedNormAct):
+class FilterResponseNorm(fused_layer.FusedNormAct):
     """Filter response normalization with a thresholded linear unit (paper table 4).
 
         max(x / sqrt(mu_{w,h}(x^2)) * gamma + beta, v)
 
-    The threshold v is the v0 of the paper's formula and starts at 0. The same in training
-    and in inference. With `nonlinearity=False` the threshold is left out.
+    The threshold v is the v0 of the paper's formula; its default initializer is "zeros". The
+    same in training and in inference. With `nonlinearity=False` the threshold is left out.
 
     Weights: gamma, beta, v, each (channels,) and float32.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> en.FilterResponseNorm()(tf.ones([2, 8, 8, 16]), training=True).shape
+      TensorShape([2, 8, 8, 16])
     """
+
+    gamma_before_activation = True
+    _HAS_V = True
+    ARGUMENTS = 'v_initializer: of the threshold v; default "zeros".'
+    formula = staticmethod(formulas.affine_threshold)
 
     def __init__(self, *, v_initializer="zeros", **kwargs):
         super().__init__(v_initializer=v_initializer, **kwargs)
 
-    def _reduction(self, training):
-        return fusion.SECOND_MOMENT
+    def _reduction(self, context):
+        return SECOND_MOMENT
 
-    def _coefficients(self, reduced, x, training, gamma, beta, *v):
-        scale = quantization.by_root(reduced.square + self.epsilon)(gamma)
-        return fusion.Coefficients((scale, beta, *v))
-
-    def _formula(self):
-        return _thresholded if self.nonlinearity else fused_layer.multiply_add
-
-
-def _thresholded(x, scale, offset, v):
-    return tf.maximum(x * scale + offset, v)
+    @classmethod
+    def _coefficients(cls, moments, context, *, gamma, beta, **v):
+        scale = quantization.divider_by_root(moments.square + context.epsilon)(gamma)
+        return Coefficients({"scale": scale, "offset": beta, **v})

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Config
 from search.evolution.operators import Operator, either, first, mutated, random_graph, tournament
 from search.evolution.population import Population

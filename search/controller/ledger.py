@@ -9,7 +9,7 @@ import dataclasses
 import time
 from collections import Counter
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Config
 from search.evaluation.outcome import TRAINED_REASONS
 from search.evolution.population import Member, Population

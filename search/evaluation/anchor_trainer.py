@@ -8,7 +8,7 @@ layers start from the same kernels and see the same batches.
 import numpy as np
 import tensorflow as tf
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Evaluation
 from search.evaluation.searched_layer import SearchedLayer
 from search.evaluation.stability import gradient_ascent

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from evonorm_tf import registry
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Config
 from search.evaluation.anchor_trainer import AnchorTrainer
 from search.evaluation.outcome import Outcome, ScoreTask, StageResult, outcome_of, stages_of

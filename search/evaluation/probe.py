@@ -12,7 +12,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.evaluation.searched_layer import SearchedLayer
 from search.evolution.space import check_structure
 

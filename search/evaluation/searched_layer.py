@@ -1,7 +1,7 @@
 """`SearchedLayer`: a `GraphLayer` whose graph can be replaced inside a built model."""
 
-from evonorm_tf import ops
-from evonorm_tf.layer_graph import LayerGraph, Node
+from evonorm_tf.graph import ops
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.layers.graph_layer import GraphLayer
 
 _IDENTITY = LayerGraph((Node("ADD", (ops.INPUT, ops.ZERO)),))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evonorm_tf.layer_graph import Node
+from evonorm_tf.graph.layer_graph import Node
 from search.evolution import selection, space
 from search.evolution.population import Member, Population
 

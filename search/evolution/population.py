@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 
 
 @dataclasses.dataclass(frozen=True)

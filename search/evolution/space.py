@@ -7,8 +7,8 @@ import dataclasses
 
 import numpy as np
 
-from evonorm_tf import ops
-from evonorm_tf.layer_graph import LayerGraph, Node
+from evonorm_tf.graph import ops
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
 
 
 def primitives(batch_independent: bool = False) -> tuple[ops.Primitive, ...]:

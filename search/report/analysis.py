@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evonorm_tf.layer_graph import Node
+from evonorm_tf.graph.layer_graph import Node
 from search.errors import SearchError
 from search.evaluation.outcome import FREE_REASONS
 from search.evolution.selection import active, pareto_frontier

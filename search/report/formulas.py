@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 
 _POINTS_PER_EM = 20
 _COMMANDS = {

@@ -11,7 +11,7 @@ import tempfile
 
 from matplotlib.axes import Axes
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.report import style
 
 _NODE = re.compile(r'^  (n\d+) \[label="([^"]*)"', re.MULTILINE)

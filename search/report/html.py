@@ -8,8 +8,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from evonorm_tf import ops
-from evonorm_tf.layer_graph import LayerGraph, Node
+from evonorm_tf.graph import ops
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from search import names
 from search.report import analysis, figures, formulas, graph_picture, style, verdict
 from search.report.collect import Run

@@ -1,6 +1,6 @@
 """The layer graph of a row; commands that import `Candidate` alone start faster without it."""
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.errors import SearchError
 from search.storage.candidate import Candidate
 

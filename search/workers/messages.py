@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.evaluation.outcome import FREE_REASONS, TRAINED_REASONS, Outcome, StageResult
 from search.workers.pool import Answer
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 import evonorm_tf as en
-from evonorm_tf import ops
+from evonorm_tf.graph import ops
 
 _ELEMENTWISE = {
     "ADD": np.add,

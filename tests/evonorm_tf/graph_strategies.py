@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 import evonorm_tf as en
-from evonorm_tf import ops
+from evonorm_tf.graph import ops
 
 SAMPLE_PRIMITIVES = tuple(p for p in ops.PRIMITIVES if not p.uses_batch)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evonorm_tf import programs
+from evonorm_tf.xla_cpu import programs
 from tests.evonorm_tf.test_conformance import (  # noqa: F401  (pytest collects them here too)
     NAMES,
     check_training,

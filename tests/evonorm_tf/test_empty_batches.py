@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from evonorm_tf import programs
+from evonorm_tf.xla_cpu import programs
 from tests.evonorm_tf.graph_cases import weights_by_name
 from tests.evonorm_tf.test_conformance import raw
 from tests.tiers import tiered

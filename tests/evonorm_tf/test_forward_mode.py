@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from evonorm_tf import programs
+from evonorm_tf.xla_cpu import programs
 from tests.evonorm_tf.test_conformance import raw
 from tests.evonorm_tf.test_finite_differences import (
     CHOSEN,
@@ -72,7 +72,7 @@ def test_forward_mode_where_xla_would_compile(monkeypatch, graph):
     layer = en.get("evonorm_b0")
     randomized(layer)
     x, _, direction = arrays(dtype=np.float32)
-    assert programs.suits(x, -1)
+    assert programs.use_xla_programs(x, -1, True)
 
     def output(x):
         return layer(x, training=True)

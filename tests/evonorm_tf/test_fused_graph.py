@@ -5,8 +5,10 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from evonorm_tf import fused_graph, ops, registry
-from evonorm_tf.layer_graph import LayerGraph, Node
+from evonorm_tf import registry
+from evonorm_tf.fused import graph_plan
+from evonorm_tf.graph import ops
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from tests.evonorm_tf.test_conformance import raw
 
 FIRST = ops.NUM_INITIAL_NODES
@@ -22,9 +24,9 @@ FIRST = ops.NUM_INITIAL_NODES
     ],
 )
 def test_what_divides_the_output_becomes_part_of_gamma(name, factors, values):
-    plan = fused_graph.plan(registry.graph(name).canonical().nodes)
+    plan = graph_plan.plan(registry.graph(name).canonical().nodes)
     assert [op for op, _ in plan.factors] == factors
-    assert len(plan.values) == values
+    assert len(plan.coefficients) == values
 
 
 def test_factors_in_a_row_and_their_gradients():
@@ -37,7 +39,7 @@ def test_factors_in_a_row_and_their_gradients():
     ]
     kept = [*chain, Node("ADD", (FIRST + 3, ops.ZERO))]
     graphs = [LayerGraph(tuple(nodes)) for nodes in (chain, kept)]
-    found = [fused_graph.plan(graph.canonical().nodes).factors for graph in graphs]
+    found = [graph_plan.plan(graph.canonical().nodes).factors for graph in graphs]
     assert [[op for op, _ in factors] for factors in found] == [["DIV", "MUL"], []]
     x = tf.constant(np.random.default_rng(0).normal(size=(2, 3, 4, 5)))
     results = []

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from evonorm_tf import fusion
+from evonorm_tf.fused import computation, keep_input
 from evonorm_tf.layers import fused_layer
 from tests.tiers import everywhere, tiered
 
@@ -72,15 +72,16 @@ def test_an_eager_tape_keeps_the_input_alone():
         on_the_way.append(weakref.ref(product))
         return tf.sin(product + offset)
 
-    def coefficients(reduced, gamma, beta):
-        return fusion.Coefficients((gamma / reduced.variance, beta))
+    def coefficients(moments, _, gamma, beta):
+        return computation.Coefficients({"scale": gamma / moments.variance, "offset": beta})
 
-    recipe = fusion.Recipe(formula, coefficients, fusion.MOMENTS, axis=-1)
+    context = computation.Context(axis=-1, epsilon=0.0)
+    computed = computation.Computation(formula, coefficients, context, computation.MOMENTS)
     x = tf.random.stateless_normal(SHAPE, [1, 2])
-    weights = [tf.ones(SHAPE[-1]), tf.zeros(SHAPE[-1])]
+    weights = {"gamma": tf.ones(SHAPE[-1]), "beta": tf.zeros(SHAPE[-1])}
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y, _ = fusion.fused(recipe, x, weights, "float32")
+        y, _ = keep_input.keep_input(computed, x, weights, "float32")
     gc.collect()
     assert [product() for product in on_the_way] == [None]
     assert np.abs(tape.gradient(y, x)).max() > 0

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evonorm_tf as en
-from evonorm_tf import graph_json, ops, registry
+from evonorm_tf import registry
+from evonorm_tf.graph import graph_json, ops
 from tests.evonorm_tf import graph_strategies
 
 pytestmark = pytest.mark.one_environment

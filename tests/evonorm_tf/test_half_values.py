@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from evonorm_tf import ops, primitives
-from evonorm_tf.primitives import EPSILON
+from evonorm_tf.graph import ops
+from evonorm_tf.numerics import primitives
+from evonorm_tf.numerics.primitives import EPSILON
 
 DTYPES = [tf.bfloat16, tf.float16]
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from evonorm_tf import programs
+from evonorm_tf.xla_cpu import programs
 
 SHAPE = (4, 8, 8, 16)
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evonorm_tf as en
-from evonorm_tf import layer_graph_pb2, ops, registry
+from evonorm_tf import registry
+from evonorm_tf.graph import layer_graph_pb2, ops
 from tests.evonorm_tf import graph_oracle, graph_strategies
 
 pytestmark = pytest.mark.one_environment
@@ -303,7 +304,7 @@ def test_generated_proto_is_what_the_compiler_makes_of_its_source(tmp_path):
     out = tmp_path / "descriptors"
     # In a process of its own: the compiler and TensorFlow each bring a protobuf library.
     command = ["grpc_tools.protoc", f"-I{root}", f"--descriptor_set_out={out}"]
-    source = "evonorm_tf/layer_graph.proto"
+    source = "evonorm_tf/graph/layer_graph.proto"
     subprocess.run([sys.executable, "-m", *command, source], check=True, timeout=60)
     (compiled,) = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
     generated = descriptor_pb2.FileDescriptorProto()

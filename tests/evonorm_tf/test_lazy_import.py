@@ -14,11 +14,12 @@ WITHOUT_TENSORFLOW = """
 import sys
 sys.modules["tensorflow"] = None  # an import of it fails
 import evonorm_tf as en
-from evonorm_tf import drawing, files, formula, graph_json, layer_graph, ops, registry
+from evonorm_tf import files, registry
+from evonorm_tf.graph import drawing, formula, graph_json, layer_graph, ops
 assert en.LayerGraph is layer_graph.LayerGraph and en.registry is registry
 assert "evonorm_b0" in en.names() and registry.graph("evonorm_b0").formula()
 assert {"EvoNormB0", "convert_model", "layers"} <= set(dir(en))
-for name in ("EvoNormB0", "norm_act_factory", "statistics"):
+for name in ("EvoNormB0", "norm_act_factory", "layers"):
     try:
         getattr(en, name)
     except ImportError as error:

@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from evonorm_tf import ops, primitives, statistics
+from evonorm_tf.graph import ops
 from evonorm_tf.layers.primitive_layer import PrimitiveLayer
+from evonorm_tf.numerics import primitives, statistics
 from tests.evonorm_tf import oracle
 
 pytestmark = pytest.mark.one_environment

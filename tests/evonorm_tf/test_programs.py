@@ -12,7 +12,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 import evonorm_tf as en
-from evonorm_tf import compat, compiled, programs
+from evonorm_tf import compat
+from evonorm_tf.xla_cpu import passes, programs
 from tests.evonorm_tf.test_conformance import raw
 from tests.evonorm_tf.test_fusion import FUSED, kept
 from tests.tiers import everywhere, tiered
@@ -268,7 +269,7 @@ def test_a_larger_program_makes_no_array_of_what_parts_share(name):
 @pytest.mark.parametrize("mean", [0.0, 1e4, -1e6])
 def test_a_large_mean_does_not_cost_the_variance(mean):
     x = np.random.default_rng(0).normal(mean, 1.0, (2, 16, 16, 4)).astype("float32")
-    found = programs.run("moments", compiled.two_pass, [tf.constant(x)])
+    found = programs.run("moments", passes.two_pass, [tf.constant(x)])
     exact = x.astype("float64")
     np.testing.assert_allclose(found.variance, exact.var((1, 2), keepdims=True), rtol=1e-5)
     difference = found.shift.numpy().astype("float64") - exact.mean((1, 2), keepdims=True)
@@ -278,7 +279,7 @@ def test_a_large_mean_does_not_cost_the_variance(mean):
 def test_a_first_slice_unlike_the_others_costs_the_variance_three_bits():
     x = np.random.default_rng(0).normal(0.0, 1e-3, (1, 8, 8, 1)).astype("float32")
     x[:, 0] += 1e4
-    found = programs.run("moments", compiled.two_pass, [tf.constant(x)]).variance.numpy()
+    found = programs.run("moments", passes.two_pass, [tf.constant(x)]).variance.numpy()
     exact = x.astype("float64").var((1, 2), keepdims=True)
     np.testing.assert_allclose(found, exact, rtol=2 * 8 * np.finfo("float32").eps)
 
@@ -356,7 +357,7 @@ def test_keras_saves_nothing_that_needs_xla(name, tmp_path):
     model = tf.keras.Model(inputs, en.get(name)(inputs))
     model.compile("sgd", "mse")
     x = arrays(SHAPES[0])[0].astype(np.float32)
-    assert programs.suits(tf.constant(x), -1)
+    assert programs.use_xla_programs(tf.constant(x), -1, True)
     model.fit(x, x, verbose=0)
     model.save(str(tmp_path / "saved"), save_format="tf")
     saved = saved_model_pb2.SavedModel.FromString((tmp_path / "saved/saved_model.pb").read_bytes())
@@ -408,3 +409,45 @@ def test_programs_keep_no_layer_alive(made):
     gc.collect()
     assert len(made) == 2
     assert gone() is None
+
+
+class _Scaled(en.EvoNormS0):
+    """Its coefficients read an attribute of the layer, which no base knows of."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def _coefficients(self, moments, context, **weights):
+        coefficients = super()._coefficients(moments, context, **weights)
+        values = {**coefficients.values, "scale": self.factor * coefficients.values["scale"]}
+        return coefficients._replace(values=values)
+
+
+@pytest.mark.usefixtures("_everywhere")
+def test_coefficients_that_read_the_layer_share_no_program(made):
+    x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(SHAPES[0]))
+    outputs = []
+    layers = [_Scaled(1.0), _Scaled(2.0)]
+    for layer in layers:
+        layer.build(x.shape)
+        outputs.append(first_order(layer, x, upstream)[0].numpy())
+    np.testing.assert_allclose(outputs[1], 2.0 * outputs[0], rtol=1e-5, atol=1e-6)
+    layers[1].factor = 4.0
+    changed = first_order(layers[1], x, upstream)[0]
+    np.testing.assert_allclose(changed, 4.0 * outputs[0], rtol=1e-5, atol=1e-6)
+    assert not any(isinstance(part, _Scaled) for key, *_ in made for part in key)
+
+
+@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.parametrize("name", EVERYDAY)
+def test_the_cache_key_holds_no_layer_and_no_tensor(name):
+    layer = layer_of(name, SHAPES[0])
+    computation = layer._computation(tf.zeros(SHAPES[0]), True)
+    key = computation.cache_key()
+    assert (
+        key is not None
+        and key == layer_of(name, SHAPES[0])._computation(tf.zeros(SHAPES[0]), True).cache_key()
+    )
+    layer.epsilon = 0.5
+    assert layer._computation(tf.zeros(SHAPES[0]), True).cache_key() != key

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from evonorm_tf import ops
+from evonorm_tf.graph import ops
 from tests.evonorm_tf.test_empty_batches import randomized
 from tests.tiers import tiered
 

@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import evonorm_tf as en
-from evonorm_tf import compat, ops, registry
+from evonorm_tf import compat, registry
+from evonorm_tf.graph import ops
 from tests.evonorm_tf import graph_strategies
 from tests.evonorm_tf.graph_cases import (
     CHANNELS,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from evonorm_tf import registry
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search import mutate_graph, sample_graph
 from search.config import preset
 from search.storage.candidate import Candidate

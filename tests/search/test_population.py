@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evonorm_tf import LayerGraph
-from evonorm_tf.layer_graph import Node
+from evonorm_tf.graph.layer_graph import Node
 from search.evolution import selection
 from search.evolution.operators import tournament
 from search.evolution.population import Member, Population

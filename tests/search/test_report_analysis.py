@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from evonorm_tf.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph
 from search.report import analysis, collect
 from search.report.verdict import compare, known_as, verdict
 from search.storage.candidate import Candidate

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 import search
-from evonorm_tf import LayerGraph, Node, ops
+from evonorm_tf import LayerGraph, Node
+from evonorm_tf.graph import ops
 from search.evolution import space
 
 # Chance of a false alarm under a fixed seed; the draws below make any real bias far smaller.

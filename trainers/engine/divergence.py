@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from trainers.engine.steps import everywhere
+from trainers.engine.steps import all_replicas
 from trainers.engine.trainer import Trainer
 from trainers.errors import TrainingDivergedError
 
@@ -86,7 +86,7 @@ def _watched(trainer: Trainer):
 def _flags(tensors) -> tf.Tensor:
     """For each tensor whether all its elements are finite on all replicas."""
     flags = [
-        everywhere(tf.constant(True) if t is None else tf.reduce_all(tf.math.is_finite(t)))
+        all_replicas(tf.constant(True) if t is None else tf.reduce_all(tf.math.is_finite(t)))
         for t in tensors
     ]
     return tf.stack(flags) if flags else tf.zeros([0], tf.bool)

@@ -40,16 +40,16 @@ def apply_if_finite(gradients, variables, optimizer, loss: tf.Tensor) -> tf.Tens
     if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
         # It skips steps with infinite gradients itself, and lowers its scale.
         gradients = optimizer.get_unscaled_gradients(gradients)
-        finite = everywhere(tf.math.is_finite(loss))
+        finite = all_replicas(tf.math.is_finite(loss))
     else:
         norm = tf.linalg.global_norm([g for g in gradients if g is not None])
-        finite = everywhere(tf.math.is_finite(loss + norm))
+        finite = all_replicas(tf.math.is_finite(loss + norm))
         gradients = [_kept_if(finite, gradient) for gradient in gradients]
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
     return finite
 
 
-def everywhere(condition: tf.Tensor) -> tf.Tensor:
+def all_replicas(condition: tf.Tensor) -> tf.Tensor:
     """Whether a condition holds on all replicas; to be called within one."""
     context = tf.distribute.get_replica_context()
     failed = tf.cast(tf.logical_not(condition), tf.float32)

@@ -10,28 +10,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-import evonorm_tf as en
-from evonorm_tf.layers import fused_layer
+from evonorm_tf.layers import formulas
 from trainers.gan.spectral import SpectralDense, build_parts
-
-Formula = Callable[..., tf.Tensor]
-
-
-def _thresholded(x, scale, offset, v):
-    return tf.maximum(fused_layer.multiply_add(x, scale, offset), v)
-
-
-# Layers whose activation comes after gamma and beta: what makes their output of the
-# normalized x, scale, offset, and v where they have one.
-ACTIVATED: dict[type, Formula] = {
-    en.BatchNormReLU: fused_layer.rectified,
-    en.BatchNormSiLU: fused_layer.gated,
-    en.GroupNormReLU: fused_layer.rectified,
-    en.GroupNormSiLU: fused_layer.gated,
-    en.LayerNormReLU: fused_layer.rectified,
-    en.PixelNormReLU: fused_layer.rectified,
-    en.FilterResponseNorm: _thresholded,
-}
 
 
 class ConditionalNormAct(tf.keras.layers.Layer):
@@ -47,12 +27,13 @@ class ConditionalNormAct(tf.keras.layers.Layer):
     def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
         super().__init__(**kwargs)
         layer = make_layer(name="norm_act")
-        self._formula = ACTIVATED.get(type(layer))
-        self._v_initializer = getattr(layer, "v_initializer", None)
-        if self._formula is None:
-            self.norm = layer
-        else:
-            self.norm = make_layer(nonlinearity=False, name="norm_act")
+        self._v_initializer = None
+        self._formula = formulas.affine
+        if getattr(layer, "gamma_before_activation", False):
+            self._v_initializer = getattr(layer, "v_initializer", None)
+            self._formula = layer.formula
+            layer = make_layer(nonlinearity=False, name="norm_act")
+        self.norm = layer
 
     def build(self, input_shape):
         features, condition = input_shape
@@ -61,7 +42,7 @@ class ConditionalNormAct(tf.keras.layers.Layer):
         self.beta = SpectralDense(channels, use_bias=False, name="beta")
         build_parts({self.norm: features, self.gamma: condition, self.beta: condition})
         self.v = None
-        if self._formula is not None and self._v_initializer is not None:
+        if self._v_initializer is not None:
             self.v = self.add_weight(
                 name="v", shape=(channels,), initializer=self._v_initializer, dtype="float32"
             )
@@ -71,9 +52,9 @@ class ConditionalNormAct(tf.keras.layers.Layer):
         x, condition = inputs
         scale = 1.0 + self.gamma(condition, training=training)[:, None, None, :]
         offset = self.beta(condition, training=training)[:, None, None, :]
-        vectors = [] if self.v is None else [self.v]
-        formula = self._formula or fused_layer.multiply_add
-        return formula(self.norm(x, training=training), scale, offset, *vectors)
+        vectors = {} if self.v is None else {"v": self.v}
+        normalized = self.norm(x, training=training)
+        return self._formula(normalized, scale=scale, offset=offset, **vectors)
 
     @property
     def trainable_weights(self):

@@ -1,10 +1,10 @@
-"""Every moment the layers use: index sets, accumulation, replicas, moving averages.
+"""Every moment of the layers: index sets, accumulation, and replicas.
 
-A moment over any index set of table 2 is put together from the moments of each example
-and channel over the spatial axes: these are reduced first, and what is left is small. Sets
-are merged through their means and variances, never as E[x^2] - E[x]^2, so that a large
-mean does not cancel a small variance. All functions keep reduced axes with size 1. `moments`
-and `mean_of_squares` raise their input to `statistics_dtype`; for all others callers have.
+Every moment over an index set of table 2 (paper section 3) is merged from spatial moments: those
+of each example and channel over the spatial axes, which are small arrays. Sets merge by their
+means and variances, never as E[x^2] - E[x]^2, so that a large mean does not cancel a small
+variance. All functions keep reduced axes with size 1. `moments` and `mean_of_squares` cast x to
+`statistics_dtype`; all other functions expect x in that dtype.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from evonorm_tf import forward_mode, masks, quantization, xla
+from evonorm_tf.numerics import devices, forward_mode, masks, quantization
 
 
 class Moments(NamedTuple):
-    """Mean and biased variance, each of a shape that broadcasts to the input's.
+    """Mean and biased variance; each field broadcasts to x.
 
-    The mean is kept in two parts, so that x - mean does not lose the digits that a large
-    mean takes from a small deviation. `shift` counts as a constant for gradients.
+    The mean is shift + rest, so that x - mean keeps its digits where the mean is large and the
+    deviation small. `shift` is a constant for gradients.
     """
 
     shift: tf.Tensor
@@ -28,7 +28,7 @@ class Moments(NamedTuple):
 
     @property
     def mean(self) -> tf.Tensor:
-        """The mean, rounded once."""
+        """The mean, which rounds shift + rest."""
         return self.shift + self.rest
 
     def center(self, x: tf.Tensor) -> tf.Tensor:
@@ -37,7 +37,7 @@ class Moments(NamedTuple):
 
 
 def statistics_dtype(dtype: tf.DType) -> tf.DType:
-    """float64 for float64 input, float32 for all other."""
+    """float64 for float64, float32 for every other dtype."""
     return tf.float64 if tf.as_dtype(dtype) == tf.float64 else tf.float32
 
 
@@ -47,67 +47,58 @@ def widened(x: tf.Tensor) -> tf.Tensor:
 
 
 def spatial_axes(rank: int, axis: int) -> list[int]:
-    """All axes but the batch's and the channels'; `axis` may be negative."""
+    """All axes except the batch axis 0 and the channel axis, which may be negative."""
     return [i for i in range(1, rank) if i != axis % rank]
 
 
 def frozen(x: tf.Tensor) -> tf.Tensor:
-    """x as a constant, for what a custom gradient is made of.
+    """x as a constant, for the forward pass of a custom gradient.
 
-    No tape keeps what is computed from it, and the gradient's own gradient does not go through
-    what the gradient takes from the forward pass, eager or in a graph.
+    No tape then keeps arrays of the forward pass, and a second derivative does not flow through
+    the values that the gradient takes from it, eager or in a graph.
     """
     return tf.stop_gradient(x)
 
 
 def needs_plain(*tensors: tf.Tensor) -> bool:
-    """Whether TensorFlow must differentiate plain operations: for a mask, or in forward mode."""
-    return masks.current() is not None or forward_mode.follows(*tensors)
+    """Whether custom gradients cannot serve: within a mask, or in forward mode."""
+    return masks.current() is not None or forward_mode.is_active(*tensors)
 
 
 def with_gradient(x: tf.Tensor, compute: Callable, gradient: Callable) -> Any:
-    """compute(x), a named tuple of tensors, whose gradient is gradient(x, values, upstream)."""
+    """Returns compute(x), a named tuple; its gradient is gradient(x, moments, upstream)."""
     if needs_plain(x):
         return compute(x)
-
-    @tf.custom_gradient
-    def run(x):
-        values = compute(frozen(x))
-        kinds.append(type(values))
-        return list(values), lambda *upstream: gradient(x, values, upstream)
-
-    kinds: list[type] = []
-    tensors = run(x)
-    return kinds[0](*tensors)
+    moments = compute(frozen(x))
+    return connected(x, moments, gradient)
 
 
-def known(x: tf.Tensor, values: Any, gradient: Callable) -> Any:
-    """`with_gradient` of what has been computed from x before."""
-    kind = type(values)
+def connected(x: tf.Tensor, moments: Any, gradient: Callable) -> Any:
+    """Moments that were computed from a constant x, with gradient(x, moments, upstream) for x."""
 
-    # The values are arguments, not captured: TensorFlow looks for variables between a custom
-    # gradient's results and arguments, and would walk through all that is before the layer.
+    # The moments are arguments, not captured: TensorFlow searches for variables from the results
+    # of a custom gradient back to its arguments, and would walk through all preceding layers.
     @tf.custom_gradient
     def run(x, *values):
-        def of_x(*upstream):
-            return gradient(x, kind(*values), upstream), *(None for _ in values)
+        def x_gradient(*upstream):
+            return gradient(x, type(moments)(*values), upstream), *(None for _ in values)
 
-        return [tf.identity(value) for value in values], of_x
+        return [tf.identity(value) for value in values], x_gradient
 
-    return kind(*run(x, *values))
+    return type(moments)(*run(x, *moments))
 
 
 def moments(x: tf.Tensor, axes: list[int]) -> Moments:
-    """Mean and biased variance over `axes`, in as many passes as dtype and device ask for.
+    """Mean and biased variance over `axes`, in one pass or two, by dtype and device.
 
-    A bfloat16 of a mean m has been rounded by up to m / 512, which adds m^2 2^-19.6 to a
-    variance; E[x^2] - E[x]^2 in float32 costs m^2 2^-24 where sums are made in blocks, as on
-    accelerators. One pass serves there, and XLA joins it to the operation that makes x. CPUs
-    add up in order, which costs up to m^2 2^-16 on large maps.
+    A bfloat16 near a mean m is rounded by up to m / 512, which adds m^2 2^-19.6 to a variance.
+    On accelerators, which sum in blocks, E[x^2] - E[x]^2 in float32 costs m^2 2^-24: one pass is
+    exact enough there, and XLA fuses it with the operation that produces x. CPUs sum in order,
+    which costs up to m^2 2^-16 on large maps.
     """
-    wide = widened(x)
-    once = x.dtype == tf.bfloat16 and not xla.only_cpus()
-    return one_pass(wide, axes) if once else two_pass(wide, axes)
+    wide_x = widened(x)
+    uses_one_pass = x.dtype == tf.bfloat16 and not devices.only_cpus()
+    return one_pass(wide_x, axes) if uses_one_pass else two_pass(wide_x, axes)
 
 
 def one_pass(x: tf.Tensor, axes: list[int]) -> Moments:
@@ -119,11 +110,11 @@ def one_pass(x: tf.Tensor, axes: list[int]) -> Moments:
 
 
 def two_pass(x: tf.Tensor, axes: list[int]) -> Moments:
-    """Mean and biased variance over `axes`, with corrected two-pass accumulation.
+    """Mean and biased variance over `axes`, by corrected two-pass accumulation.
 
-    The deviations are taken from a first mean that counts as a constant: neither moment
-    depends on it mathematically, so gradients of every order are exact, and what rounding
-    left in it is taken out again.
+    The second pass takes deviations from the first mean, the shift. Mathematically neither
+    moment depends on the shift, so it can be a constant for gradients of every order, and `rest`
+    corrects its rounding.
     """
     shift = masks.mean(x, axes)
     deviation = x - shift
@@ -132,12 +123,12 @@ def two_pass(x: tf.Tensor, axes: list[int]) -> Moments:
     return Moments(shift, rest, tf.maximum(square - quantization.square(rest), 0.0))
 
 
-def two_pass_gradient(x: tf.Tensor, moments: Moments, upstream: Sequence[tf.Tensor]) -> tf.Tensor:
-    """The gradient for x of its moments: d variance / dx = 2 (x - mean) / n."""
+def moments_gradient(x: tf.Tensor, moments: Moments, upstream: Sequence[tf.Tensor]) -> tf.Tensor:
+    """The gradient for x through its moments: d variance / dx = 2 (x - mean) / n."""
     _, rest_upstream, variance_upstream = upstream
     share = _share(x, moments.shift)
     slope = 2.0 * share * variance_upstream
-    offset = share * rest_upstream - slope * _known_mean(x, moments.rest, share)
+    offset = share * rest_upstream - slope * _connected_mean(x, moments.rest, share)
     return slope * (x - moments.shift) + offset
 
 
@@ -155,18 +146,18 @@ def mean_of_squares(x: tf.Tensor, axes: list[int]) -> SecondMoment:
 def mean_of_squares_gradient(
     x: tf.Tensor, moment: SecondMoment, upstream: Sequence[tf.Tensor]
 ) -> tf.Tensor:
-    """The gradient for x of its second moment, 2 x / n."""
+    """The gradient for x through its second moment: 2 x / n."""
     return 2.0 * _share(x, moment.square) * upstream[0] * x
 
 
 def _share(x: tf.Tensor, reduced: tf.Tensor) -> tf.Tensor:
-    """One over the number of elements of a set."""
+    """1 / n, where n elements of x share an element of `reduced`."""
     return tf.cast(tf.size(reduced) / tf.size(x), x.dtype)
 
 
 @tf.custom_gradient
-def _known_mean(x: tf.Tensor, mean: tf.Tensor, share: tf.Tensor):
-    """A mean of x whose value is known already: for the gradient's own gradient."""
+def _connected_mean(x: tf.Tensor, mean: tf.Tensor, share: tf.Tensor):
+    """The given mean, with the gradient of a mean of x, for second derivatives."""
 
     def gradient(upstream):
         zeros = tf.zeros_like(mean), tf.zeros_like(share)
@@ -176,13 +167,13 @@ def _known_mean(x: tf.Tensor, mean: tf.Tensor, share: tf.Tensor):
 
 
 def spatial_moments(x: tf.Tensor, axis: int) -> Moments:
-    """Moments over (w, h), for each example and channel; the shift is a constant."""
+    """Moments over (w, h), for each example and channel."""
     axes = spatial_axes(x.shape.rank, axis)
-    return with_gradient(x, lambda x: two_pass(x, axes), two_pass_gradient)
+    return with_gradient(x, lambda x: two_pass(x, axes), moments_gradient)
 
 
 def second_moment(moments: Moments) -> tf.Tensor:
-    """mu(x^2) = s^2(x) + mu(x)^2, a sum of squares: nothing cancels."""
+    """mu(x^2) = s^2(x) + mu(x)^2; both terms are positive, so nothing cancels."""
     return moments.variance + quantization.square(moments.mean)
 
 
@@ -192,12 +183,12 @@ def spatial_mean(x: tf.Tensor, axis: int) -> tf.Tensor:
 
 
 def merge(parts: Moments, axis: int) -> Moments:
-    """Moments of the union of equally large sets that lie along `axis`."""
+    """Moments of the union of the equally large sets along `axis`."""
     return _merged(parts, lambda part: tf.reduce_mean(part, axis, keepdims=True))
 
 
 def _merged(parts: Moments, mean: Callable[[tf.Tensor], tf.Tensor]) -> Moments:
-    """Moments of the union of sets whose shares are those of `mean`."""
+    """Moments of the union of sets, which `mean` averages by their sizes."""
     shift = tf.stop_gradient(mean(parts.shift))
     deviation = (parts.shift - shift) + parts.rest
     rest = mean(deviation)
@@ -208,9 +199,9 @@ def _merged(parts: Moments, mean: Callable[[tf.Tensor], tf.Tensor]) -> Moments:
 def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
     """Moments of each of `groups` groups of neighbouring channels, for each channel.
 
-    The group's mean is told as a deviation from the channel's own shift.
+    Each channel keeps its own shift, and `rest` holds the deviation of the group's mean from it.
     """
-    if parts.shift.shape[axis] == 1:  # already the same for all channels
+    if parts.shift.shape[axis] == 1:  # one channel, or equal for all channels
         return parts
     split = Moments(*(_split_groups(part, axis, groups) for part in parts))
     merged = merge(split, -1)
@@ -220,7 +211,7 @@ def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
 
 
 def group_variance(parts: Moments, axis: int, groups: int) -> tf.Tensor:
-    """The variance of `group_moments`, without the operations that only the mean needs."""
+    """The variance of `group_moments` alone, in fewer operations."""
     if parts.shift.shape[axis] == 1:
         return parts.variance
     split = Moments(*(_split_groups(part, axis, groups) for part in parts))
@@ -236,7 +227,7 @@ def group_mean(part: tf.Tensor, axis: int, groups: int) -> tf.Tensor:
 
 
 def _split_groups(part: tf.Tensor, axis: int, groups: int) -> tf.Tensor:
-    # Spatial axes have size 1 here, so this holds for any place of the channel axis.
+    # Spatial axes have size 1 here, so the channel axis can be any axis.
     return tf.reshape(part, [-1, groups, part.shape[axis] // groups])
 
 
@@ -248,7 +239,7 @@ def _join_groups(split: tf.Tensor, like: tf.Tensor, axis: int) -> tf.Tensor:
 
 
 def _repeat_groups(merged: tf.Tensor, like: tf.Tensor, axis: int) -> tf.Tensor:
-    # Adding zeros broadcasts with an operation that every converter knows.
+    # Every model converter supports an addition of zeros, but not every one a broadcast.
     zeros = tf.zeros([like.shape[axis] // merged.shape[1]], merged.dtype)
     return _join_groups(merged + zeros, like, axis)
 
@@ -258,22 +249,23 @@ def batch_moments(parts: Moments, count: tf.Tensor | None = None) -> Moments:
 
     Args:
       parts: spatial moments.
-      count: number of elements per channel on this replica. When given, the result is
-        merged with the other replicas' in proportion to their counts.
+      count: number of elements per channel on this replica. If given, the moments of all
+        replicas are merged in proportion to their counts.
 
-    Without examples the mean is 0 and the variance 1.
+    Returns:
+      The moments; mean 0 and variance 1 for a batch without examples.
     """
     local = _merged(parts, masks.mean_of_examples)
-    instead = zip(local, (0.0, 0.0, 1.0), strict=True)
-    local = Moments(*(_of_examples(part, parts.shift, value) for part, value in instead))
+    defaults = zip(local, (0.0, 0.0, 1.0), strict=True)
+    local = Moments(*(_or_default(part, parts.shift, default) for part, default in defaults))
     context = None if count is None else replica_context()
     if context is None:
         return local
     total, weighted = context.all_reduce("SUM", [count, count * local.mean])
     shift = tf.stop_gradient(weighted / total)
     deviation = (local.shift - shift) + local.rest
-    parts_of_sums = [count * deviation, count * (local.variance + quantization.square(deviation))]
-    rest, square = (part / total for part in context.all_reduce("SUM", parts_of_sums))
+    local_sums = [count * deviation, count * (local.variance + quantization.square(deviation))]
+    rest, square = (part / total for part in context.all_reduce("SUM", local_sums))
     return Moments(shift, rest, tf.maximum(square - quantization.square(rest), 0.0))
 
 
@@ -282,7 +274,7 @@ def batch_mean(part: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
 
     `count` is as for `batch_moments`.
     """
-    local = _of_examples(masks.mean_of_examples(part), part, 0.0)
+    local = _or_default(masks.mean_of_examples(part), part, 0.0)
     context = None if count is None else replica_context()
     if context is None:
         return local
@@ -290,14 +282,14 @@ def batch_mean(part: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
     return weighted / total
 
 
-def _of_examples(moment: tf.Tensor, parts: tf.Tensor, instead: float) -> tf.Tensor:
-    """The moment, unless nothing in the batch of parts counts: it would be NaN.
+def _or_default(moment: tf.Tensor, parts: tf.Tensor, default: float) -> tf.Tensor:
+    """The moment; a default if the batch of `parts` is empty or masked, where it is NaN.
 
-    Nothing depends on the value that it has instead, but a gradient of 0 times NaN is NaN.
+    The default has no effect on any output, but a gradient of 0 * NaN would be NaN.
     """
     if parts.shape[0] and masks.current() is None:
         return moment
-    return tf.where(masks.is_empty(parts), tf.cast(instead, moment.dtype), moment)
+    return tf.where(masks.is_empty(parts), tf.cast(default, moment.dtype), moment)
 
 
 def moment(
@@ -324,7 +316,7 @@ def moment_of_parts(
     groups: int,
     count: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """`moment` of what has the spatial `Moments` parts; for op RMS `SecondMoment` does too."""
+    """`moment` from the spatial `Moments`; for RMS, a spatial `SecondMoment` suffices."""
     if op == "RMS":
         square = parts.square if isinstance(parts, SecondMoment) else second_moment(parts)
         return _mean_of_parts(square, index_set, axis, groups, count)
@@ -346,7 +338,7 @@ def _mean_of_parts(part: tf.Tensor, index_set: str, axis: int, groups: int, coun
 
 
 def pixel_second_moment(x: tf.Tensor, axis: int) -> tf.Tensor:
-    """Mean of squares over the channels, for each example and place."""
+    """Mean of squares over the channels, for each example and pixel."""
     return tf.reduce_mean(quantization.square(x), axis, keepdims=True)
 
 
@@ -360,6 +352,6 @@ def element_count(x: tf.Tensor, axis: int) -> tf.Tensor:
 
 
 def replica_context() -> tf.distribute.ReplicaContext | None:
-    """The replica context, if there are several replicas to merge with."""
+    """The replica context; None without other replicas."""
     context = tf.distribute.get_replica_context()
     return context if context is not None and context.num_replicas_in_sync > 1 else None

@@ -1,9 +1,8 @@
 """The 24 primitives of the search space (paper section 3, table 2) as plain functions.
 
-Each takes floating-point tensors of any dtype, computes in float32 (float64 for float64
-input), and returns the dtype of its input. Element-wise functions broadcast. Aggregations
-replace each element by a moment of its index set and return the moments with size 1 on
-reduced axes, which broadcasts to the input; they take
+Each function takes floating-point tensors of any dtype, computes in float32 (float64 for float64
+input), and returns the dtype of its first input. Element-wise functions broadcast. Aggregations
+return the moments of an index set with size 1 on reduced axes, which broadcasts to x. They take
 
   x: tensor of rank 3 or more, the batch first.
   index_set: "BWH" (per channel, over the batch), "WHC" (per example), "WH" (per example
@@ -12,9 +11,9 @@ reduced axes, which broadcasts to the input; they take
   groups: number of channel groups for "WHCQ"; must divide the channels.
   epsilon: added inside the square root.
 
-The paper inserts "a small epsilon as necessary". Here DIV and LOG keep the size of the
-divisor and of the logarithm's argument from falling below EPSILON, and SQRT is linear
-between -EPSILON and EPSILON; elsewhere they are exact.
+The paper inserts "a small epsilon as necessary". Here DIV replaces a divisor, and LOG an argument,
+of a magnitude below EPSILON by EPSILON with the same sign, and SQRT is linear between -EPSILON
+and EPSILON; elsewhere all three are exact.
 """
 
 import functools
@@ -22,7 +21,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from evonorm_tf import logistic, quantization, statistics
+from evonorm_tf.numerics import logistic, quantization, statistics
 
 EPSILON = 1e-5
 
@@ -52,7 +51,7 @@ def mul(x, y):
 
 @_in_statistics_dtype
 def div(x, y):
-    """x / y, with |y| kept from falling below EPSILON."""
+    """x / y, where a |y| below EPSILON counts as EPSILON."""
     floor = tf.constant(EPSILON, y.dtype)
     if quantization.is_active():
         sign = tf.where(y < 0, -tf.ones([], y.dtype), tf.ones([], y.dtype))
@@ -92,7 +91,7 @@ def exp(x):
 
 @_in_statistics_dtype
 def log(x):
-    """sign(x) * ln|x|, with |x| kept from falling below EPSILON; 0 at 0."""
+    """sign(x) * ln|x|, where an |x| below EPSILON counts as EPSILON; 0 at 0."""
     return tf.sign(x) * tf.math.log(tf.maximum(tf.abs(x), EPSILON))
 
 
@@ -110,8 +109,8 @@ def square(x):
 
 @_in_statistics_dtype
 def sqrt(x):
-    """sign(x) * sqrt|x|, as x / sqrt(max(|x|, EPSILON)): linear next to 0."""
-    return quantization.by_root(tf.maximum(tf.abs(x), EPSILON))(x)
+    """sign(x) * sqrt|x| as x / sqrt(max(|x|, EPSILON)), which is linear near 0."""
+    return quantization.divider_by_root(tf.maximum(tf.abs(x), EPSILON))(x)
 
 
 @_in_statistics_dtype
@@ -149,5 +148,5 @@ ELEMENTWISE = {
 
 
 def finish_moment(op: str, moment: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """An aggregation's value from its raw moment: the root for RMS and STD."""
+    """The value of an aggregation from its moment: sqrt(moment + epsilon) for RMS and STD."""
     return moment if op == "MEAN" else quantization.root(moment + epsilon)

@@ -1,13 +1,13 @@
-"""Layer graphs as formulas that a person would write, in plain text and in LaTeX."""
+"""Writes layer graphs as formulas for people, in plain text and in LaTeX."""
 
 import collections
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from evonorm_tf import ops
+from evonorm_tf.graph import ops
 
-# Binding strength of an expression's outermost operation; a weaker one gets parentheses.
+# Precedence of an expression's outermost operation; lower precedence needs parentheses.
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 # A repeated term longer than this is named once instead of written out each time.
 _LONGEST_REPEATED = 12

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 from typing import Any
 
-from evonorm_tf import files, ops
+from evonorm_tf import files
+from evonorm_tf.graph import ops
 
 _LABELS = {"ADD": "+", "MUL": "×", "DIV": "÷", "MAX": "max", "NEG": "−", "SQUARE": "x²"}
 _INITIAL_LABELS = ("x", "0", "v₀", "v₁")
@@ -32,7 +33,7 @@ def dot(graph: Any) -> str:
         fill = ', fillcolor="#dff0df"' if index == graph.output else ""
         lines.append(f'  n{index} [label="{_label(node)}"{fill}];')
         for position, source in enumerate(node.inputs):
-            # A quotient's inputs are not interchangeable: mark what is divided by.
+            # The inputs of DIV are not interchangeable: the picture marks the divisor.
             mark = ' [label=" ÷", fontsize=10]' if (node.op, position) == ("DIV", 1) else ""
             lines.append(f"  n{source} -> n{index}{mark};")
     return "\n".join([*lines, "}", ""])
@@ -49,7 +50,7 @@ def draw(graph: Any, path: str | os.PathLike) -> None:
             "drawing a layer graph needs Graphviz's `dot` program, which is not on PATH: "
             "install Graphviz, or use `LayerGraph.dot()`"
         )
-    # Graphviz scales an SVG's drawing by the resolution but not its frame.
+    # A resolution would scale the drawing of an SVG but not its frame.
     resolution = ["-Gdpi=150"] if path.suffix == ".png" else []
     done = subprocess.run(
         [program, f"-T{path.suffix[1:]}", *resolution],

@@ -1,9 +1,9 @@
-"""Operations that an integer interpreter has, for models that are to be quantized.
+"""Operations that an integer interpreter has, for models that will be quantized.
 
-TensorFlow Lite's integer division stops where a divisor's byte is 0, which stands for some
-ordinary number, and it has no integer square root or square at all: it leaves integers for each
-of them and comes back. It has products and reciprocal roots. Elsewhere divisions and
-roots are better: they round once, and cost less in float32.
+TensorFlow Lite's integer division fails if a byte of the divisor is 0, which stands for an
+ordinary number. Its square and square root exist in float32 only, so a converter wraps each of them
+in a conversion to float32 and back. Integer products and reciprocal square roots exist. In float32,
+divisions and roots are faster and round once, so layers use them everywhere else.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ _state = threading.local()
 
 @contextlib.contextmanager
 def quantizable():
-    """Within it layers compute by operations that full-integer TensorFlow Lite has.
+    """Context in which layers compute with operations of full-integer TensorFlow Lite only.
 
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -25,10 +25,11 @@ def quantizable():
         with evonorm_tf.quantizable():
             content = converter.convert()
 
-    With Keras 3, `model.export` belongs in it too. Results are the same but for float32's
-    rounding. Without it, the integer models of EvoNorm-B0, B1, B2 and of graphs that divide
-    stop at their first call: "div.cc: data[i] != 0 was not true". For conversion to float32,
-    float16 or dynamic range it is not needed, and makes a model slower.
+    With Keras 3, `model.export` must be called in the context too. Outputs differ by rounding only.
+
+    Without it, integer models with EvoNorm-B0, B1, B2 or a graph that divides fail at their first
+    call with "div.cc: data[i] != 0 was not true". Conversions to float32, float16 or dynamic range
+    do not need it, and are slower with it.
     """
     before = is_active()
     _state.active = True
@@ -49,12 +50,12 @@ def square(x: tf.Tensor) -> tf.Tensor:
 
 
 def root(x: tf.Tensor) -> tf.Tensor:
-    """sqrt(x) of a positive x."""
+    """sqrt(x), for a positive x."""
     return x * tf.math.rsqrt(x) if is_active() else tf.sqrt(x)
 
 
-def by_root(y: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Of x: x / sqrt(y) of a positive y."""
+def divider_by_root(y: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the function x -> x / sqrt(y), for a positive y."""
     if is_active():
         factor = tf.math.rsqrt(y)
         return lambda x: x * factor
@@ -63,7 +64,7 @@ def by_root(y: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def over(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """x / y of a positive y."""
+    """x / y, for a positive y."""
     if not is_active():
         return x / y
     reciprocal_root = tf.math.rsqrt(y)

@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from evonorm_tf import layer_graph_pb2, ops
+from evonorm_tf.graph import layer_graph_pb2, ops
 
 SCHEMA_VERSION = 1
 # Far above the largest valid graph, and small enough to refuse anything larger at once.

@@ -1,6 +1,6 @@
-"""Masks: the places of an input that no statistic counts, such as a sequence's padding.
+"""Masks: statistics skip the positions where a mask is False, such as a sequence's padding.
 
-A layer that is called with a mask applies it to all statistics that are computed within.
+A layer that is called with a mask applies it to all statistics of that call.
 """
 
 import contextlib
@@ -13,22 +13,22 @@ _state = threading.local()
 
 
 def current() -> tf.Tensor | None:
-    """The mask that is applied: True where an input counts, with a channel axis of size 1."""
+    """The active mask, with a channel axis of size 1; None without one."""
     return getattr(_state, "mask", None)
 
 
 @contextlib.contextmanager
 def applied(mask: tf.Tensor) -> Iterator[None]:
-    """Within it statistics count only where the mask, as `current` has it, is True."""
-    before, _state.mask = current(), mask
+    """Activates a mask with a channel axis of size 1: statistics count only where it is True."""
+    outer, _state.mask = current(), mask
     try:
         yield
     finally:
-        _state.mask = before
+        _state.mask = outer
 
 
 def mean(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
-    """Mean over spatial axes, which keep size 1; 0 where nothing counts."""
+    """Mean over spatial axes, which keep size 1; 0 where the mask is False everywhere."""
     mask = current()
     if mask is None:
         return tf.reduce_mean(x, axes, keepdims=True)
@@ -37,7 +37,7 @@ def mean(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
 
 
 def mean_of_examples(parts: tf.Tensor) -> tf.Tensor:
-    """Mean of spatial means over the batch, each example by how much of it counts."""
+    """Mean over the batch of spatial means, weighted by each example's unmasked positions."""
     mask = current()
     if mask is None:
         return tf.reduce_mean(parts, 0, keepdims=True)
@@ -47,7 +47,7 @@ def mean_of_examples(parts: tf.Tensor) -> tf.Tensor:
 
 
 def is_empty(x: tf.Tensor) -> tf.Tensor:
-    """Whether there is nothing in a batch that counts."""
+    """Whether a batch has no elements, or no unmasked ones."""
     mask = current()
     return tf.equal(tf.size(x), 0) if mask is None else tf.logical_not(tf.reduce_any(mask))
 

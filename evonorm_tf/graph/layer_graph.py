@@ -7,7 +7,8 @@ import os
 import reprlib
 from collections.abc import Sequence
 
-from evonorm_tf import drawing, files, formula, graph_json, ops
+from evonorm_tf import files
+from evonorm_tf.graph import drawing, formula, graph_json, ops
 
 # The paper's graphs have 10 intermediate nodes. The bound leaves room for larger spaces
 # and keeps everything that is done with a graph from a file short.
@@ -36,7 +37,7 @@ class LayerGraph:
     layer, not to the graph.
 
     A graph is immutable and always valid. Two graphs are equal when nodes and name are;
-    `fingerprint` compares structure alone.
+    `fingerprint` compares only structure.
 
     Args:
       nodes: the intermediate nodes, 1 to 256 of them.
@@ -130,11 +131,11 @@ class LayerGraph:
 
     def live(self) -> frozenset[int]:
         """Indices of the nodes, initial ones included, that the output depends on."""
-        found = {self.output}
+        live = {self.output}
         for index in range(self.output, ops.NUM_INITIAL_NODES - 1, -1):
-            if index in found:
-                found.update(self.node(index).inputs)
-        return frozenset(found)
+            if index in live:
+                live.update(self.node(index).inputs)
+        return frozenset(live)
 
     @property
     def uses_batch(self) -> bool:

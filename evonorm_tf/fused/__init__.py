@@ -1,0 +1,1 @@
+"""Layers whose backward pass keeps only the layer's input, in plain TensorFlow operations."""

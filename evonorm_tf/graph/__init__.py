@@ -1,0 +1,1 @@
+"""Layer graphs: vocabulary, JSON form, formulas and pictures, all without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Statistics and primitives: the numbers of every layer, in plain TensorFlow operations."""
