@@ -42,7 +42,7 @@ install: .venv/ready
 
 install-tpu: .venv-tpu/ready
 
-install-all: .venv/ready .venv-keras3/ready .venv-tf215/ready .venv-tpu/ready
+install-all: .venv/ready .venv-keras3/ready .venv-tf215/ready .venv-tpu/ready .venv-docs/ready
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

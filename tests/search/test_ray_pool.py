@@ -15,12 +15,12 @@ from search import config
 from search.errors import SearchError
 from search.worker import FATAL
 
-ray = pytest.importorskip("ray", reason="needs the extra [ray]: make test-ray")
-cloudpickle = pytest.importorskip("ray.cloudpickle", reason="needs the extra [ray]: make test-ray")
+ray = pytest.importorskip("ray", reason="needs the group ray: make test-ray")
+cloudpickle = pytest.importorskip("ray.cloudpickle", reason="needs the group ray: make test-ray")
 cluster_utils = pytest.importorskip(
-    "ray.cluster_utils", reason="needs the extra [ray]: make test-ray"
+    "ray.cluster_utils", reason="needs the group ray: make test-ray"
 )
-ray_pool = pytest.importorskip("search.ray_pool", reason="needs the extra [ray]: make test-ray")
+ray_pool = pytest.importorskip("search.ray_pool", reason="needs the group ray: make test-ray")
 
 pytestmark = pytest.mark.slow  # a cluster takes a while to start
 SETTINGS = ("executor=ray", "evaluation.anchors=resnet_small", "ray.workers=4")
