@@ -1,6 +1,6 @@
 """Checks that a tag, the package's version and the changelog agree, before a release.
 
-    python .ci/check_release.py v0.1.0
+Run as `python .ci/check_release.py v0.1.0`.
 """
 
 import pathlib

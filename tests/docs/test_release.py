@@ -1,4 +1,4 @@
-"""A release needs a tag, a version and a changelog that agree; addresses are the same everywhere."""
+"""A release needs a tag, a version and a changelog that agree; addresses are one everywhere."""
 
 import importlib.util
 import pathlib
