@@ -13,7 +13,8 @@ import nbclient
 import nbformat
 
 TUTORIALS = pathlib.Path(__file__).parent.parent / "tutorials"
-TIMEOUT_SECONDS = 300
+# Far above what a cell takes, for machines that other programs keep busy.
+TIMEOUT_SECONDS = 1200
 
 
 def run(path):
@@ -22,6 +23,7 @@ def run(path):
     client = nbclient.NotebookClient(
         notebook,
         timeout=TIMEOUT_SECONDS,
+        startup_timeout=TIMEOUT_SECONDS,
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
