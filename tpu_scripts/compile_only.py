@@ -1,6 +1,6 @@
 """Compiles StableHLO for a TPU that is not there, with libtpu's compile-only client.
 
-Needs the extra `[tpu]`: the client has no public interface, so jax and libtpu are pinned.
+Needs the group `tpu`: the client has no public interface, so jax and libtpu are pinned.
 """
 
 import dataclasses
@@ -97,7 +97,7 @@ def compile_for(stablehlo: bytes, topology: Topology) -> Compiled:
 
     Raises:
       CompilationError: where a TPU would refuse the program; says why.
-      ModuleNotFoundError: without the extra `[tpu]`.
+      ModuleNotFoundError: without the group `tpu`.
     """
     jax = _jax()
     devices = _devices(topology)
@@ -216,5 +216,5 @@ def _jax() -> _Jax:
         return _Jax()
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"compiling for a TPU needs the extra [tpu]: `make install-tpu` ({error})"
+            f"compiling for a TPU needs the group tpu: `make install-tpu` ({error})"
         ) from error

@@ -50,7 +50,7 @@ def read(name: str, zone: str, project: str, request_seconds: float = _REQUEST_S
         import google.auth
         from cloud_tpu_client import Client
     except ModuleNotFoundError as error:
-        raise HealthError("reading a TPU's health needs the extra [tpu]") from error
+        raise HealthError("reading a TPU's health needs the group tpu") from error
     with _requests_end_after(request_seconds):
         try:
             # Of its own accord the client uses oauth2client, which knows no newer credentials.

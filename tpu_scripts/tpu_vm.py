@@ -7,7 +7,7 @@
     python -m tpu_scripts.tpu_vm delete NAME --zone=us-central1-a --yes
 
 What changes something goes through gcloud, and --dry_run prints it instead; state and health are
-read with cloud-tpu-client (extra `[tpu]`). docs/tpu.md leads through a whole training.
+read with cloud-tpu-client (group `tpu`). docs/tpu.md leads through a whole training.
 """
 
 import argparse

@@ -16,6 +16,6 @@ def new_pool(config: Config) -> Pool:
         if error.name != "ray":
             raise
         raise SearchError(
-            "--executor ray needs Ray: install the extra [ray], or ray[default] itself"
+            "--executor ray needs Ray: install the group ray, or ray[default] itself"
         ) from None
     return RayPool(config)

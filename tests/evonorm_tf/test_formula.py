@@ -194,7 +194,7 @@ def test_latex_is_balanced(graph):
 
 @pytest.fixture(scope="module")
 def render():
-    mathtext = pytest.importorskip("matplotlib.mathtext", reason="needs the extra [test]")
+    mathtext = pytest.importorskip("matplotlib.mathtext", reason="needs the group test")
     parser = mathtext.MathTextParser("path")
     return lambda latex: parser.parse(f"${latex}$")
 

@@ -297,7 +297,7 @@ def without_json_names(descriptor):
 
 
 @pytest.mark.skipif(
-    not importlib.util.find_spec("grpc_tools"), reason="needs the extra [dev]: make install"
+    not importlib.util.find_spec("grpc_tools"), reason="needs the group dev: make install"
 )
 def test_generated_proto_is_what_the_compiler_makes_of_its_source(tmp_path):
     root = pathlib.Path(en.__file__).parent.parent

@@ -6,9 +6,9 @@ import re
 import pytest
 
 autoscaler = pytest.importorskip(
-    "ray.autoscaler._private.util", reason="needs the extra [ray]: make test-ray"
+    "ray.autoscaler._private.util", reason="needs the group ray: make test-ray"
 )
-yaml = pytest.importorskip("yaml", reason="needs the extra [ray]: make test-ray")
+yaml = pytest.importorskip("yaml", reason="needs the group ray: make test-ray")
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILE = ROOT / "search" / "cluster.yaml"

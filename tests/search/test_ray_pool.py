@@ -15,13 +15,13 @@ from search import config
 from search.errors import SearchError
 from search.workers.messages import FATAL
 
-ray = pytest.importorskip("ray", reason="needs the extra [ray]: make test-ray")
-cloudpickle = pytest.importorskip("ray.cloudpickle", reason="needs the extra [ray]: make test-ray")
+ray = pytest.importorskip("ray", reason="needs the group ray: make test-ray")
+cloudpickle = pytest.importorskip("ray.cloudpickle", reason="needs the group ray: make test-ray")
 cluster_utils = pytest.importorskip(
-    "ray.cluster_utils", reason="needs the extra [ray]: make test-ray"
+    "ray.cluster_utils", reason="needs the group ray: make test-ray"
 )
 ray_pool = pytest.importorskip(
-    "search.workers.ray.pool", reason="needs the extra [ray]: make test-ray"
+    "search.workers.ray.pool", reason="needs the group ray: make test-ray"
 )
 
 pytestmark = pytest.mark.slow  # a cluster takes a while to start

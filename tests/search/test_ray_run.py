@@ -14,11 +14,11 @@ import pytest
 
 from search.storage.store import Store
 
-ray = pytest.importorskip("ray", reason="needs the extra [ray]: make test-ray")
+ray = pytest.importorskip("ray", reason="needs the group ray: make test-ray")
 cluster_utils = pytest.importorskip(
-    "ray.cluster_utils", reason="needs the extra [ray]: make test-ray"
+    "ray.cluster_utils", reason="needs the group ray: make test-ray"
 )
-psutil = pytest.importorskip("psutil", reason="needs the extra [ray]: make test-ray")
+psutil = pytest.importorskip("psutil", reason="needs the group ray: make test-ray")
 
 # Without the free rejections, so that nearly every candidate is some seconds on a worker.
 SETTINGS = ["--preset", "smoke", "--seed", "3", "--set", "method.max_candidates=8"]

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def cloud(tmp_path, monkeypatch):
-    pytest.importorskip("cloud_tpu_client", reason="needs the extra [tpu]: make test-tpu")
+    pytest.importorskip("cloud_tpu_client", reason="needs the group tpu: make test-tpu")
     from tests.tpu_scripts import fake_cloud
 
     home = tmp_path / "cloud"

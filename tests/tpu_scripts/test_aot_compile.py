@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-pytest.importorskip("libtpu", reason="needs the extra [tpu]: make test-tpu")
+pytest.importorskip("libtpu", reason="needs the group tpu: make test-tpu")
 from tpu_scripts import aot_compile, compile_only, training_step
 from tpu_scripts.aot_report import Report, table
 from tpu_scripts.compile_only import CompilationError, Compiled, parse_topology

@@ -9,7 +9,7 @@ from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 
 import evonorm_tf as en
 
-pytest.importorskip("libtpu", reason="needs the extra [tpu]: make test-tpu")
+pytest.importorskip("libtpu", reason="needs the group tpu: make test-tpu")
 from tests.tiers import tiered
 from tests.tpu_scripts import tiny_step
 from tpu_scripts import compile_only

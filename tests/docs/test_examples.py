@@ -1,0 +1,49 @@
+"""What the site's pages and the docstrings show must run, and say what it says."""
+
+import doctest
+import inspect
+import pathlib
+import re
+
+import pytest
+
+import evonorm_tf as en
+import trainers  # noqa: F401  (chooses Keras 2 before TensorFlow is imported)
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+WITH_EXAMPLES = [page for page in PAGES if ">>> " in page.read_text(encoding="utf-8")]
+FLAGS = doctest.ELLIPSIS
+
+
+@pytest.fixture(autouse=True)
+def _registry_as_before(monkeypatch):
+    """An example may register a layer."""
+    for kind in ("_layers", "_graphs"):
+        monkeypatch.setattr(en.get.__self__, kind, dict(getattr(en.get.__self__, kind)))
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_examples_of_a_page(page):
+    result = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
+    assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_python_of_a_page_is_an_example(page):
+    """Python that no test runs would be in a block of `python`."""
+    assert "```python" not in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", en.__all__)
+def test_examples_of_a_docstring(name):
+    thing = getattr(en, name)
+    module = inspect.getmodule(thing)
+    for test in doctest.DocTestFinder().find(thing, name, globs=vars(module) | {"en": en}):
+        result = doctest.DocTestRunner(optionflags=FLAGS).run(test)
+        assert not result.failed, test.name
+
+
+def test_the_reference_has_every_public_name():
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs/api").glob("*.md"))
+    assert set(re.findall(r"^::: evonorm_tf\.(\w+)$", pages, re.MULTILINE)) == set(en.__all__)
