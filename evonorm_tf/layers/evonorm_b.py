@@ -5,7 +5,6 @@ import tensorflow as tf
 from evonorm_tf.fused.computation import Coefficients
 from evonorm_tf.layers import base, fused_layer
 from evonorm_tf.numerics import quantization, statistics
-from evonorm_tf.numerics.quotient import quotient
 
 
 class _EvoNormB(fused_layer.FusedBatchNormAct):
@@ -17,7 +16,8 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
     @staticmethod
     def formula(x, *, slope, intercept, gamma, beta):
         """The class's formula, divided by b as in `EvoNormB0.formula`."""
-        return quotient(x, slope, intercept) * gamma + beta
+        divisor = tf.maximum(tf.ones([], x.dtype), slope * x + intercept)
+        return quantization.over(x, divisor) * gamma + beta
 
     @classmethod
     def _coefficients(cls, moments, context, *, gamma, beta, **v):
@@ -87,7 +87,8 @@ class EvoNormB0(_EvoNormB):
         """x / max(b, v * x + instance_std) * gamma + beta, b the batch's standard deviation."""
         # The paper's b is 1 here, because v, instance_std and gamma are already divided by b: y
         # is the same, and the gradient for b needs no sum over the image.
-        return quotient(x, v, instance_std) * gamma + beta
+        divisor = tf.maximum(tf.ones([], x.dtype), v * x + instance_std)
+        return quantization.over(x, divisor) * gamma + beta
 
     @staticmethod
     def _local_term(instance, epsilon, *, v):
@@ -137,7 +138,8 @@ class EvoNormB2(_EvoNormB):
     @staticmethod
     def formula(z, *, slope, intercept, gamma, beta, shift):
         """The class's formula for z = x - shift, with the intercept at z = 0."""
-        return quotient(z, slope, intercept, shift) * gamma + beta
+        divisor = tf.maximum(tf.ones([], z.dtype), slope * z + intercept)
+        return quantization.over(z + shift, divisor) * gamma + beta
 
     @classmethod
     def _coefficients(cls, moments, context, **weights):
