@@ -1,6 +1,7 @@
 """What the layer benchmark compares, by name: each a layer's forward and training pass.
 
     keras bn_relu       Keras's BatchNormalization and ReLU
+    keras gn_relu       Keras's GroupNormalization and ReLU
     evonorm_s0          a registered layer
     evonorm_s0 graph    its graph as a GraphLayer
     evonorm_s0 plain    the same from one TensorFlow operation a node, without a gradient of its own
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable
 
 RIVAL = "keras bn_relu"
+GROUP_RIVAL = "keras gn_relu"
 _TORCH = "timm"
 
 
@@ -27,8 +29,9 @@ def layer_of(name: str, dtype: str):
     import evonorm_tf as en
 
     policy = dtype if dtype == "float32" else f"mixed_{dtype}"
-    if name == RIVAL:
-        norm = tf.keras.layers.BatchNormalization(dtype=policy)
+    if name in (RIVAL, GROUP_RIVAL):
+        norms = tf.keras.layers.BatchNormalization, tf.keras.layers.GroupNormalization
+        norm = norms[name == GROUP_RIVAL](dtype=policy)
         return tf.keras.Sequential([norm, tf.keras.layers.ReLU(dtype=policy)])
     registered, _, kind = name.partition(" ")
     if kind == "graph":

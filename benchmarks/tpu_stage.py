@@ -54,17 +54,24 @@ def _keras_bn_relu(nonlinearity: bool, name: str) -> tf.keras.layers.Layer:
     return tf.keras.Sequential([norm, *activation], name=name)
 
 
-def measure(stage: str, layer: str, topology: str) -> dict:
-    """The compiler's figures for one step, in bytes."""
+def lowered(stage: str, layer: str, dtype: str = "bfloat16") -> training_step.TrainingStep:
+    """One step's program."""
     side, filters = _STAGES[stage]
     params = training_step.configure("resnet50", "bn_relu", side)
+    params.runtime.mixed_precision_dtype = dtype
     model = params.task.model
     channels = filters if stage == "stage1" else 4 * filters
     model.input_size = [side, side, channels]
     model.mean, model.stddev = [0.0] * channels, [1.0] * channels
     task = StageTask(params.task)
-    task.norm_act, task.filters = (_keras_bn_relu if layer == _RIVAL else layer), filters
-    step = training_step.lower(params, _BATCH, task=task)
+    task.norm_act = _keras_bn_relu if layer == _RIVAL else layer
+    task.filters = filters
+    return training_step.lower(params, _BATCH, task=task)
+
+
+def measure(stage: str, layer: str, topology: str) -> dict:
+    """The compiler's figures for one step, in bytes."""
+    step = lowered(stage, layer)
     compiled = compile_only.compile_for(step.stablehlo, compile_only.parse_topology(topology))
     return {
         "stage": stage,
