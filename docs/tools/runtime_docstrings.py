@@ -27,13 +27,18 @@ class RuntimeDocstrings(griffe.Extension):
         """Called by Griffe with each package, when all of it has been read."""
         for name in pkg.exports or ():
             if name not in pkg.members:
-                pkg.set_member(name, griffe.Alias(name, _defined_in(pkg, name)))
+                found = _defined_in(pkg, name)
+                if found is None:
+                    raise LookupError(f"no module of {pkg.path} defines {name}")
+                pkg.set_member(name, griffe.Alias(name, found))
 
 
 def _defined_in(package, name):
-    """The function or class of that name in the package's modules."""
+    """The function or class of that name in a package's modules and subpackages, or None."""
     for module in package.modules.values():
         found = module.members.get(name)
         if found is not None and not found.is_alias:
             return found
-    raise LookupError(f"no module of {package.path} defines {name}")
+        if (found := _defined_in(module, name)) is not None:
+            return found
+    return None

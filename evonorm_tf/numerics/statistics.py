@@ -201,8 +201,6 @@ def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
 
     Each channel keeps its own shift, and `rest` holds the deviation of the group's mean from it.
     """
-    if parts.shift.shape[axis] == 1:  # one channel, or equal for all channels
-        return parts
     split = Moments(*(_split_groups(part, axis, groups) for part in parts))
     merged = merge(split, -1)
     rest = (merged.shift - split.shift) + merged.rest
@@ -212,7 +210,7 @@ def group_moments(parts: Moments, axis: int, groups: int) -> Moments:
 
 def group_variance(parts: Moments, axis: int, groups: int) -> tf.Tensor:
     """The variance of `group_moments` alone, in fewer operations."""
-    if parts.shift.shape[axis] == 1:
+    if parts.shift.shape[axis] == 1:  # one channel, or equal for all channels
         return parts.variance
     split = Moments(*(_split_groups(part, axis, groups) for part in parts))
     return _repeat_groups(merge(split, -1).variance, parts.shift, axis)

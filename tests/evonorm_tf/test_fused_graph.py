@@ -9,6 +9,7 @@ from evonorm_tf import registry
 from evonorm_tf.fused import graph_plan
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
+from evonorm_tf.xla_cpu import programs
 from tests.evonorm_tf.test_conformance import raw
 
 FIRST = ops.NUM_INITIAL_NODES
@@ -52,3 +53,20 @@ def test_factors_in_a_row_and_their_gradients():
         results.append([loss, *tape.gradient(loss, sources)])
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("least_elements", [0, 10**9])
+def test_a_coefficient_of_each_example_alone(least_elements, monkeypatch):
+    """max(x, rms(x)) with one rms for all channels of an example, in programs and without."""
+    monkeypatch.setattr(programs, "_LEAST_ELEMENTS", least_elements)
+    nodes = Node("RMS", (ops.INPUT,), "WHC"), Node("MAX", (ops.INPUT, FIRST))
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    upstream = np.random.default_rng(1).normal(size=x.shape).astype(np.float32)
+    variable = tf.Variable(x)
+    with tf.GradientTape() as tape:
+        y = en.GraphLayer(LayerGraph(nodes))(variable, training=True)
+    gradient = tape.gradient(y, variable, upstream)
+    root = np.sqrt(np.mean(np.square(x), (1, 2, 3), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(y, np.maximum(x, root), rtol=1e-6)
+    through_root = np.sum(upstream * (x < root), (1, 2, 3), keepdims=True) * x / (root * 60)
+    np.testing.assert_allclose(gradient, upstream * (x > root) + through_root, atol=1e-6)
