@@ -42,10 +42,12 @@ def test_doctests_of_the_layers(module):
 
 def test_the_walk_through_a_layer_quotes_its_files():
     text = (ROOT / "docs/how-a-layer-computes.md").read_text(encoding="utf-8")
-    paths = re.findall(r"\]\(\.\./(.*?)\)", text)
+    link = r"\]\(https://github.com/evonorm-tf/evonorm-tf/blob/main/(.*?)\)"
+    paths = re.findall(link, text)
     assert 1 <= len(set(paths)) <= 5
     quoted = 0
-    for path, section in zip(paths, re.split(r"\]\(\.\./.*?\)", text)[1:], strict=True):
+    sections = re.split(link, text)[2::2]
+    for path, section in zip(paths, sections, strict=True):
         lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
         for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
             quoted += 1
