@@ -18,7 +18,7 @@ __all__ = ["BATCH_SIZES", "EPOCHS", "LAYERS", "TRAIN_IMAGES", "config"]
 
 TRAIN_IMAGES, EPOCHS = 1077, 10
 # Of the training pixels, which go from 0 to 255.
-_MEAN, _STDDEV = 77.69, 95.84
+_MEAN, _STDDEV = 77.694, 95.844
 _RATE_PER_128 = 0.1
 # The paper's 32 groups are of 64 to 2048 channels. Here are 8 to 64, where 32 groups would
 # mostly be of one channel each, another layer.
