@@ -137,7 +137,7 @@ def test_images_are_enlarged_and_scaled():
     split = image_data.load("digits").train
     model = biggan.digits("frn").task.model
     found = data.scaled(split.images[:3], model).numpy()
-    expected = tf.image.resize(split.images[:3], (16, 16)).numpy() / 8 - 1
+    expected = tf.image.resize(split.images[:3], (16, 16)).numpy() / 127.5 - 1
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
