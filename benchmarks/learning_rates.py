@@ -96,7 +96,7 @@ class _Trainer:
 
 
 def _scaled(split):
-    return split.images.astype("float32") / 16.0, split.labels
+    return split.images.astype("float32") / 255.0, split.labels
 
 
 def _network(layer):
