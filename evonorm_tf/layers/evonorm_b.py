@@ -8,16 +8,10 @@ from evonorm_tf.numerics import quantization, statistics
 
 
 class _EvoNormB(fused_layer.FusedBatchNormAct):
-    """x / max(b, slope * x + intercept) * gamma + beta, b the batch's standard deviation."""
+    """x / max(batch_std, a local term) * gamma + beta."""
 
     _LINEAR_IS_AFFINE = True
     _MOVING = ("moving_variance",)
-
-    @staticmethod
-    def formula(x, *, slope, intercept, gamma, beta):
-        """The class's formula, divided by b as in `EvoNormB0.formula`."""
-        divisor = tf.maximum(tf.ones([], x.dtype), slope * x + intercept)
-        return quantization.over(x, divisor) * gamma + beta
 
     @classmethod
     def _coefficients(cls, moments, context, *, gamma, beta, **v):
@@ -25,16 +19,16 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
             lambda elements: statistics.batch_moments(moments, elements).variance,
             lambda moving_variance: moving_variance,
         )
-        over_batch_std = quantization.divider_by_root(variance + context.epsilon)
         local = cls._local_term(moments, context.epsilon, **v)
-        values = {name: over_batch_std(coefficient) for name, coefficient in local.items()}
-        return Coefficients(
-            {**values, "gamma": over_batch_std(gamma), "beta": beta}, observed=(variance,)
-        )
+        batch_std = _root(variance, context.epsilon)
+        # In this order v and the instance's deviation, two expensive sums, are one pair, and
+        # beta, the cheapest, has none to share with.
+        values = {**local, "batch_std": batch_std, "gamma": gamma, "beta": beta}
+        return Coefficients(values, observed=(variance,))
 
     @staticmethod
     def _local_term(instance: statistics.Moments, epsilon: float, **v) -> dict[str, tf.Tensor]:
-        """Slope and intercept, by the names that the formula has for them."""
+        """The coefficients of the local term, by the names that the formula has for them."""
         raise NotImplementedError
 
 
@@ -83,11 +77,9 @@ class EvoNormB0(_EvoNormB):
         super().__init__(**base.arguments(locals()))
 
     @staticmethod
-    def formula(x, *, v, instance_std, gamma, beta):
-        """x / max(b, v * x + instance_std) * gamma + beta, b the batch's standard deviation."""
-        # The paper's b is 1 here, because v, instance_std and gamma are already divided by b: y
-        # is the same, and the gradient for b needs no sum over the image.
-        divisor = tf.maximum(tf.ones([], x.dtype), v * x + instance_std)
+    def formula(x, *, v, instance_std, batch_std, gamma, beta):
+        """x / max(batch_std, v * x + instance_std) * gamma + beta."""
+        divisor = tf.maximum(batch_std, v * x + instance_std)
         return quantization.over(x, divisor) * gamma + beta
 
     @staticmethod
@@ -113,9 +105,14 @@ class EvoNormB1(_EvoNormB):
     """
 
     @staticmethod
+    def formula(x, *, instance_root, batch_std, gamma, beta):
+        """x / max(batch_std, (x + 1) * instance_root) * gamma + beta."""
+        divisor = tf.maximum(batch_std, (x + 1.0) * instance_root)
+        return quantization.over(x, divisor) * gamma + beta
+
+    @staticmethod
     def _local_term(instance, epsilon):
-        root = _root(statistics.second_moment(instance), epsilon)
-        return {"slope": root, "intercept": root}
+        return {"instance_root": _root(statistics.second_moment(instance), epsilon)}
 
 
 @base.public_layer
@@ -136,9 +133,9 @@ class EvoNormB2(_EvoNormB):
     """
 
     @staticmethod
-    def formula(z, *, slope, intercept, gamma, beta, shift):
-        """The class's formula for z = x - shift, with the intercept at z = 0."""
-        divisor = tf.maximum(tf.ones([], z.dtype), slope * z + intercept)
+    def formula(z, *, intercept, batch_std, gamma, beta, shift):
+        """The class's formula for z = x - shift, with the local term's value at z = 0."""
+        divisor = tf.maximum(batch_std, intercept - z)
         return quantization.over(z + shift, divisor) * gamma + beta
 
     @classmethod
@@ -150,11 +147,9 @@ class EvoNormB2(_EvoNormB):
     def _local_term(instance, epsilon):
         shift, rest, variance = instance
         root = _root(statistics.second_moment(instance), epsilon)
-        slope = -tf.ones_like(root)
+        if quantization.is_active():  # eight bits have no digits to lose
+            return {"intercept": root - shift}
         # root - shift as (root^2 - shift^2) / (root + shift): a large mean then costs no digits.
         squares = variance + epsilon + rest * (2.0 * shift + rest)
         difference = tf.math.divide_no_nan(squares, root + tf.abs(shift))
-        intercept = tf.where(shift >= 0.0, difference, root - shift)
-        if quantization.is_active():  # eight bits have no digits to lose
-            intercept = root - shift
-        return {"slope": slope, "intercept": intercept}
+        return {"intercept": tf.where(shift >= 0.0, difference, root - shift)}
