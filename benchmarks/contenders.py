@@ -45,16 +45,10 @@ def layer_of(name: str, dtype: str):
 
 def _plain(registered: str, policy: str):
     import evonorm_tf as en
-    from search.evaluation.searched_layer import SearchedLayer
 
-    class Plain(SearchedLayer):
-        """Takes its graph when it is built."""
-
-        def build(self, input_shape):
-            super().build(input_shape)
-            self.set_graph(en.registry.graph(registered))
-
-    return Plain(max_nodes=16, dtype=policy)
+    layer = en.GraphLayer(en.registry.graph(registered), dtype=policy)
+    layer._plan = None  # each node is then computed by itself
+    return layer
 
 
 def _kecam(registered: str, policy: str):

@@ -1,8 +1,8 @@
-"""`AnchorTrainer`: one anchor network, built once, trained with one layer after another.
+"""`AnchorTrainer`: one anchor network, built and traced once, trained with one layer after another.
 
-A training is a single TensorFlow function with a loop over its steps, so a candidate costs one
-trace and no Python between the steps. Everything random is drawn in advance from the seed: all
-layers start from the same kernels and see the same batches.
+A training is a single TensorFlow function with a loop over its steps. A candidate changes nothing
+in it but what its layers compute. Everything random is drawn in advance from the seed: all layers
+start from the same kernels and see the same batches.
 """
 
 import numpy as np
@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Evaluation
-from search.evaluation.searched_layer import SearchedLayer
-from search.evaluation.stability import gradient_ascent
+from search.evaluation.engine.layer_program import LayerProgram
+from search.evaluation.exchangeable_layer import ExchangeableLayer
+from search.evaluation.stability import ascent_function
 from trainers.anchors import ANCHORS
 from trainers.data import ImageData, Split
 
@@ -48,28 +49,25 @@ class AnchorTrainer:
         self._data, self._settings = data, settings
         self.model = _build(anchor, data, settings, seed, norm_act, width)
         self._layers = [
-            layer for layer in self.model._flatten_layers() if isinstance(layer, SearchedLayer)
+            layer for layer in self.model._flatten_layers() if isinstance(layer, ExchangeableLayer)
         ]
         self._initial = self.model.get_weights()
         self._slots = [tf.Variable(tf.zeros_like(v)) for v in self.model.trainable_variables]
         self.batches = _draw_batches(len(data.train), settings, data.train.images.shape, seed)
         self._on_device: dict[int, tuple[Split, tf.Tensor, tf.Tensor]] = {}
-        self.start(None)
+        self._run_steps = self._steps_function()
+        self._count_correct = self._correct_function()
+        self._ascend = ascent_function(self._loss, self.model.trainable_variables, settings)
 
     def start(self, graph: LayerGraph | None) -> None:
         """Resets all weights to their initial values, and sets the graph of every layer."""
         self.model.set_weights(self._initial)
         for slot in self._slots:
             slot.assign(tf.zeros_like(slot))
-        unused = set()
-        for layer in self._layers:
-            if graph is not None:
-                layer.set_graph(graph)
-            unused.update(weight.ref() for weight in layer.unused_weights())
-        pairs = zip(self.model.trainable_variables, self._slots, strict=True)
-        self._trained = [(v, slot) for v, slot in pairs if v.ref() not in unused]
-        self._run_steps = self._steps_function()
-        self._count_correct = self._correct_function()
+        if graph is not None:
+            program = LayerProgram(graph)
+            for layer in self._layers:
+                layer.start(program)
 
     def train(self, first: int, last: int) -> bool:
         """Runs the steps first to last - 1; stops and returns False when a loss is not finite."""
@@ -95,25 +93,19 @@ class AnchorTrainer:
           The largest gradient norm, infinite if one was not finite, and the number of ascent
           steps.
         """
-        weights, slots = self.model.get_weights(), [slot.numpy() for slot in self._slots]
-        kept = [layer.graph for layer in self._layers]
+        weights = self.model.get_weights()
+        averages = [layer.moving_averages for layer in self._layers]
         self.model.set_weights(self._initial)
-        for layer, graph in zip(self._layers, kept, strict=True):
-            layer.set_graph(graph)
         images, labels = self._tensors(self._data.train)
         # The last batch of the training, which is as random as any.
         chosen = self.batches[0][-1][: self._settings.stability_batch]
         crops = [draw[-1][: self._settings.stability_batch] for draw in self.batches[1:]]
         x = self.prepared(tf.gather(images, chosen), *crops)
-        norm, steps = gradient_ascent(
-            lambda: self._loss(x, tf.gather(labels, chosen), decay=False),
-            [variable for variable, _ in self._trained],
-            self._settings,
-        )
+        steps, largest = self._ascend(x, tf.gather(labels, chosen))
         self.model.set_weights(weights)
-        for slot, value in zip(self._slots, slots, strict=True):
-            slot.assign(value)
-        return norm, steps
+        for layer, kept in zip(self._layers, averages, strict=True):
+            layer.moving_averages = kept
+        return float(largest), int(steps) - 1
 
     def _tensors(self, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
         """A split's images and labels as tensors, made once for each split object."""
@@ -124,14 +116,13 @@ class AnchorTrainer:
         return self._on_device[id(split)][1:]
 
     def _steps_function(self):
-        settings = self._settings
-        variables = [variable for variable, _ in self._trained]
+        variables = self.model.trainable_variables
 
         def step(x, y, rate):
             with tf.GradientTape() as tape:
-                loss = self._loss(x, y)
+                loss = self._loss(x, y) + self._decay()
             gradients = tape.gradient(loss, variables)
-            for (variable, slot), gradient in zip(self._trained, gradients, strict=True):
+            for variable, slot, gradient in zip(variables, self._slots, gradients, strict=True):
                 if gradient is None:
                     continue
                 tf.raw_ops.ResourceApplyKerasMomentum(
@@ -139,12 +130,16 @@ class AnchorTrainer:
                     accum=slot.handle,
                     lr=rate,
                     grad=gradient,
-                    momentum=settings.momentum,
+                    momentum=self._settings.momentum,
                     use_nesterov=True,
                 )
             return tf.math.is_finite(loss)
 
-        @tf.function(autograph=False, reduce_retracing=True)
+        # Any number of steps, in one trace.
+        signature = [*map(_spec, self._tensors(self._data.train)), tf.TensorSpec([None])]
+        signature += [tf.TensorSpec([None, *draw.shape[1:]], tf.int32) for draw in self.batches]
+
+        @tf.function(autograph=False, input_signature=signature)
         def run(images, labels, rates, chosen, *crops):
             def body(i, _):
                 x = self.prepared(tf.gather(images, chosen[i]), *(crop[i] for crop in crops))
@@ -159,7 +154,11 @@ class AnchorTrainer:
         return run
 
     def _correct_function(self):
-        @tf.function(autograph=False, reduce_retracing=True)
+        split = self._data.train
+        shapes = [None, *split.images.shape[1:]], [None]
+        signature = [tf.TensorSpec(shapes[0], tf.uint8), tf.TensorSpec(shapes[1], tf.int32)]
+
+        @tf.function(autograph=False, input_signature=signature)
         def correct(images, labels):
             logits = self.model(self.prepared(images), training=False)
             hits = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), labels)
@@ -169,14 +168,15 @@ class AnchorTrainer:
 
         return correct
 
-    def _loss(self, x, y, decay: bool = True):
+    def _loss(self, x, y):
         logits = self.model(x, training=True)
-        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
-        loss = tf.reduce_mean(cross_entropy)
-        if decay and self._settings.weight_decay:
-            kernels = [v for v, _ in self._trained if "kernel" in v.name]
-            loss += self._settings.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
-        return loss
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
+
+    def _decay(self):
+        if not self._settings.weight_decay:
+            return 0.0
+        kernels = [v for v in self.model.trainable_variables if "kernel" in v.name]
+        return self._settings.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
 
     def prepared(self, images, rows=None, columns=None):
         """Normalized images for the model, whole or cropped to rows and columns of each."""
@@ -188,9 +188,7 @@ class AnchorTrainer:
 
 def _build(anchor, data, settings, seed, norm_act, width):
     def searched(nonlinearity: bool, name: str):
-        return SearchedLayer(
-            max_nodes=64, groups=settings.groups, nonlinearity=nonlinearity, name=name
-        )
+        return ExchangeableLayer(settings.groups, nonlinearity, name=name)
 
     spec = ANCHORS[anchor]
     tf.keras.utils.set_random_seed(seed)
@@ -203,6 +201,10 @@ def _build(anchor, data, settings, seed, norm_act, width):
         name=anchor,
         **arguments,
     )
+
+
+def _spec(tensor: tf.Tensor) -> tf.TensorSpec:
+    return tf.TensorSpec(tensor.shape, tensor.dtype)
 
 
 def _draw_batches(count: int, settings: Evaluation, shape, seed: int) -> list[np.ndarray]:

@@ -10,15 +10,17 @@ import functools
 import hashlib
 
 import numpy as np
-import tensorflow as tf
 
 from evonorm_tf.graph.layer_graph import LayerGraph
-from search.evaluation.searched_layer import SearchedLayer
+from evonorm_tf.layers.parts import effective_groups
+from search.evaluation.engine.instructions import BATCH, PLACES, Array, Compiled, Sizes
+from search.evaluation.engine.layer_program import VECTORS, LayerProgram
 from search.evolution.space import check_structure
 
 # Two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). The shapes and scales
-# cover odd batches and maps, a map of one column, and inputs with and without an offset.
-_SHAPES = ((3, 4, 5, 64), (5, 3, 1, 64))
+# cover odd batches and numbers of places, and inputs with and without an offset.
+_SHAPES = ((3, 20, 64), (5, 3, 64))
+_GROUPS = 32
 _SCALES = ((1.0, 0.0), (3.0, 0.7))
 _SEED = 1729
 _MOMENTUM = 0.9
@@ -49,38 +51,27 @@ def probe(graph: LayerGraph, reject_flat: bool = False) -> Probed:
     reason = check_structure(graph)
     if reason is not None:
         return Probed(reason, None)
-    if not _is_finite(graph):
+    program = LayerProgram(graph)
+    if not _is_finite(program):
         return Probed("not_finite", None)
-    values = [_values(graph, bench) for bench in _benches()]
+    values = [_values(program, bench) for bench in _benches()]
     if all(_is_constant(output) for output, *_ in values):
         return Probed("constant", None)
     if all(_is_negligible(gradient, output) for output, gradient, *_ in values):
         return Probed("zero_gradient", None)
-    if reject_flat and all(_is_constant(output, (1, 2)) for output, *_ in values):
+    if reject_flat and all(_is_constant(output, (PLACES,)) for output, *_ in values):
         return Probed("flat", None)
     return Probed(None, _fingerprint(values))
 
 
-class _ProbeLayer(SearchedLayer):
-    """A layer whose moving averages are float64, in place of its float32 weights."""
-
-    def _move(self, moving, value, x):
-        old = super()._per_channel(moving, x)
-        self.averages[id(moving)] = _MOMENTUM * old + (1 - _MOMENTUM) * value
-
-    def _per_channel(self, weight, x):
-        average = self.averages.get(id(weight))
-        return super()._per_channel(weight, x) if average is None else average
-
-
 @dataclasses.dataclass(frozen=True)
 class _Bench:
-    """A layer of fixed weights, its two inputs, and the upstream gradient of its output."""
+    """A layer's vectors, its inputs in both modes, and the upstream gradient of its output."""
 
-    layer: _ProbeLayer
-    train: tf.Tensor
-    inference: tf.Tensor
-    cotangent: tf.Tensor
+    vectors: dict[str, Array]
+    train: Array
+    inference: Array
+    upstream: Array
 
 
 @functools.cache
@@ -93,47 +84,54 @@ def _benches() -> tuple[_Bench, ...]:
 
 
 def _bench(shape, scale, offset, rng) -> _Bench:
-    layer = _ProbeLayer(max_nodes=64, dtype="float64")
-    layer.averages = {}
-    layer.build(shape)
-    layer.v0.assign(rng.normal(0.0, 0.5, shape[-1]))
-    layer.v1.assign(rng.normal(1.0, 0.3, shape[-1]))
-    draws = [tf.constant(rng.normal(size=shape)) for _ in range(3)]
-    return _Bench(layer, draws[0] * scale + offset, draws[1] * scale + offset, draws[2])
+    v0, v1 = (rng.normal(mean, width, shape[-1]) for mean, width in ((0.0, 0.5), (1.0, 0.3)))
+    draws = [rng.normal(size=shape) for _ in range(3)]
+    return _Bench(_vectors(v0, v1), draws[0] * scale + offset, draws[1] * scale + offset, draws[2])
+
+
+def _vectors(v0: Array, v1: Array) -> dict[str, Array]:
+    """Weights are float32 in models, so these are numbers that float32 has."""
+    values = (np.ones_like(v0), np.zeros_like(v0), v0, v1)
+    return {
+        name: value.astype(np.float32).astype(np.float64).reshape(1, 1, -1)
+        for name, value in zip(VECTORS, values, strict=True)
+    }
 
 
 @functools.cache
 def _initial_bench() -> _Bench:
     """A bench with v0 = 0 and v1 = 1, the initial values of training."""
     bench = _bench(_SHAPES[0], 1.0, 0.0, np.random.default_rng(_SEED + 1))
-    bench.layer.v0.assign(tf.zeros_like(bench.layer.v0))
-    bench.layer.v1.assign(tf.ones_like(bench.layer.v1))
-    return bench
+    channels = _SHAPES[0][-1]
+    return dataclasses.replace(bench, vectors=_vectors(np.zeros(channels), np.ones(channels)))
 
 
-def _is_finite(graph: LayerGraph) -> bool:
-    values = _values(graph, _initial_bench())
+def _is_finite(program: LayerProgram) -> bool:
+    values = _values(program, _initial_bench())
     # Models compute in float32, so larger values are infinite there.
     return all(np.isfinite(value).all() and np.abs(value).max() < _LARGEST for value in values)
 
 
-def _values(graph: LayerGraph, bench: _Bench) -> list[np.ndarray]:
+def _values(program: LayerProgram, bench: _Bench) -> list[Array]:
     """Output, gradients for x, v0 and v1, and the output in inference."""
-    layer, x = bench.layer, bench.train
-    layer.averages = {}
-    layer.set_graph(graph)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        output = layer(x, training=True)
-        loss = tf.reduce_sum(output * bench.cotangent)
-    gradients = tape.gradient(
-        loss, [x, layer.v0, layer.v1], unconnected_gradients=tf.UnconnectedGradients.ZERO
-    )
-    inference = layer(bench.inference, training=False)
-    return [tensor.numpy().astype(np.float64) for tensor in (output, *gradients, inference)]
+    given = {"x": bench.train, **bench.vectors}
+    output, *moments = _run(program.training, given, bench)
+    x, _, _, v0, v1 = _run(program.backward, {**given, "upstream": bench.upstream}, bench)
+    for i, (start, moment) in enumerate(zip(program.moving_starts, moments, strict=True)):
+        given[f"moving{i}"] = _MOMENTUM * start + (1 - _MOMENTUM) * moment
+    (inference,) = _run(program.inference, {**given, "x": bench.inference}, bench)
+    shape, vector = bench.train.shape, bench.train.shape[-1:]
+    full = [np.broadcast_to(value, shape) for value in (output, x, inference)]
+    vectors = [np.broadcast_to(value.reshape(-1), vector) for value in (v0, v1)]
+    return [full[0], full[1], *vectors, full[2]]
 
 
-def _is_constant(output: np.ndarray, axes: tuple[int, ...] = (0, 1, 2)) -> bool:
+def _run(compiled: Compiled, given: dict[str, Array], bench: _Bench) -> list[Array]:
+    shape = bench.train.shape
+    return compiled(given, Sizes(shape, effective_groups(shape[-1], _GROUPS)))
+
+
+def _is_constant(output: np.ndarray, axes: tuple[int, ...] = (BATCH, PLACES)) -> bool:
     """Whether the output has one value over the axes, by default over the batch and all places."""
     spread = output.max(axes) - output.min(axes)
     return bool((spread <= _NOISE * np.abs(output).max()).all())

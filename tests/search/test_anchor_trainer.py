@@ -113,6 +113,19 @@ def test_the_stability_test_leaves_the_training_as_it_is(trainer):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
+def test_the_network_is_traced_once_for_all_candidates_and_steps(digits):
+    trainer = AnchorTrainer(ANCHOR, digits, SETTINGS, seed=0)
+    for name, last in (("evonorm_s0", 2), ("evonorm_b0", 3), ("rs_rej", 1)):
+        trainer.start(registry.graph(name))
+        trainer.train(0, last)
+        trainer.largest_gradient()
+        trainer.accuracy(digits.validation)
+        trainer.accuracy(digits.test)
+    functions = trainer._run_steps, trainer._count_correct, trainer._ascend
+    assert [function.experimental_get_tracing_count() for function in functions] == [1, 1, 1]
+
+
 def test_a_loss_that_is_not_finite_ends_the_training(trainer, digits):
     exp = en.LayerGraph((en.Node("EXP", (0,)), en.Node("EXP", (4,)), en.Node("EXP", (5,))))
     trainer.start(exp)

@@ -9,10 +9,17 @@ import tensorflow as tf
 from evonorm_tf import registry
 from search.config import Evaluation, preset
 from search.evaluation.anchor_trainer import AnchorTrainer
-from search.evaluation.stability import gradient_ascent
+from search.evaluation.stability import ascent_function
 from trainers import data
 
 SETTINGS = Evaluation(stability_steps=3, stability_rate=0.01)
+NO_BATCH = tf.zeros([]), tf.zeros([])
+
+
+def gradient_ascent(loss, theta, settings):
+    """The largest norm and the number of steps."""
+    norms, largest = ascent_function(lambda *_: loss(), [theta], settings)(*NO_BATCH)
+    return float(largest), int(norms) - 1
 
 
 def test_equals_the_ascent_by_hand():
@@ -20,7 +27,7 @@ def test_equals_the_ascent_by_hand():
     theta = tf.Variable(start)
     # loss = sum(theta^4) / 4: the gradient is theta^3, and the gradient of its norm
     # 3 theta^5 / ||theta^3||.
-    norm, steps = gradient_ascent(lambda: tf.reduce_sum(theta**4) / 4, [theta], SETTINGS)
+    norm, steps = gradient_ascent(lambda: tf.reduce_sum(theta**4) / 4, theta, SETTINGS)
     expected, norms = start.copy(), []
     for _ in range(SETTINGS.stability_steps + 1):
         norms.append(np.linalg.norm(expected**3))
@@ -33,14 +40,14 @@ def test_equals_the_ascent_by_hand():
 def test_ends_as_soon_as_the_norm_is_too_large():
     theta = tf.Variable([2.0])
     settings = dataclasses.replace(SETTINGS, stability_steps=100, stability_rate=1.0)
-    norm, steps = gradient_ascent(lambda: tf.reduce_sum(theta**4), [theta], settings)
+    norm, steps = gradient_ascent(lambda: tf.reduce_sum(theta**4), theta, settings)
     assert norm > settings.stability_limit
     assert steps < 10
 
 
 def test_a_norm_that_is_not_finite_counts_as_infinite():
     theta = tf.Variable([0.0])
-    norm, steps = gradient_ascent(lambda: tf.reduce_sum(tf.sqrt(theta)), [theta], SETTINGS)
+    norm, steps = gradient_ascent(lambda: tf.reduce_sum(tf.sqrt(theta)), theta, SETTINGS)
     assert (norm, steps) == (np.inf, 0)
 
 

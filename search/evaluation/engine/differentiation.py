@@ -1,0 +1,199 @@
+"""Reverse-mode differentiation of programs into more instructions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Instruction, Program
+
+Axes = frozenset[int]
+EVERYWHERE: Axes = frozenset({BATCH, PLACES, CHANNELS})
+
+
+class Upstream(NamedTuple):
+    """The upstream gradient of a value, and the axes of the array that the value stands for."""
+
+    value: int
+    gradient: int
+    axes: Axes
+
+
+def gradients(
+    program: Program,
+    upstream: Sequence[Upstream],
+    sources: Sequence[int],
+    varying: Mapping[str, Axes],
+) -> list[int | None]:
+    """Appends to a program the vector-Jacobian product of some of its values.
+
+    A gradient may have size 1 along an axis: it is then the same for each element there.
+
+    Args:
+      program: the program.
+      upstream: of the values to differentiate.
+      sources: the values to differentiate for.
+      varying: the axes along which each input varies.
+
+    Returns:
+      For each source its gradient, or None where it has no influence.
+    """
+    axes = _axes(program, varying)
+    influenced = _influenced(program, sources)
+    totals: dict[int, int] = {}
+
+    def accumulate(value: int, gradient: int, over: Axes) -> None:
+        """Adds a gradient, which is first summed over the axes that `value` lacks."""
+        if lacking := tuple(sorted(over - axes[value])):
+            gradient = program.add("SUM", gradient, parameter=lacking)
+        old = totals.get(value)
+        totals[value] = gradient if old is None else program.add("ADD", old, gradient)
+
+    for each in upstream:
+        accumulate(*each)
+    for value in reversed(range(max(totals) + 1)):
+        instruction = program.instructions[value]
+        if value not in totals or instruction.op not in _RULES:
+            continue
+        parts = _RULES[instruction.op](program, instruction, value, totals[value], axes)
+        over = frozenset() if instruction.op in _REDUCTIONS else axes[value]
+        for source, part in zip(instruction.sources, parts, strict=True):
+            if part is not None and source in influenced:
+                accumulate(source, part, over)
+    return [totals.get(source) for source in sources]
+
+
+def _axes(program: Program, varying: Mapping[str, Axes]) -> list[Axes]:
+    """The axes along which each value varies."""
+    axes: list[Axes] = []
+    for op, sources, parameter in program.instructions:
+        if op == "INPUT":
+            axes.append(varying[parameter])
+            continue
+        union = frozenset().union(*(axes[source] for source in sources))
+        axes.append(union - frozenset(parameter) if op in ("SUM", "MEAN") else union)
+    return axes
+
+
+def _influenced(program: Program, sources: Sequence[int]) -> set[int]:
+    """The values that depend on any of the sources, and these."""
+    influenced = set(sources)
+    for value, instruction in enumerate(program.instructions):
+        if influenced.intersection(instruction.sources):
+            influenced.add(value)
+    return influenced
+
+
+# (program, instruction, its value, upstream gradient, axes) -> a gradient for each source. Those of
+# element-wise instructions are summed by `gradients` over the axes that a source lacks.
+_Rule = Callable[[Program, Instruction, int, int, list[Axes]], Sequence[int | None]]
+
+
+def _negated(program, instruction, value, upstream, axes):
+    return [program.add("NEG", upstream)]
+
+
+def _exponential(program, instruction, value, upstream, axes):
+    return [program.add("MUL", upstream, value)]
+
+
+def _logarithm(program, instruction, value, upstream, axes):
+    return [program.add("DIV", upstream, *instruction.sources)]
+
+
+def _tanh(program, instruction, value, upstream, axes):
+    slope = program.add("SUB", program.constant(1.0), program.add("SQUARE", value))
+    return [program.add("MUL", upstream, slope)]
+
+
+def _sigmoid(program, instruction, value, upstream, axes):
+    rest = program.add("SUB", program.constant(1.0), value)
+    return [program.add("MUL", upstream, program.add("MUL", value, rest))]
+
+
+def _absolute(program, instruction, value, upstream, axes):
+    return [program.add("MUL", upstream, program.add("SIGN", *instruction.sources))]
+
+
+def _square_root(program, instruction, value, upstream, axes):
+    half = program.add("MUL", program.constant(0.5), upstream)
+    return [program.add("DIV", half, value)]
+
+
+def _square(program, instruction, value, upstream, axes):
+    twice = program.add("MUL", program.constant(2.0), *instruction.sources)
+    return [program.add("MUL", upstream, twice)]
+
+
+def _sum_of_two(program, instruction, value, upstream, axes):
+    return [upstream, upstream]
+
+
+def _difference(program, instruction, value, upstream, axes):
+    return [upstream, program.add("NEG", upstream)]
+
+
+def _product(program, instruction, value, upstream, axes):
+    first, second = instruction.sources
+    return [program.add("MUL", upstream, second), program.add("MUL", upstream, first)]
+
+
+def _quotient(program, instruction, value, upstream, axes):
+    _, divisor = instruction.sources
+    share = program.add("DIV", upstream, divisor)
+    return [share, program.add("NEG", program.add("MUL", share, value))]
+
+
+def _maximum(program, instruction, value, upstream, axes):
+    return _chosen(program, program.add("AT_LEAST", *instruction.sources), upstream)
+
+
+def _selection(program, instruction, value, upstream, axes):
+    return [None, *_chosen(program, instruction.sources[0], upstream)]
+
+
+def _chosen(program: Program, mask: int, upstream: int) -> list[int]:
+    zero = program.constant(0.0)
+    return [
+        program.add("SELECT", mask, upstream, zero),
+        program.add("SELECT", mask, zero, upstream),
+    ]
+
+
+def _total(program, instruction, value, upstream, axes):
+    # A source that does not vary along an axis has been counted once for each element there.
+    constant = axes[instruction.sources[0]]
+    repeated = tuple(sorted(set(instruction.parameter) - constant))
+    return [program.add("SUM", upstream, parameter=repeated) if repeated else upstream]
+
+
+def _mean(program, instruction, value, upstream, axes):
+    averaged = tuple(sorted(axes[instruction.sources[0]] & set(instruction.parameter)))
+    return [program.add("SHARE", upstream, parameter=averaged) if averaged else upstream]
+
+
+def _share(program, instruction, value, upstream, axes):
+    return [program.add("SHARE", upstream, parameter=instruction.parameter)]
+
+
+def _mean_of_group(program, instruction, value, upstream, axes):
+    varies = CHANNELS in axes[instruction.sources[0]]
+    return [program.add("MEAN_OF_GROUP", upstream) if varies else upstream]
+
+
+_REDUCTIONS = {"SUM": _total, "MEAN": _mean, "SHARE": _share, "MEAN_OF_GROUP": _mean_of_group}
+_RULES: dict[str, _Rule] = {
+    "NEG": _negated,
+    "EXP": _exponential,
+    "LOG": _logarithm,
+    "TANH": _tanh,
+    "SIGMOID": _sigmoid,
+    "ABS": _absolute,
+    "SQRT": _square_root,
+    "SQUARE": _square,
+    "ADD": _sum_of_two,
+    "SUB": _difference,
+    "MUL": _product,
+    "DIV": _quotient,
+    "MAX": _maximum,
+    "SELECT": _selection,
+    **_REDUCTIONS,
+}

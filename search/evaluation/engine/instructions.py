@@ -1,0 +1,174 @@
+"""Instructions on arrays (batch, places, channels), and programs that are lists of them.
+
+An array has size 1 on each axis along which it does not vary. A program is differentiated into
+more instructions of the same kinds, so there are gradients of every order.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+BATCH, PLACES, CHANNELS = range(3)
+Array = np.ndarray
+
+
+class Instruction(NamedTuple):
+    """An operation, the values that it reads by their position, and its parameter.
+
+    The parameter is the number of a CONSTANT, the name of an INPUT, or the axes of a reduction.
+    """
+
+    op: str
+    sources: tuple[int, ...] = ()
+    parameter: Any = None
+
+
+class Sizes(NamedTuple):
+    """The shape of the layer's input, with its places in one axis, and the number of groups."""
+
+    shape: tuple[int, int, int]
+    groups: int
+
+    def count(self, axes: Sequence[int]) -> int:
+        """How many elements the axes have together."""
+        return int(np.prod([self.shape[axis] for axis in axes]))
+
+
+def _sum(a: Array, axes: Sequence[int], sizes: Sizes) -> Array:
+    """The sum over the axes; a value counts once for each element for which it stands."""
+    total = np.add.reduce(a, axis=tuple(axes), keepdims=True)
+    repeats = sizes.count([axis for axis in axes if a.shape[axis] == 1])
+    return total if repeats == 1 else total * a.dtype.type(repeats)
+
+
+def _mean(a: Array, axes: Sequence[int], sizes: Sizes) -> Array:
+    varying = [axis for axis in axes if a.shape[axis] != 1]
+    total = np.add.reduce(a, axis=tuple(varying), keepdims=True)
+    return total / a.dtype.type(sizes.count(varying))
+
+
+def _mean_of_group(a: Array, _, sizes: Sizes) -> Array:
+    batch, places, channels = a.shape
+    if channels == 1:
+        return a
+    split = a.reshape(batch, places, sizes.groups, channels // sizes.groups)
+    mean = np.add.reduce(split, axis=3, keepdims=True) / a.dtype.type(split.shape[3])
+    return np.broadcast_to(mean, split.shape).reshape(a.shape)
+
+
+def _sigmoid(a: Array) -> Array:
+    # exp overflows to infinity for a very negative a, and the quotient is then 0, as it should be.
+    return 1 / (1 + np.exp(-a))
+
+
+_UNARY: dict[str, Callable[[Array], Array]] = {
+    "NEG": np.negative,
+    "EXP": np.exp,
+    "LOG": np.log,
+    "TANH": np.tanh,
+    "SIGMOID": _sigmoid,
+    "ABS": np.abs,
+    "SIGN": np.sign,
+    "SQRT": np.sqrt,
+    "SQUARE": np.square,
+}
+_BINARY: dict[str, Callable[[Array, Array], Array]] = {
+    "ADD": np.add,
+    "SUB": np.subtract,
+    "MUL": np.multiply,
+    "DIV": np.divide,
+    "MAX": np.maximum,
+    "AT_LEAST": np.greater_equal,
+}
+_REDUCTIONS: dict[str, Callable[[Array, Any, Sizes], Array]] = {
+    "SUM": _sum,
+    "MEAN": _mean,
+    "SHARE": lambda a, axes, sizes: a / a.dtype.type(sizes.count(axes)),
+    "MEAN_OF_GROUP": _mean_of_group,
+}
+
+
+class Program:
+    """Instructions in order; each has the values of earlier ones as sources.
+
+    Equal instructions are one value. Values are numbers, their positions in the list.
+    """
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self._positions: dict[Instruction, int] = {}
+
+    def add(self, op: str, *sources: int, parameter: Any = None) -> int:
+        """Appends an instruction, unless an equal one is there; returns its value."""
+        instruction = Instruction(op, sources, parameter)
+        if instruction not in self._positions:
+            self._positions[instruction] = len(self.instructions)
+            self.instructions.append(instruction)
+        return self._positions[instruction]
+
+    def constant(self, number: float) -> int:
+        """A constant."""
+        return self.add("CONSTANT", parameter=number)
+
+    def input(self, name: str) -> int:
+        """An argument of the program."""
+        return self.add("INPUT", parameter=name)
+
+
+class Compiled:
+    """The part of a program that some of its values need, ready to run.
+
+    Args:
+      program: the program.
+      outputs: the values to compute.
+    """
+
+    def __init__(self, program: Program, outputs: Sequence[int]):
+        needed, stack = set(), list(outputs)
+        while stack:
+            value = stack.pop()
+            if value not in needed:
+                needed.add(value)
+                stack.extend(program.instructions[value].sources)
+        self._outputs = list(outputs)
+        self._steps = [(value, program.instructions[value]) for value in sorted(needed)]
+        self._last_use = self._find_last_uses()
+
+    def __call__(self, inputs: dict[str, Array], sizes: Sizes) -> list[Array]:
+        """Returns the outputs, whose axes may have size 1.
+
+        Args:
+          inputs: the arguments by name, of rank 3 and one dtype.
+          sizes: of the layer's input.
+        """
+        dtype = next(iter(inputs.values())).dtype
+        values: dict[int, Array] = {}
+        with np.errstate(all="ignore"):
+            for (value, instruction), unused in zip(self._steps, self._last_use, strict=True):
+                values[value] = _run(instruction, values, inputs, sizes, dtype)
+                for last in unused:
+                    del values[last]
+        return [values[output] for output in self._outputs]
+
+    def _find_last_uses(self) -> list[list[int]]:
+        """After each step, the values that no later one needs: memory in caches stays in use."""
+        seen = set(self._outputs)
+        unused = []
+        for value, instruction in reversed(self._steps):
+            unused.append([s for s in {*instruction.sources} if s not in seen and s != value])
+            seen.update(instruction.sources)
+        return unused[::-1]
+
+
+def _run(instruction: Instruction, values, inputs, sizes: Sizes, dtype) -> Array:
+    op, sources, parameter = instruction
+    if op in _BINARY:
+        return _BINARY[op](values[sources[0]], values[sources[1]])
+    if op in _UNARY:
+        return _UNARY[op](values[sources[0]])
+    if op in _REDUCTIONS:
+        return _REDUCTIONS[op](values[sources[0]], parameter, sizes)
+    if op == "SELECT":
+        return np.where(*(values[source] for source in sources))
+    return inputs[parameter] if op == "INPUT" else np.full((1, 1, 1), parameter, dtype)

@@ -1,0 +1,132 @@
+"""Layer programs, against `GraphLayer` in float64: both modes, and gradients of two orders."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import evonorm_tf as en
+import search
+from evonorm_tf import registry
+from search.evaluation.engine.instructions import Compiled, Program, Sizes
+from search.evaluation.engine.layer_program import VECTORS, LayerProgram
+
+SHAPE, GROUPS = (4, 3, 2, 8), 4
+MERGED = (SHAPE[0], SHAPE[1] * SHAPE[2], SHAPE[3])
+SIZES = Sizes(MERGED, GROUPS)
+BATCH = en.LayerGraph(
+    (
+        en.Node("MEAN", (0,), "BWH"),
+        en.Node("RMS", (0,), "BWH"),
+        en.Node("STD", (0,), "BWH"),
+        en.Node("ADD", (4, 5)),
+        en.Node("MUL", (7, 6)),
+        en.Node("ADD", (8, 2)),
+        en.Node("MUL", (9, 0)),
+    )
+)
+
+
+def graphs():
+    """Registered graphs, one with all kinds of moving averages, and random ones."""
+    rng = np.random.default_rng(4)
+    sampled = [search.sample_graph(rng) for _ in range(150)]
+    named = filter(None, map(registry.graph, registry.names()))
+    return [*named, BATCH, *(graph for graph in sampled if 0 in graph.live())]
+
+
+def full(value, like):
+    return np.broadcast_to(value.reshape(-1) if like.ndim == 1 else value, like.shape)
+
+
+class Case:
+    """A graph in both engines, with one input and one set of weights."""
+
+    def __init__(self, graph, seed):
+        rng = np.random.default_rng(seed)
+        self.program = LayerProgram(graph)
+        self.layer = en.GraphLayer(graph, groups=GROUPS, dtype="float64")
+        self.layer._plan = None  # node by node, as the program computes it
+        self.layer.build(SHAPE)
+        self.vectors = {}
+        for name in VECTORS:
+            value = rng.normal(0.0 if name in ("beta", "v0") else 1.0, 0.3, SHAPE[-1])
+            self.vectors[name] = value.astype(np.float32).astype(np.float64)
+            if getattr(self.layer, name) is not None:
+                getattr(self.layer, name).assign(self.vectors[name])
+        draw = [rng.normal(size=SHAPE) for _ in range(3)]
+        self.x, self.upstream, self.to_x = draw[0] * 1.5 + 0.3, draw[1], draw[2]
+
+    def arrays(self, **more):
+        given = {"x": self.x, **self.vectors, **more}
+        return {n: v.reshape(MERGED if v.ndim > 1 else (1, 1, -1)) for n, v in given.items()}
+
+    def by_tensorflow(self):
+        """Output, gradients, the gradients of a sum of the gradient for x, and inference."""
+        x, upstream = tf.constant(self.x), tf.constant(self.upstream)
+        names = [name for name in VECTORS if getattr(self.layer, name) is not None]
+        sources = [x, *(getattr(self.layer, name) for name in names)]
+        with tf.GradientTape() as outer:
+            outer.watch([x, upstream])
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = self.layer(x, training=True)
+            first = inner.gradient(y, sources, upstream, unconnected_gradients="zero")
+        to = [tf.constant(self.to_x), *(tf.ones_like(gradient) for gradient in first[1:])]
+        second = outer.gradient(first, [*sources, upstream], to, unconnected_gradients="zero")
+        return y, dict(zip(["x", *names], first, strict=True)), second[0], second[-1]
+
+
+def assert_close(actual, expected, like):
+    expected = np.asarray(expected, dtype=np.float64).reshape(like.shape)
+    # Weights, and so their gradients, are float32 in TensorFlow's layer.
+    tolerance = 1e-6 if like.ndim == 1 else 1e-9
+    scale = max(np.abs(expected).max(), 1e-30)
+    np.testing.assert_allclose(full(actual, like) / scale, expected / scale, atol=tolerance)
+
+
+@pytest.mark.parametrize("index", range(len(graphs())))
+def test_equals_graph_layer_in_values_and_gradients_of_two_orders(index):
+    graph = graphs()[index]
+    case = Case(graph, index)
+    y, first, second_x, second_upstream = case.by_tensorflow()
+    merged = case.x.reshape(MERGED)
+    output, *moments = case.program.training(case.arrays(), SIZES)
+    assert_close(output, y, merged)
+    names = ("x", *VECTORS)
+    gradients = case.program.backward(case.arrays(upstream=case.upstream), SIZES)
+    for name, gradient in zip(names, gradients, strict=True):
+        if name in first:
+            assert_close(gradient, first[name], merged if name == "x" else np.empty(SHAPE[-1]))
+        else:
+            assert not gradient.any()
+    to = {f"to_{name}": np.ones(SHAPE[-1]) * (name in first) for name in VECTORS}
+    results = case.program.second(case.arrays(upstream=case.upstream, to_x=case.to_x, **to), SIZES)
+    # Some terms of second order cancel, so they are compared less closely.
+    for result, expected in ((results[0], second_x), (results[-1], second_upstream)):
+        scale = max(np.abs(expected).max(), 1e-30)
+        difference = full(result, merged) - np.asarray(expected).reshape(MERGED)
+        assert np.abs(difference).max() <= 1e-6 * scale
+    starts = zip(case.program.moving_starts, moments, strict=True)
+    moving = {
+        f"moving{i}": (0.9 * start + 0.1 * moment).astype(np.float32).astype(np.float64)
+        for i, (start, moment) in enumerate(starts)
+    }
+    (inference,) = case.program.inference({**case.arrays(), **moving}, SIZES)
+    expected = np.asarray(case.layer(tf.constant(case.x), training=False)).reshape(MERGED)
+    scale = max(np.abs(expected).max(), 1e-30)
+    # Moving averages are float32 there, in which a moment's last digit may differ.
+    np.testing.assert_allclose(full(inference, merged) / scale, expected / scale, atol=1e-5)
+
+
+def test_a_sum_counts_a_value_once_for_each_element_that_it_stands_for():
+    program = Program()
+    total = program.add("SUM", program.input("vector"), parameter=(0, 1))
+    (value,) = Compiled(program, [total])({"vector": np.full((1, 1, 8), 2.0)}, SIZES)
+    np.testing.assert_array_equal(value, np.full((1, 1, 8), 2.0 * 4 * 6))
+
+
+def test_equal_instructions_are_computed_once():
+    program = Program()
+    x = program.input("x")
+    assert program.add("EXP", x) == program.add("EXP", x)
+    assert len(program.instructions) == 2
