@@ -1,5 +1,6 @@
 """`ExchangeableLayer`: a searched layer whose function is replaced in a traced network."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         self._program = program
         channels = self._vectors[0].shape[0]
         self.moving_averages = [
-            np.full((1, 1, channels), start, np.float32) for start in program.moving_starts
+            np.full((channels, 1, 1), start, np.float32) for start in program.moving_starts
         ]
 
     def call(self, inputs, training=None):
@@ -110,20 +111,22 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         return [_like(result, array) for result, array in zip(results, arrays, strict=False)]
 
     def _run(self, compiled, names, arrays, more=None) -> list[Array]:
-        shape = arrays[0].shape
-        places = int(np.prod(shape[1:-1]))
-        sizes = Sizes((shape[0], places, shape[-1]), self._effective_groups)
-        merged = {
-            name: array.reshape((-1, places, shape[-1]) if array.ndim > 1 else (1, 1, -1))
-            for name, array in zip(names, arrays, strict=True)
-        }
+        batch, *places, channels = arrays[0].shape
+        sizes = Sizes((channels, batch, math.prod(places)), self._effective_groups)
+        merged = {name: _merged(array) for name, array in zip(names, arrays, strict=True)}
         return compiled({**merged, **(more or {})}, sizes)
+
+
+def _merged(array: Array) -> Array:
+    """A feature map (batch, ..., channels) or a vector as (channels, batch, places)."""
+    channels = array.shape[-1]
+    batch = array.shape[0] if array.ndim > 1 else 1
+    return np.ascontiguousarray(array.reshape(-1, channels).T).reshape(channels, batch, -1)
 
 
 def _like(result: Array, array: Array) -> Array:
     """A result in the shape of an argument, of which it may have size 1 on some axes."""
-    if array.ndim == 1:
-        return np.ascontiguousarray(np.broadcast_to(result.reshape(-1), array.shape))
-    merged = (array.shape[0], -1, array.shape[-1])
-    full = np.broadcast_to(result, array.reshape(merged).shape)
-    return np.ascontiguousarray(full).reshape(array.shape)
+    channels = array.shape[-1]
+    batch = array.shape[0] if array.ndim > 1 else 1
+    full = np.broadcast_to(result, (channels, batch, array.size // (channels * batch)))
+    return np.ascontiguousarray(full.reshape(channels, -1).T).reshape(array.shape)

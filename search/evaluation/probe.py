@@ -13,13 +13,13 @@ import numpy as np
 
 from evonorm_tf.graph.layer_graph import LayerGraph
 from evonorm_tf.layers.parts import effective_groups
-from search.evaluation.engine.instructions import BATCH, PLACES, Array, Compiled, Sizes
+from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array, Compiled, Sizes
 from search.evaluation.engine.layer_program import VECTORS, LayerProgram
 from search.evolution.space import check_structure
 
 # Two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). The shapes and scales
 # cover odd batches and numbers of places, and inputs with and without an offset.
-_SHAPES = ((3, 20, 64), (5, 3, 64))
+_SHAPES = ((64, 3, 20), (64, 5, 3))
 _GROUPS = 32
 _SCALES = ((1.0, 0.0), (3.0, 0.7))
 _SEED = 1729
@@ -84,7 +84,7 @@ def _benches() -> tuple[_Bench, ...]:
 
 
 def _bench(shape, scale, offset, rng) -> _Bench:
-    v0, v1 = (rng.normal(mean, width, shape[-1]) for mean, width in ((0.0, 0.5), (1.0, 0.3)))
+    v0, v1 = (rng.normal(mean, width, shape[CHANNELS]) for mean, width in ((0.0, 0.5), (1.0, 0.3)))
     draws = [rng.normal(size=shape) for _ in range(3)]
     return _Bench(_vectors(v0, v1), draws[0] * scale + offset, draws[1] * scale + offset, draws[2])
 
@@ -93,7 +93,7 @@ def _vectors(v0: Array, v1: Array) -> dict[str, Array]:
     """Weights are float32 in models, so these are numbers that float32 has."""
     values = (np.ones_like(v0), np.zeros_like(v0), v0, v1)
     return {
-        name: value.astype(np.float32).astype(np.float64).reshape(1, 1, -1)
+        name: value.astype(np.float32).astype(np.float64).reshape(-1, 1, 1)
         for name, value in zip(VECTORS, values, strict=True)
     }
 
@@ -102,7 +102,7 @@ def _vectors(v0: Array, v1: Array) -> dict[str, Array]:
 def _initial_bench() -> _Bench:
     """A bench with v0 = 0 and v1 = 1, the initial values of training."""
     bench = _bench(_SHAPES[0], 1.0, 0.0, np.random.default_rng(_SEED + 1))
-    channels = _SHAPES[0][-1]
+    channels = _SHAPES[0][CHANNELS]
     return dataclasses.replace(bench, vectors=_vectors(np.zeros(channels), np.ones(channels)))
 
 
@@ -120,7 +120,7 @@ def _values(program: LayerProgram, bench: _Bench) -> list[Array]:
     for i, (start, moment) in enumerate(zip(program.moving_starts, moments, strict=True)):
         given[f"moving{i}"] = _MOMENTUM * start + (1 - _MOMENTUM) * moment
     (inference,) = _run(program.inference, {**given, "x": bench.inference}, bench)
-    shape, vector = bench.train.shape, bench.train.shape[-1:]
+    shape, vector = bench.train.shape, bench.train.shape[:1]
     full = [np.broadcast_to(value, shape) for value in (output, x, inference)]
     vectors = [np.broadcast_to(value.reshape(-1), vector) for value in (v0, v1)]
     return [full[0], full[1], *vectors, full[2]]
@@ -128,7 +128,7 @@ def _values(program: LayerProgram, bench: _Bench) -> list[Array]:
 
 def _run(compiled: Compiled, given: dict[str, Array], bench: _Bench) -> list[Array]:
     shape = bench.train.shape
-    return compiled(given, Sizes(shape, effective_groups(shape[-1], _GROUPS)))
+    return compiled(given, Sizes(shape, effective_groups(shape[CHANNELS], _GROUPS)))
 
 
 def _is_constant(output: np.ndarray, axes: tuple[int, ...] = (BATCH, PLACES)) -> bool:

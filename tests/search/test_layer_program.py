@@ -7,13 +7,13 @@ import tensorflow as tf
 import evonorm_tf as en
 import search
 from evonorm_tf import registry
-from search.evaluation.engine.instructions import Compiled, Program, Sizes
+from search.evaluation.engine.instructions import BATCH, PLACES, Compiled, Program, Sizes
 from search.evaluation.engine.layer_program import VECTORS, LayerProgram
 
 SHAPE, GROUPS = (4, 3, 2, 8), 4
-MERGED = (SHAPE[0], SHAPE[1] * SHAPE[2], SHAPE[3])
+MERGED = (SHAPE[3], SHAPE[0], SHAPE[1] * SHAPE[2])
 SIZES = Sizes(MERGED, GROUPS)
-BATCH = en.LayerGraph(
+MOVING = en.LayerGraph(
     (
         en.Node("MEAN", (0,), "BWH"),
         en.Node("RMS", (0,), "BWH"),
@@ -31,11 +31,14 @@ def graphs():
     rng = np.random.default_rng(4)
     sampled = [search.sample_graph(rng) for _ in range(150)]
     named = filter(None, map(registry.graph, registry.names()))
-    return [*named, BATCH, *(graph for graph in sampled if 0 in graph.live())]
+    return [*named, MOVING, *(graph for graph in sampled if 0 in graph.live())]
 
 
-def full(value, like):
-    return np.broadcast_to(value.reshape(-1) if like.ndim == 1 else value, like.shape)
+def merged(array):
+    """A feature map, or a vector, as (channels, batch, places)."""
+    array = np.asarray(array, dtype=np.float64)
+    batch = SHAPE[0] if array.ndim > 1 else 1
+    return array.reshape(batch, -1, SHAPE[-1]).transpose(2, 0, 1)
 
 
 class Case:
@@ -58,7 +61,7 @@ class Case:
 
     def arrays(self, **more):
         given = {"x": self.x, **self.vectors, **more}
-        return {n: v.reshape(MERGED if v.ndim > 1 else (1, 1, -1)) for n, v in given.items()}
+        return {name: merged(value) for name, value in given.items()}
 
     def by_tensorflow(self):
         """Output, gradients, the gradients of a sum of the gradient for x, and inference."""
@@ -76,12 +79,10 @@ class Case:
         return y, dict(zip(["x", *names], first, strict=True)), second[0], second[-1]
 
 
-def assert_close(actual, expected, like):
-    expected = np.asarray(expected, dtype=np.float64).reshape(like.shape)
-    # Weights, and so their gradients, are float32 in TensorFlow's layer.
-    tolerance = 1e-6 if like.ndim == 1 else 1e-9
+def assert_close(actual, expected, tolerance):
+    expected = merged(expected)
     scale = max(np.abs(expected).max(), 1e-30)
-    np.testing.assert_allclose(full(actual, like) / scale, expected / scale, atol=tolerance)
+    assert np.abs(actual - expected).max() <= tolerance * scale
 
 
 @pytest.mark.parametrize("index", range(len(graphs())))
@@ -89,40 +90,34 @@ def test_equals_graph_layer_in_values_and_gradients_of_two_orders(index):
     graph = graphs()[index]
     case = Case(graph, index)
     y, first, second_x, second_upstream = case.by_tensorflow()
-    merged = case.x.reshape(MERGED)
     output, *moments = case.program.training(case.arrays(), SIZES)
-    assert_close(output, y, merged)
+    assert_close(output, y, 1e-9)
     names = ("x", *VECTORS)
     gradients = case.program.backward(case.arrays(upstream=case.upstream), SIZES)
     for name, gradient in zip(names, gradients, strict=True):
-        if name in first:
-            assert_close(gradient, first[name], merged if name == "x" else np.empty(SHAPE[-1]))
-        else:
+        if name not in first:
             assert not gradient.any()
+            continue
+        # Weights, and so their gradients, are float32 in TensorFlow's layer.
+        assert_close(gradient, first[name], 1e-9 if name == "x" else 1e-6)
     to = {f"to_{name}": np.ones(SHAPE[-1]) * (name in first) for name in VECTORS}
-    results = case.program.second(case.arrays(upstream=case.upstream, to_x=case.to_x, **to), SIZES)
-    # Some terms of second order cancel, so they are compared less closely.
-    for result, expected in ((results[0], second_x), (results[-1], second_upstream)):
-        scale = max(np.abs(expected).max(), 1e-30)
-        difference = full(result, merged) - np.asarray(expected).reshape(MERGED)
-        assert np.abs(difference).max() <= 1e-6 * scale
+    arrays = case.arrays(upstream=case.upstream, to_x=case.to_x, **to)
+    to_x, *_, to_upstream = case.program.second(arrays, SIZES)
+    # Terms of second order cancel in part.
+    assert_close(to_x, second_x, 1e-6)
+    assert_close(to_upstream, second_upstream, 1e-6)
     starts = zip(case.program.moving_starts, moments, strict=True)
-    moving = {
-        f"moving{i}": (0.9 * start + 0.1 * moment).astype(np.float32).astype(np.float64)
-        for i, (start, moment) in enumerate(starts)
-    }
+    moving = {f"moving{i}": 0.9 * start + 0.1 * moment for i, (start, moment) in enumerate(starts)}
     (inference,) = case.program.inference({**case.arrays(), **moving}, SIZES)
-    expected = np.asarray(case.layer(tf.constant(case.x), training=False)).reshape(MERGED)
-    scale = max(np.abs(expected).max(), 1e-30)
-    # Moving averages are float32 there, in which a moment's last digit may differ.
-    np.testing.assert_allclose(full(inference, merged) / scale, expected / scale, atol=1e-5)
+    # Moving averages are float32 in TensorFlow's layer.
+    assert_close(inference, case.layer(tf.constant(case.x), training=False), 1e-5)
 
 
 def test_a_sum_counts_a_value_once_for_each_element_that_it_stands_for():
     program = Program()
-    total = program.add("SUM", program.input("vector"), parameter=(0, 1))
-    (value,) = Compiled(program, [total])({"vector": np.full((1, 1, 8), 2.0)}, SIZES)
-    np.testing.assert_array_equal(value, np.full((1, 1, 8), 2.0 * 4 * 6))
+    total = program.add("SUM", program.input("vector"), parameter=(BATCH, PLACES))
+    (value,) = Compiled(program, [total])({"vector": np.full((8, 1, 1), 2.0)}, SIZES)
+    np.testing.assert_array_equal(value, np.full((8, 1, 1), 2.0 * 4 * 6))
 
 
 def test_equal_instructions_are_computed_once():

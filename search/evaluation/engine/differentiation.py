@@ -151,11 +151,11 @@ def _selection(program, instruction, value, upstream, axes):
 
 
 def _chosen(program: Program, mask: int, upstream: int) -> list[int]:
-    zero = program.constant(0.0)
-    return [
-        program.add("SELECT", mask, upstream, zero),
-        program.add("SELECT", mask, zero, upstream),
-    ]
+    return [program.add("WHERE", mask, upstream), program.add("WHERE_NOT", mask, upstream)]
+
+
+def _kept(program, instruction, value, upstream, axes):
+    return [None, program.add(instruction.op, instruction.sources[0], upstream)]
 
 
 def _total(program, instruction, value, upstream, axes):
@@ -195,5 +195,7 @@ _RULES: dict[str, _Rule] = {
     "DIV": _quotient,
     "MAX": _maximum,
     "SELECT": _selection,
+    "WHERE": _kept,
+    "WHERE_NOT": _kept,
     **_REDUCTIONS,
 }

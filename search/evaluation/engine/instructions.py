@@ -1,15 +1,17 @@
-"""Instructions on arrays (batch, places, channels), and programs that are lists of them.
+"""Instructions on arrays (channels, batch, places), and programs that are lists of them.
 
-An array has size 1 on each axis along which it does not vary. A program is differentiated into
-more instructions of the same kinds, so there are gradients of every order.
+An array has size 1 on each axis along which it does not vary. With the channels first, vectors
+broadcast and most sums run over neighbours in memory, twice as fast as with them last. A program
+is differentiated into more instructions of the same kinds, so there are gradients of every order.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-BATCH, PLACES, CHANNELS = range(3)
+CHANNELS, BATCH, PLACES = range(3)
 Array = np.ndarray
 
 
@@ -32,7 +34,7 @@ class Sizes(NamedTuple):
 
     def count(self, axes: Sequence[int]) -> int:
         """How many elements the axes have together."""
-        return int(np.prod([self.shape[axis] for axis in axes]))
+        return math.prod(self.shape[axis] for axis in axes)
 
 
 def _sum(a: Array, axes: Sequence[int], sizes: Sizes) -> Array:
@@ -49,12 +51,12 @@ def _mean(a: Array, axes: Sequence[int], sizes: Sizes) -> Array:
 
 
 def _mean_of_group(a: Array, _, sizes: Sizes) -> Array:
-    batch, places, channels = a.shape
+    channels, *rest = a.shape
     if channels == 1:
         return a
-    split = a.reshape(batch, places, sizes.groups, channels // sizes.groups)
-    mean = np.add.reduce(split, axis=3, keepdims=True) / a.dtype.type(split.shape[3])
-    return np.broadcast_to(mean, split.shape).reshape(a.shape)
+    split = a.reshape(sizes.groups, channels // sizes.groups, *rest)
+    mean = np.add.reduce(split, axis=1) / a.dtype.type(split.shape[1])
+    return np.repeat(mean, split.shape[1], axis=0)
 
 
 def _sigmoid(a: Array) -> Array:
@@ -62,6 +64,13 @@ def _sigmoid(a: Array) -> Array:
     return 1 / (1 + np.exp(-a))
 
 
+def _where(mask: Array, a: Array) -> Array:
+    """a, and 0 where the mask is False. By bits, since np.where is ten times as slow."""
+    bits = a.view(_BITS[a.dtype.itemsize])
+    return (bits & -mask.astype(bits.dtype)).view(a.dtype)
+
+
+_BITS = {4: np.int32, 8: np.int64}
 _UNARY: dict[str, Callable[[Array], Array]] = {
     "NEG": np.negative,
     "EXP": np.exp,
@@ -80,6 +89,8 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "DIV": np.divide,
     "MAX": np.maximum,
     "AT_LEAST": np.greater_equal,
+    "WHERE": _where,
+    "WHERE_NOT": lambda mask, a: _where(~mask, a),
 }
 _REDUCTIONS: dict[str, Callable[[Array, Any, Sizes], Array]] = {
     "SUM": _sum,
@@ -170,5 +181,6 @@ def _run(instruction: Instruction, values, inputs, sizes: Sizes, dtype) -> Array
     if op in _REDUCTIONS:
         return _REDUCTIONS[op](values[sources[0]], parameter, sizes)
     if op == "SELECT":
-        return np.where(*(values[source] for source in sources))
+        mask, chosen, other = (values[source] for source in sources)
+        return np.where(mask, chosen, other) if mask.any() else other
     return inputs[parameter] if op == "INPUT" else np.full((1, 1, 1), parameter, dtype)

@@ -23,7 +23,7 @@ _INDEX_SETS = {
 class LayerProgram:
     """What a layer computes: output(x) * gamma + beta, and its derivatives.
 
-    Arguments are arrays (batch, places, channels); vectors are (1, 1, channels).
+    Arguments are arrays (channels, batch, places); vectors are (channels, 1, 1).
 
     Args:
       graph: the layer graph.
