@@ -1,17 +1,32 @@
 """`ExchangeableLayer`: a searched layer whose function is replaced in a traced network."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from evonorm_tf.graph import ops
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.layers.parts import effective_groups
 from search.evaluation.engine.instructions import Array, Sizes
-from search.evaluation.engine.layer_program import VECTORS, LayerProgram
+from search.evaluation.engine.layer_program import VECTORS, LayerProgram, Trained
 
 _INITIAL = {"gamma": "ones", "beta": "zeros", "v0": "zeros", "v1": "ones"}
 _MOMENTUM = 0.9
+_IDENTITY = LayerProgram(LayerGraph((Node("ADD", (ops.INPUT, ops.ZERO)),)))
+
+
+class _Last(NamedTuple):
+    """The last forward pass in training; the backward pass of the same x continues it.
+
+    TensorFlow keeps x for the backward pass, so until then nothing else has its address.
+    """
+
+    x: Array
+    inputs: dict[str, Array]
+    trained: Trained
 
 
 class ExchangeableLayer(tf.keras.layers.Layer):
@@ -33,8 +48,9 @@ class ExchangeableLayer(tf.keras.layers.Layer):
     def __init__(self, groups: int, nonlinearity: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self._groups, self._nonlinearity = groups, nonlinearity
-        self._program: LayerProgram | None = None
+        self._program = _IDENTITY
         self.moving_averages: list[Array] = []
+        self._last: _Last | None = None
 
     def build(self, input_shape):
         """Creates gamma, beta, v0 and v1, which any graph may need."""
@@ -88,33 +104,43 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         return forward(*arguments)
 
     def _forward(self, *arrays: Array) -> Array:
-        output, *moments = self._run(self._program.training, ("x", *VECTORS), arrays)
+        inputs = _named(("x", *VECTORS), arrays)
+        trained = self._program.train(inputs, self._sizes(arrays[0]))
+        self._last = _Last(arrays[0], inputs, trained)
         self.moving_averages = [
             average - (average - moment) * np.float32(1.0 - _MOMENTUM)
-            for average, moment in zip(self.moving_averages, moments, strict=True)
+            for average, moment in zip(self.moving_averages, trained.moments, strict=True)
         ]
-        return _like(output, arrays[0])
+        return _like(trained.output, arrays[0])
 
     def _infer(self, *arrays: Array) -> Array:
-        moving = {f"moving{i}": average for i, average in enumerate(self.moving_averages)}
-        (output,) = self._run(self._program.inference, ("x", *VECTORS), arrays, moving)
+        inputs = _named(("x", *VECTORS), arrays)
+        inputs |= {f"moving{i}": average for i, average in enumerate(self.moving_averages)}
+        (output,) = self._program.inference(inputs, self._sizes(arrays[0]))
         return _like(output, arrays[0])
 
     def _backward(self, *arrays: Array) -> list[Array]:
-        names = ("x", *VECTORS, "upstream")
-        results = self._run(self._program.backward, names, arrays)
+        x, *_, upstream = arrays
+        sizes, last = self._sizes(x), self._last
+        if last is None or last.x.ctypes.data != x.ctypes.data or last.x.shape != x.shape:
+            inputs = _named(("x", *VECTORS), arrays[:-1])
+            last = _Last(x, inputs, self._program.train(inputs, sizes))
+        inputs = {**last.inputs, "upstream": _merged(upstream)}
+        results = self._program.differentiate(inputs, last.trained, sizes)
         return [_like(result, array) for result, array in zip(results, arrays, strict=False)]
 
     def _second(self, *arrays: Array) -> list[Array]:
         names = ("x", *VECTORS, "upstream", *(f"to_{name}" for name in ("x", *VECTORS)))
-        results = self._run(self._program.second, names, arrays)
+        results = self._program.second(_named(names, arrays), self._sizes(arrays[0]))
         return [_like(result, array) for result, array in zip(results, arrays, strict=False)]
 
-    def _run(self, compiled, names, arrays, more=None) -> list[Array]:
-        batch, *places, channels = arrays[0].shape
-        sizes = Sizes((channels, batch, math.prod(places)), self._effective_groups)
-        merged = {name: _merged(array) for name, array in zip(names, arrays, strict=True)}
-        return compiled({**merged, **(more or {})}, sizes)
+    def _sizes(self, x: Array) -> Sizes:
+        batch, *places, channels = x.shape
+        return Sizes((channels, batch, math.prod(places)), self._effective_groups)
+
+
+def _named(names: Sequence[str], arrays: Sequence[Array]) -> dict[str, Array]:
+    return {name: _merged(array) for name, array in zip(names, arrays, strict=True)}
 
 
 def _merged(array: Array) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 
 from evonorm_tf.graph.layer_graph import LayerGraph
 from evonorm_tf.layers.parts import effective_groups
-from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array, Compiled, Sizes
+from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array, Sizes
 from search.evaluation.engine.layer_program import VECTORS, LayerProgram
 from search.evolution.space import check_structure
 
@@ -115,20 +115,17 @@ def _is_finite(program: LayerProgram) -> bool:
 def _values(program: LayerProgram, bench: _Bench) -> list[Array]:
     """Output, gradients for x, v0 and v1, and the output in inference."""
     given = {"x": bench.train, **bench.vectors}
-    output, *moments = _run(program.training, given, bench)
-    x, _, _, v0, v1 = _run(program.backward, {**given, "upstream": bench.upstream}, bench)
-    for i, (start, moment) in enumerate(zip(program.moving_starts, moments, strict=True)):
-        given[f"moving{i}"] = _MOMENTUM * start + (1 - _MOMENTUM) * moment
-    (inference,) = _run(program.inference, {**given, "x": bench.inference}, bench)
-    shape, vector = bench.train.shape, bench.train.shape[:1]
-    full = [np.broadcast_to(value, shape) for value in (output, x, inference)]
-    vectors = [np.broadcast_to(value.reshape(-1), vector) for value in (v0, v1)]
-    return [full[0], full[1], *vectors, full[2]]
-
-
-def _run(compiled: Compiled, given: dict[str, Array], bench: _Bench) -> list[Array]:
     shape = bench.train.shape
-    return compiled(given, Sizes(shape, effective_groups(shape[CHANNELS], _GROUPS)))
+    sizes = Sizes(shape, effective_groups(shape[CHANNELS], _GROUPS))
+    trained = program.train(given, sizes)
+    upstream = {**given, "upstream": bench.upstream}
+    x, _, _, v0, v1 = program.differentiate(upstream, trained, sizes)
+    for i, (start, moment) in enumerate(zip(program.moving_starts, trained.moments, strict=True)):
+        given[f"moving{i}"] = _MOMENTUM * start + (1 - _MOMENTUM) * moment
+    (inference,) = program.inference({**given, "x": bench.inference}, sizes)
+    full = [np.broadcast_to(value, shape) for value in (trained.output, x, inference)]
+    vectors = [np.broadcast_to(value.reshape(-1), shape[:1]) for value in (v0, v1)]
+    return [full[0], full[1], *vectors, full[2]]
 
 
 def _is_constant(output: np.ndarray, axes: tuple[int, ...] = (BATCH, PLACES)) -> bool:

@@ -264,7 +264,9 @@ def test_a_larger_program_makes_no_array_of_what_parts_share(name):
     # The output and the gradient for the input; of sums an eighth each, or of pairs of them. B0
     # has five sums in its backward pass.
     assert len([size for size in sizes if size > math.prod(shape) / 8]) == 2
-    assert len([size for size in sizes if size == math.prod(shape) / 8]) <= 3 + (name == "evonorm_b0")
+    assert len([size for size in sizes if size == math.prod(shape) / 8]) <= 3 + (
+        name == "evonorm_b0"
+    )
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e4, -1e6])

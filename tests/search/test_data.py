@@ -54,8 +54,31 @@ def test_held_out_mixes_train_and_validation_and_leaves_the_test(digits):
     assert again.test is digits.test
 
 
+def test_half_of_the_inverted_digits_are_inverted(digits):
+    inverted = data.load("inverted_digits")
+    changed = 0
+    for name in ("train", "validation", "test"):
+        split, other = getattr(digits, name), getattr(inverted, name)
+        np.testing.assert_array_equal(split.labels, other.labels)
+        is_same = (split.images == other.images).all((1, 2, 3))
+        is_inverted = (split.images == 255 - other.images).all((1, 2, 3))
+        assert (is_same ^ is_inverted).all()
+        changed += is_inverted.sum()
+    assert changed == 1797 // 2
+
+
+def test_no_linear_classifier_learns_the_inverted_digits():
+    from sklearn.linear_model import LogisticRegression
+
+    split = data.load("inverted_digits").train
+    pixels = split.images.reshape(len(split), -1) / 255
+    assert (
+        LogisticRegression(max_iter=200).fit(pixels, split.labels).score(pixels, split.labels) < 0.5
+    )
+
+
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ValueError, match="`name` must be one of digits, cifar10"):
+    with pytest.raises(ValueError, match="`name` must be one of digits, inverted_digits, cifar10"):
         data.load("mnist")
 
 

@@ -90,10 +90,10 @@ def test_equals_graph_layer_in_values_and_gradients_of_two_orders(index):
     graph = graphs()[index]
     case = Case(graph, index)
     y, first, second_x, second_upstream = case.by_tensorflow()
-    output, *moments = case.program.training(case.arrays(), SIZES)
-    assert_close(output, y, 1e-9)
+    trained = case.program.train(case.arrays(), SIZES)
+    assert_close(trained.output, y, 1e-9)
     names = ("x", *VECTORS)
-    gradients = case.program.backward(case.arrays(upstream=case.upstream), SIZES)
+    gradients = case.program.differentiate(case.arrays(upstream=case.upstream), trained, SIZES)
     for name, gradient in zip(names, gradients, strict=True):
         if name not in first:
             assert not gradient.any()
@@ -106,7 +106,7 @@ def test_equals_graph_layer_in_values_and_gradients_of_two_orders(index):
     # Terms of second order cancel in part.
     assert_close(to_x, second_x, 1e-6)
     assert_close(to_upstream, second_upstream, 1e-6)
-    starts = zip(case.program.moving_starts, moments, strict=True)
+    starts = zip(case.program.moving_starts, trained.moments, strict=True)
     moving = {f"moving{i}": 0.9 * start + 0.1 * moment for i, (start, moment) in enumerate(starts)}
     (inference,) = case.program.inference({**case.arrays(), **moving}, SIZES)
     # Moving averages are float32 in TensorFlow's layer.

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-DATA_SETS = ("digits", "cifar10")
+DATA_SETS = ("digits", "inverted_digits", "cifar10")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,16 +67,17 @@ def load(name: str, data_dir: str | None = None) -> ImageData:
     """Loads a data set.
 
     Args:
-      name: "digits", scikit-learn's embedded 8x8 digits; or "cifar10", by TFDS.
+      name: "digits", scikit-learn's embedded 8x8 digits; "inverted_digits", the same with half
+        of the images inverted; or "cifar10", by TFDS.
       data_dir: where TFDS keeps its data; None for its default.
 
     Raises:
       ValueError: for an unknown name.
     """
-    if name == "digits":
+    if name in ("digits", "inverted_digits"):
         from trainers.data import digits
 
-        return digits.load()
+        return digits.load(inverted=name == "inverted_digits")
     if name == "cifar10":
         from trainers.data import cifar10
 

@@ -6,7 +6,7 @@ is differentiated into more instructions of the same kinds, so there are gradien
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,11 +59,6 @@ def _mean_of_group(a: Array, _, sizes: Sizes) -> Array:
     return np.repeat(mean, split.shape[1], axis=0)
 
 
-def _sigmoid(a: Array) -> Array:
-    # exp overflows to infinity for a very negative a, and the quotient is then 0, as it should be.
-    return 1 / (1 + np.exp(-a))
-
-
 def _where(mask: Array, a: Array) -> Array:
     """a, and 0 where the mask is False. By bits, since np.where is ten times as slow."""
     bits = a.view(_BITS[a.dtype.itemsize])
@@ -71,28 +66,43 @@ def _where(mask: Array, a: Array) -> Array:
 
 
 _BITS = {4: np.int32, 8: np.int64}
-_UNARY: dict[str, Callable[[Array], Array]] = {
+
+
+def _sigmoid(a: Array, _, __) -> Array:
+    # exp overflows to infinity for a very negative a, and the quotient is then 0, as it should be.
+    result = np.negative(a)
+    np.exp(result, out=result)
+    result += 1
+    return np.reciprocal(result, out=result)
+
+
+def _select(mask: Array, chosen: Array, other: Array, _, __) -> Array:
+    return np.where(mask, chosen, other) if mask.any() else other
+
+
+# Element by element; their results have the dtype of their sources.
+_UFUNCS: dict[str, Any] = {
     "NEG": np.negative,
     "EXP": np.exp,
     "LOG": np.log,
     "TANH": np.tanh,
-    "SIGMOID": _sigmoid,
     "ABS": np.abs,
     "SIGN": np.sign,
     "SQRT": np.sqrt,
     "SQUARE": np.square,
-}
-_BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "ADD": np.add,
     "SUB": np.subtract,
     "MUL": np.multiply,
     "DIV": np.divide,
     "MAX": np.maximum,
-    "AT_LEAST": np.greater_equal,
-    "WHERE": _where,
-    "WHERE_NOT": lambda mask, a: _where(~mask, a),
 }
-_REDUCTIONS: dict[str, Callable[[Array, Any, Sizes], Array]] = {
+# (*sources, parameter, sizes) -> result, which may be one of the sources.
+_OTHERS: dict[str, Callable[..., Array]] = {
+    "SIGMOID": _sigmoid,
+    "AT_LEAST": lambda a, b, _, __: np.greater_equal(a, b),
+    "SELECT": _select,
+    "WHERE": lambda mask, a, _, __: _where(mask, a),
+    "WHERE_NOT": lambda mask, a, _, __: _where(~mask, a),
     "SUM": _sum,
     "MEAN": _mean,
     "SHARE": lambda a, axes, sizes: a / a.dtype.type(sizes.count(axes)),
@@ -133,54 +143,77 @@ class Compiled:
     Args:
       program: the program.
       outputs: the values to compute.
+      known: values that every call is given, and that need not be computed.
     """
 
-    def __init__(self, program: Program, outputs: Sequence[int]):
-        needed, stack = set(), list(outputs)
+    def __init__(self, program: Program, outputs: Sequence[int], known: Sequence[int] = ()):
+        needed, stack = set(), [value for value in outputs if value not in known]
         while stack:
             value = stack.pop()
             if value not in needed:
                 needed.add(value)
-                stack.extend(program.instructions[value].sources)
-        self._outputs = list(outputs)
+                sources = program.instructions[value].sources
+                stack.extend(source for source in sources if source not in known)
+        self._outputs, self._known = list(outputs), list(known)
         self._steps = [(value, program.instructions[value]) for value in sorted(needed)]
         self._last_use = self._find_last_uses()
 
-    def __call__(self, inputs: dict[str, Array], sizes: Sizes) -> list[Array]:
+    @property
+    def instructions(self) -> list[Instruction]:
+        """What a call runs, in order."""
+        return [instruction for _, instruction in self._steps]
+
+    def __call__(
+        self, inputs: Mapping[str, Array], sizes: Sizes, known: Sequence[Array] = ()
+    ) -> list[Array]:
         """Returns the outputs, whose axes may have size 1.
 
         Args:
           inputs: the arguments by name, of rank 3 and one dtype.
           sizes: of the layer's input.
+          known: arrays of the known values.
         """
         dtype = next(iter(inputs.values())).dtype
-        values: dict[int, Array] = {}
+        values = dict(zip(self._known, known, strict=True))
+        own: set[int] = set()  # values in arrays that no other value shares
         with np.errstate(all="ignore"):
             for (value, instruction), unused in zip(self._steps, self._last_use, strict=True):
-                values[value] = _run(instruction, values, inputs, sizes, dtype)
+                op, sources, parameter = instruction
+                if (ufunc := _UFUNCS.get(op)) is not None:
+                    arrays = [values[source] for source in sources]
+                    free = [source for source in unused if source in own]
+                    values[value] = ufunc(*arrays, out=_target(arrays, sources, free))
+                    own.add(value)
+                elif op == "INPUT":
+                    values[value] = inputs[parameter]
+                elif op == "CONSTANT":
+                    values[value] = np.full((1, 1, 1), parameter, dtype)
+                else:
+                    arrays = [values[source] for source in sources]
+                    values[value] = _OTHERS[op](*arrays, parameter, sizes)
+                    # It may be one of the sources itself.
+                    own.difference_update(sources)
                 for last in unused:
                     del values[last]
         return [values[output] for output in self._outputs]
 
     def _find_last_uses(self) -> list[list[int]]:
-        """After each step, the values that no later one needs: memory in caches stays in use."""
+        """After each step, the values that no later one needs, whose memory can be used again."""
         seen = set(self._outputs)
         unused = []
-        for value, instruction in reversed(self._steps):
-            unused.append([s for s in {*instruction.sources} if s not in seen and s != value])
+        for _, instruction in reversed(self._steps):
+            unused.append([source for source in {*instruction.sources} if source not in seen])
             seen.update(instruction.sources)
         return unused[::-1]
 
 
-def _run(instruction: Instruction, values, inputs, sizes: Sizes, dtype) -> Array:
-    op, sources, parameter = instruction
-    if op in _BINARY:
-        return _BINARY[op](values[sources[0]], values[sources[1]])
-    if op in _UNARY:
-        return _UNARY[op](values[sources[0]])
-    if op in _REDUCTIONS:
-        return _REDUCTIONS[op](values[sources[0]], parameter, sizes)
-    if op == "SELECT":
-        mask, chosen, other = (values[source] for source in sources)
-        return np.where(mask, chosen, other) if mask.any() else other
-    return inputs[parameter] if op == "INPUT" else np.full((1, 1, 1), parameter, dtype)
+def _target(arrays: Sequence[Array], sources: Sequence[int], free: Sequence[int]) -> Array | None:
+    """The array of a free source that has the shape of the result; None without one."""
+    for array, source in zip(arrays, sources, strict=True):
+        if source in free and all(
+            size >= other
+            for each in arrays
+            for size, other in zip(array.shape, each.shape, strict=True)
+        ):
+            return array
+    return None

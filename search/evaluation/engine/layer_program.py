@@ -1,23 +1,49 @@
 """`LayerProgram`: a layer graph with gamma and beta as programs, for both modes and two orders."""
 
 import functools
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.numerics.primitives import EPSILON
 from search.evaluation.engine.differentiation import EVERYWHERE, Axes, Upstream, gradients
-from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Compiled, Program
+from search.evaluation.engine.instructions import (
+    BATCH,
+    CHANNELS,
+    PLACES,
+    Array,
+    Compiled,
+    Program,
+    Sizes,
+)
 
 # The vectors of a layer, in the order of its programs' arguments.
 VECTORS = ("gamma", "beta", "v0", "v1")
 _PER_CHANNEL: Axes = frozenset({CHANNELS})
 # The axes of an index set; "WHCQ" also averages over the channels of each group.
-_INDEX_SETS = {
+_INDEX_SETS: dict[str | None, tuple[int, ...]] = {
     "BWH": (BATCH, PLACES),
     "WHC": (PLACES, CHANNELS),
     "WH": (PLACES,),
     "WHCQ": (PLACES,),
 }
+
+
+class Trained(NamedTuple):
+    """A layer's output in training, the batch's moments, and what its gradients use of it.
+
+    The moments are those of the (b, w, h) aggregations, in the order of `moving_starts`.
+    """
+
+    output: Array
+    moments: list[Array]
+    saved: list[Array]
+
+
+class _FirstOrder(NamedTuple):
+    forward: Compiled
+    backward: Compiled
 
 
 class LayerProgram:
@@ -27,6 +53,9 @@ class LayerProgram:
 
     Args:
       graph: the layer graph.
+
+    Attributes:
+      moving_starts: the initial value of each moving average.
     """
 
     def __init__(self, graph: LayerGraph):
@@ -36,11 +65,23 @@ class LayerProgram:
         self.moving_starts = [0.0 if node.op == "MEAN" else 1.0 for _, node in batch]
         self._moving = {i: f"moving{number}" for number, (i, _) in enumerate(batch)}
 
-    @functools.cached_property
-    def training(self) -> Compiled:
-        """(x, *VECTORS) -> output, and the batch's moment of each (b, w, h) aggregation."""
-        program, output, moments = self._forward(in_training=True)
-        return Compiled(program, [output, *moments])
+    def train(self, inputs: Mapping[str, Array], sizes: Sizes) -> "Trained":
+        """Runs the layer in training, on x and the `VECTORS`."""
+        first, count = self._first_order, len(self.moving_starts)
+        output, *rest = first.forward(inputs, sizes)
+        return Trained(output, rest[:count], rest[count:])
+
+    def differentiate(
+        self, inputs: Mapping[str, Array], trained: "Trained", sizes: Sizes
+    ) -> list[Array]:
+        """The gradients in training for x and the vectors.
+
+        Args:
+          inputs: those of `train`, and the upstream gradient of its output as "upstream".
+          trained: what `train` returned.
+          sizes: of x.
+        """
+        return self._first_order.backward(inputs, sizes, trained.saved)
 
     @functools.cached_property
     def inference(self) -> Compiled:
@@ -49,19 +90,13 @@ class LayerProgram:
         return Compiled(program, [output])
 
     @functools.cached_property
-    def backward(self) -> Compiled:
-        """(x, *VECTORS, upstream) -> gradients in training for x and the vectors."""
-        program, values, _ = self._backward()
-        return Compiled(program, values)
-
-    @functools.cached_property
     def second(self) -> Compiled:
-        """The gradients of `backward`.
+        """The gradients of `differentiate`.
 
-        (x, *VECTORS, upstream, to_x, to_gamma, ...) -> gradients for the arguments of `backward`,
-        from upstream gradients of its results.
+        (x, *VECTORS, upstream, to_x, to_gamma, ...) -> gradients for x, the vectors and upstream,
+        from upstream gradients of the results.
         """
-        program, values, varying = self._backward()
+        program, _, values, varying = self._with_gradients()
         sources = [program.input(name) for name in ("x", *VECTORS, "upstream")]
         upstream = []
         for name, value in zip(("x", *VECTORS), values, strict=True):
@@ -71,14 +106,32 @@ class LayerProgram:
         found = gradients(program, upstream, sources, varying)
         return Compiled(program, _zeros_for_none(program, found))
 
-    def _backward(self) -> tuple[Program, list[int], dict[str, Axes]]:
-        program, output, _ = self._forward(in_training=True)
+    @functools.cached_property
+    def _first_order(self) -> "_FirstOrder":
+        program, outputs, values, _ = self._with_gradients()
+        length = max(outputs) + 1
+        backward = Compiled(program, values)
+        saved = sorted(
+            {
+                source
+                for instruction in backward.instructions
+                for source in instruction.sources
+                if source < length and program.instructions[source].op not in ("INPUT", "CONSTANT")
+            }
+        )
+        return _FirstOrder(
+            Compiled(program, [*outputs, *saved]), Compiled(program, values, known=saved)
+        )
+
+    def _with_gradients(self) -> tuple[Program, list[int], list[int], dict[str, Axes]]:
+        """The program in training, its outputs, their gradients, and how inputs vary."""
+        program, output, moments = self._forward(in_training=True)
         varying: dict[str, Axes] = {"x": EVERYWHERE, "upstream": EVERYWHERE}
         varying.update(dict.fromkeys(VECTORS, _PER_CHANNEL))
         sources = [program.input(name) for name in ("x", *VECTORS)]
         upstream = [Upstream(output, program.input("upstream"), EVERYWHERE)]
         found = gradients(program, upstream, sources, varying)
-        return program, _zeros_for_none(program, found), varying
+        return program, [output, *moments], _zeros_for_none(program, found), varying
 
     def _forward(self, in_training: bool) -> tuple[Program, int, list[int]]:
         program = Program()

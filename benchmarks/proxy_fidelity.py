@@ -1,0 +1,174 @@
+"""How well a proxy task ranks layers: its scores of known layers against the paper's on ImageNet.
+
+    python -m benchmarks.proxy_fidelity --out FILE [--preset demo] [--seeds 3] [--set ...]
+
+Every registered layer, and three activations without a normalization, are trained on each anchor
+of a configuration as the search trains candidates. The report has
+
+* Kendall's tau-b of the fitness with each column of the paper's tables 3, 4 and 7;
+* the share of pairs (broken layer, good layer) in the right order, seed by seed;
+* the distance from the best broken layer to the worst good one, in its standard errors;
+* the largest fitness without a normalization, below BN-ReLU's;
+* the processor seconds of a layer's training.
+
+FILE keeps every score; a run that was stopped goes on with those that are missing.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from evonorm_tf import registry
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
+from search.cli import quiet_tensorflow
+from search.config import Config, preset
+
+# Top-1 accuracies in percent; 0.1 is random guess. Table 7's are means of its three runs.
+PAPER: dict[str, dict[str, float]] = {
+    "resnet50": {
+        "bn_relu": 76.3, "bn_silu": 76.6, "random": 0.1, "random_rej": 71.7, "rs_rej": 75.8,
+        "evonorm_b0": 76.6, "evonorm_b1": 76.1, "evonorm_b2": 76.6, "gn_relu": 75.3, "frn": 75.6,
+        "evonorm_s0": 76.1, "evonorm_s1": 76.1, "evonorm_s2": 76.0, "b0_no_v1x": 29.0,
+        "b0_no_local": 4.1, "b0_no_global": 0.1, "b0_max_to_add": 0.1,
+    },
+    "resnet50_fancy": {
+        "bn_relu": 77.7, "bn_silu": 78.2, "random": 0.1, "random_rej": 55.3, "rs_rej": 77.5,
+        "evonorm_b0": 78.4, "evonorm_b1": 78.0, "evonorm_b2": 78.4, "gn_relu": 77.1, "frn": 54.7,
+        "evonorm_s0": 78.3, "evonorm_s1": 78.2, "evonorm_s2": 77.9,
+    },
+    "mobilenet_v2": {
+        "bn_relu": 73.4, "bn_silu": 74.5, "random": 0.1, "random_rej": 0.1, "rs_rej": 73.5,
+        "evonorm_b0": 75.0, "evonorm_b1": 74.6, "evonorm_b2": 74.6, "gn_relu": 72.2, "frn": 73.4,
+        "evonorm_s0": 73.9, "evonorm_s1": 73.6, "evonorm_s2": 73.7,
+    },
+}  # fmt: skip
+BROKEN = ("random", "random_rej", "b0_no_v1x", "b0_no_local", "b0_no_global", "b0_max_to_add")
+UNNORMALIZED = {
+    "relu": LayerGraph((Node("MAX", (0, 1)),)),
+    "tanh": LayerGraph((Node("TANH", (0,)),)),
+    "silu": LayerGraph((Node("SIGMOID", (0,)), Node("MUL", (0, 4)))),
+}
+GOOD = tuple(name for name in registry.names() if name in PAPER["resnet50"] and name not in BROKEN)
+LAYERS = (*registry.names(), *UNNORMALIZED)
+
+# Of a layer, for each seed, the accuracy on each anchor; and the processor seconds of each.
+Scores = dict[str, dict[str, dict[str, float]]]
+
+
+def measure(config: Config, seeds: int, path: pathlib.Path) -> dict[str, Any]:
+    """Trains what FILE lacks; returns its contents."""
+    result: dict[str, Any] = {"evaluation": config.to_dict()["evaluation"], "scores": {}}
+    if path.exists():
+        result = json.loads(path.read_text(encoding="utf-8"))
+        if result["evaluation"] != json.loads(json.dumps(config.to_dict()["evaluation"])):
+            raise SystemExit(f"{path} holds scores of other settings; choose another --out")
+    for seed in range(seeds):
+        for anchor in config.evaluation.anchors:
+            for layer, accuracy, seconds in _missing(config, anchor, seed, result["scores"]):
+                places = result["scores"].setdefault(layer, {}).setdefault(str(seed), {})
+                places[anchor] = {"accuracy": accuracy, "seconds": seconds}
+                path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+                print(f"seed {seed} {anchor} {layer}: {accuracy:.3f}, {seconds:.1f} s", flush=True)
+    return result
+
+
+def _missing(config, anchor: str, seed: int, scores: Scores) -> Iterator[tuple[str, float, float]]:
+    from search.evaluation.anchor_trainer import AnchorTrainer
+    from trainers import data
+
+    settings = config.evaluation
+    layers = [name for name in LAYERS if anchor not in scores.get(name, {}).get(str(seed), {})]
+    if not layers:
+        return
+    images = data.load(settings.data, settings.data_dir)
+    shared = AnchorTrainer(anchor, images, settings, seed)
+    for layer in layers:
+        graph = UNNORMALIZED.get(layer) or registry.graph(layer)
+        trainer = shared
+        if graph is None:
+            trainer = AnchorTrainer(anchor, images, settings, seed, norm_act=layer)
+        trainer.start(graph)
+        start = time.process_time()
+        finished = trainer.train(0, settings.steps)
+        accuracy = trainer.accuracy(images.validation) if finished else 0.0
+        yield layer, accuracy, time.process_time() - start
+
+
+def summarize(scores: dict[str, Any]) -> dict[str, Any]:
+    """The figures of the report; accuracies in percent."""
+    from scipy import stats
+
+    fitness = {
+        layer: [
+            100 * statistics.fmean(place["accuracy"] for place in places.values())
+            for places in by_seed.values()
+        ]
+        for layer, by_seed in scores.items()
+    }
+    means = {layer: statistics.fmean(values) for layer, values in fitness.items()}
+    taus = {
+        column: float(stats.kendalltau([means[n] for n in known], list(known.values())).statistic)
+        for column, known in PAPER.items()
+    }
+    pairs = [
+        low < high
+        for broken in BROKEN
+        for good in GOOD
+        for low, high in zip(fitness[broken], fitness[good], strict=True)
+    ]
+    worst, best = min(GOOD, key=means.__getitem__), max(BROKEN, key=means.__getitem__)
+    error = (_variance(fitness[worst]) + _variance(fitness[best])) ** 0.5
+    seconds = [
+        sum(place["seconds"] for place in places.values())
+        for layer, by_seed in scores.items()
+        if registry_or_graph(layer)
+        for places in by_seed.values()
+    ]
+    return {
+        "fitness": means,
+        "standard_error": {layer: _variance(values) ** 0.5 for layer, values in fitness.items()},
+        "tau": taus,
+        "share_in_order": statistics.fmean(pairs),
+        "separation": (means[worst] - means[best]) / error if error else None,
+        "unnormalized_below_bn_relu": means["bn_relu"] - max(map(means.__getitem__, UNNORMALIZED)),
+        "seconds": statistics.median(seconds),
+    }
+
+
+def registry_or_graph(layer: str) -> bool:
+    """Whether a layer has a graph, and so trains as a candidate does."""
+    return layer in UNNORMALIZED or registry.graph(layer) is not None
+
+
+def _variance(values: list[float]) -> float:
+    """Of the mean."""
+    return statistics.variance(values) / len(values) if len(values) > 1 else 0.0
+
+
+def main() -> None:
+    """Measures, prints the report, and adds it to the file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--preset", default="demo")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.FIELD=VALUE")
+    options = parser.parse_args()
+    quiet_tensorflow()
+    config = preset(options.preset).override(options.set)
+    result = measure(config, options.seeds, options.out)
+    result["summary"] = summarize(result["scores"])
+    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    summary = result["summary"]
+    for layer, mean in sorted(summary["fitness"].items(), key=lambda pair: -pair[1]):
+        mark = "broken" if layer in BROKEN else "no norm" if layer in UNNORMALIZED else ""
+        print(f"{layer:16} {mean:5.1f} +- {summary['standard_error'][layer]:.1f} {mark}")
+    print(json.dumps({k: v for k, v in summary.items() if not isinstance(v, dict)}, indent=1))
+    print("Kendall's tau-b:", {column: round(tau, 2) for column, tau in summary["tau"].items()})
+
+
+if __name__ == "__main__":
+    main()
