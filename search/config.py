@@ -201,14 +201,15 @@ class Config(_Section):
 
 
 _DIGITS = Evaluation(
-    data="digits",
-    anchors=("mobilenet_v2_small", "efficientnet_small", "resnet_small"),
+    data="inverted_digits",
+    anchors=("resnet_small", "mobilenet_v2_small", "efficientnet_small"),
     groups=4,
     batch_size=32,
     crop=None,
-    steps=200,
-    learning_rate=0.05,
+    steps=100,
+    learning_rate=0.1,
     schedule="cosine",
+    quality_steps=50,
     reject_flat=True,
     stability_steps=25,
     stability_batch=16,
@@ -230,9 +231,9 @@ PRESETS = {
         space=Space(num_nodes=5),
         evaluation=dataclasses.replace(
             _DIGITS,
+            data="digits",
             anchors=("mobilenet_v2_small",),
             steps=30,
-            learning_rate=0.1,
             quality_steps=15,
             reject_flat=False,
             quality_ratio=1.0,
