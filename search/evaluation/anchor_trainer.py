@@ -13,8 +13,8 @@ from search.config import Evaluation
 from search.evaluation.engine.layer_program import LayerProgram
 from search.evaluation.exchangeable_layer import ExchangeableLayer
 from search.evaluation.stability import ascent_function
-from trainers.anchors import ANCHORS
 from trainers.data import ImageData, Split
+from trainers.models.anchors import ANCHORS
 
 _EVALUATION_BATCH = 512
 
@@ -23,7 +23,7 @@ class AnchorTrainer:
     """Trains and scores an anchor.
 
     Args:
-      anchor: a name in `trainers.anchors.ANCHORS`.
+      anchor: a name in `trainers.models.anchors.ANCHORS`.
       data: the images to train and score on.
       settings: the configuration's `evaluation`.
       seed: for the kernels, the batches and the crops.

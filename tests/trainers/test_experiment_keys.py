@@ -6,11 +6,10 @@ import pytest
 import yaml
 from official.modeling.hyperparams import params_dict
 
-from trainers import names
 from trainers.engine import networks
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS, keys, overrides, write_keys
-from trainers.models import summary
+from trainers.models import names, summary
 
 FILE = json.loads(keys.FILE.read_text(encoding="utf-8"))
 # One of each function that makes configurations.

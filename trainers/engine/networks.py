@@ -9,10 +9,11 @@ import tensorflow as tf
 import evonorm_tf as en
 from evonorm_tf.factory import NormAct
 from evonorm_tf.layers.graph_layer import GraphLayer
-from trainers import models, names
-from trainers.anchors import ANCHORS
+from trainers import models
 from trainers.configs.classification import ModelConfig
 from trainers.errors import TrainersError
+from trainers.models import names
+from trainers.models.anchors import ANCHORS
 
 Builder = Callable[..., tf.keras.Model]
 

@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 
-from trainers import names
+from trainers.models import names
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt")
 

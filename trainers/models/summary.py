@@ -22,8 +22,8 @@ import numpy as np
 import tensorflow as tf
 
 import evonorm_tf as en
-from trainers.anchors import ANCHORS, build_anchor
 from trainers.models import efficientnet, mnasnet, mobilenet_v2, resnet
+from trainers.models.anchors import ANCHORS, build_anchor
 from trainers.models.efficientnet import VARIANTS
 
 _CIFAR_SHAPE, _DIGITS_SHAPE = (32, 32, 3), (8, 8, 1)

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable
 
 import evonorm_tf as en
-from trainers.anchors import ANCHORS
 from trainers.errors import TrainersError
+from trainers.models.anchors import ANCHORS
 
 _EFFICIENTNETS = tuple(f"efficientnet_b{number}" for number in range(8))
 # Those that experiments train.
