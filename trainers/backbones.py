@@ -16,13 +16,13 @@ from official.modeling import hyperparams
 from official.vision.configs import backbones as official_backbones
 from official.vision.modeling.backbones import factory
 
-from trainers.models import inverted_bottleneck
+from trainers.models import inverted_bottleneck, norm_act
 from trainers.models.efficientnet import efficientnet_spec, variant
 from trainers.models.inverted_bottleneck import InvertedBottleneckSpec
 from trainers.models.mnasnet import mnasnet_spec
 from trainers.models.mobilenet_v2 import mobilenet_v2_spec
+from trainers.models.norm_act import NormActArgs
 from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
-from trainers.norm_act_config import NormActArgs, norm_act_settings
 
 
 @dataclasses.dataclass
@@ -142,10 +142,17 @@ def build_evo_efficientnet(
 
 
 def _settings(config: _NormActBackbone, norm_activation: Any, l2_regularizer) -> dict[str, Any]:
-    """The arguments of `Network`."""
-    norm_act, arguments = norm_act_settings(config.norm_act, config.norm_act_args, norm_activation)
+    """The arguments of `Network`; those of the layer precede a task's `norm_activation`."""
+    defaults = {
+        "epsilon": norm_activation.norm_epsilon,
+        "momentum": norm_activation.norm_momentum,
+        "synchronized": norm_activation.use_sync_bn,
+    }
+    layer, arguments = norm_act.resolve(
+        config.norm_act, config.norm_act_args.given(), defaults, field="norm_act"
+    )
     return {
-        "norm_act": norm_act,
+        "norm_act": layer,
         "norm_act_args": arguments,
         "kernel_regularizer": l2_regularizer,
         "unit_strides": config.unit_strides,

@@ -12,10 +12,11 @@ from absl import flags
 from trainers.command import Main, named
 from trainers.errors import TrainersError
 
+_ONLY_KIND_ONCE = "classification"  # the first model folders name none
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # seconds faster for long files
 
 
-def trained_model(kind: str = "classification") -> Main:
+def trained_model(kind: str) -> Main:
     """--model_dir holds a model of a kind, and a checkpoint if --checkpoint names none."""
 
     def check(_) -> None:
@@ -29,7 +30,7 @@ def trained_model(kind: str = "classification") -> Main:
     return check
 
 
-def model_folders(kind: str = "classification") -> Main:
+def model_folders(kind: str) -> Main:
     """The arguments are folders with models of a kind."""
 
     def check(arguments: list[str]) -> None:
@@ -92,8 +93,8 @@ def wrong_kind(found: str, kind: str, model_dir: str) -> TrainersError:
 
 
 def kind_of(settings: dict) -> str:
-    """The kind in a configuration's settings; folders from before there were kinds name none."""
-    return settings.get("kind", "classification")
+    """The kind in a configuration's settings."""
+    return settings.get("kind", _ONLY_KIND_ONCE)
 
 
 def _check_model_dir(model_dir: str, kind: str) -> None:

@@ -20,11 +20,13 @@ from official.core import task_factory, train_utils
 from official.modeling import performance
 from official.vision.utils.summary_manager import maybe_build_eval_summary_manager as _summaries
 
+import trainers.tasks  # noqa: F401  (registers every kind of experiment)
 from trainers import experiments
-from trainers.configs.experiment import ExperimentConfig
-from trainers.engine import class_names, distribution, parameters
+from trainers.engine import distribution, parameters
+from trainers.engine.config import ExperimentConfig
 from trainers.engine.runner import Runner
 from trainers.errors import TrainersError
+from trainers.experiments import parsing
 
 __all__ = ["LastEvaluation", "command_line", "main", "run"]
 
@@ -48,8 +50,8 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
         train_utils.serialize_config(params, model_dir)
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=model_dir)
-    if "train" in mode and chief and (names := task.class_names()):
-        class_names.write(model_dir, names)
+    if "train" in mode and chief:
+        task.write_assets(model_dir)
     recorder = LastEvaluation()
     runner = Runner(
         distribution_strategy=strategy,
@@ -93,6 +95,6 @@ def main(_) -> None:
     """Runs what the flags say."""
     _tidy_output()
     experiments.register_all()
-    metrics = run(parameters.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
+    metrics = run(parsing.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
     for name, value in sorted(metrics.items()):
         print(f"{name:20} {value:.6g}")

@@ -13,10 +13,11 @@ import evonorm_tf as en
 from tests.trainers import tiny
 from tests.trainers.short import restored
 from trainers import train
+from trainers.classification import weight_decay
+from trainers.classification.task import ClassificationTask
 from trainers.data import digits
-from trainers.engine import parameters, weight_decay
+from trainers.engine import parameters
 from trainers.engine.runner import SharedCheckpointManager
-from trainers.engine.task import ClassificationTask
 from trainers.errors import TrainersError, TrainingDivergedError
 
 

@@ -6,10 +6,9 @@ import pytest
 import yaml
 from official.modeling.hyperparams import params_dict
 
-from trainers.engine import networks
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS, keys, overrides, write_keys
-from trainers.models import names, summary
+from trainers.models import classifiers, names, summary
 
 FILE = json.loads(keys.FILE.read_text(encoding="utf-8"))
 # One of each function that makes configurations.
@@ -101,5 +100,5 @@ def test_keys_are_refused_where_the_configuration_refuses_them(texts, key):
 
 
 def test_networks_have_the_names_that_command_lines_know():
-    assert tuple(networks._networks()) == names.TRAINED
+    assert tuple(classifiers._classifiers()) == names.TRAINED
     assert tuple(summary.NETWORKS) == names.SUMMARIZED

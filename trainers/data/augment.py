@@ -3,7 +3,7 @@
 import tensorflow as tf
 from official.vision.ops import augment, preprocess_ops
 
-from trainers.configs.classification import DataConfig
+from trainers.data.config import DataConfig
 from trainers.errors import TrainersError
 
 CROPS = ("none", "random", "inception")

@@ -1,10 +1,8 @@
-"""`ImageData`: the splits of a small data set as arrays, and the loader by name."""
+"""`ImageData`: the splits of a small data set as arrays."""
 
 import dataclasses
 
 import numpy as np
-
-DATA_SETS = ("digits", "inverted_digits", "cifar10")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,25 +59,3 @@ def stratified(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
         np.arange(len(split)), test_size=fraction, random_state=seed, stratify=split.labels
     )
     return tuple(Split(split.images[i], split.labels[i]) for i in (np.sort(first), np.sort(second)))
-
-
-def load(name: str, data_dir: str | None = None) -> ImageData:
-    """Loads a data set.
-
-    Args:
-      name: "digits", scikit-learn's embedded 8x8 digits; "inverted_digits", the same with half
-        of the images inverted; or "cifar10", by TFDS.
-      data_dir: where TFDS keeps its data; None for its default.
-
-    Raises:
-      ValueError: for an unknown name.
-    """
-    if name in ("digits", "inverted_digits"):
-        from trainers.data import digits
-
-        return digits.load(inverted=name == "inverted_digits")
-    if name == "cifar10":
-        from trainers.data import cifar10
-
-        return cifar10.load(data_dir)
-    raise ValueError(f"`name` must be one of {', '.join(DATA_SETS)}. Received: name={name!r}")

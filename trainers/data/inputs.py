@@ -4,9 +4,9 @@ import functools
 
 import tensorflow as tf
 
-from trainers.configs.classification import DataConfig, ModelConfig
 from trainers.data import augment, digits, image_data, memory_pipeline, tfds_source
-from trainers.data.sharding import shard_of
+from trainers.data.config import DataConfig, ImageSpec
+from trainers.engine.sharding import shard_of
 from trainers.errors import TrainersError
 
 DIGITS = "digits"
@@ -14,7 +14,7 @@ DIGITS = "digits"
 
 def build_inputs(
     config: DataConfig,
-    model: ModelConfig,
+    model: ImageSpec,
     context: tf.distribute.InputContext | None = None,
     first_step: int = 0,
 ) -> tf.data.Dataset:
@@ -56,7 +56,7 @@ def class_names(config: DataConfig) -> list[str]:
     return tfds_source.open_source(config.source, config.data_dir).class_names
 
 
-def check(config: DataConfig, model: ModelConfig, where: str) -> None:
+def check(config: DataConfig, model: ImageSpec, where: str) -> None:
     """Opens the data set and compares it with the model.
 
     Raises:
@@ -80,7 +80,7 @@ def check(config: DataConfig, model: ModelConfig, where: str) -> None:
         raise TrainersError(f"`{where}.split` is empty. Received: split={config.split!r}")
 
 
-def _check_size(shape, config: DataConfig, model: ModelConfig, where: str) -> None:
+def _check_size(shape, config: DataConfig, model: ImageSpec, where: str) -> None:
     side = (config.crop_size,) * 2 if config.crop == "random" else shape[:2]
     if config.is_training and (*side, shape[2]) != tuple(model.input_size):
         raise TrainersError(

@@ -8,10 +8,10 @@ replicas on any number of workers see parts of the batch that one device would.
 import numpy as np
 import tensorflow as tf
 
-from trainers.configs.classification import DataConfig
 from trainers.data.augment import crop_and_flip
+from trainers.data.config import DataConfig
 from trainers.data.image_data import Split
-from trainers.data.sharding import Shard
+from trainers.engine.sharding import Shard
 
 
 def training_batches(

@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainers.configs.classification import DataConfig
 from trainers.data import augment
+from trainers.data.config import DataConfig
 from trainers.data.image_data import Split
-from trainers.data.sharding import Shard
+from trainers.engine.sharding import Shard
 from trainers.errors import TrainersError
 
 

@@ -5,8 +5,8 @@ import dataclasses
 from official.modeling import hyperparams
 from official.vision.configs import common, maskrcnn
 
-from trainers.configs import experiment
-from trainers.norm_act_config import NormActArgs
+from trainers.engine import config
+from trainers.models.norm_act import NormActArgs
 
 # Of one data set, one split; see tf-models-official's `vision/configs/maskrcnn.py`.
 DataConfig = maskrcnn.DataConfig
@@ -69,6 +69,21 @@ class ModelConfig(maskrcnn.MaskRCNN):
     )
 
 
+def coco_model(backbone: str, norm_act: str) -> ModelConfig:
+    """The paper's Mask R-CNN for COCO (table 5), with images of 1024x1024 pixels.
+
+    Args:
+      backbone: "r50_fpn" or "spinenet96".
+      norm_act: registered name of the norm-act layer.
+    """
+    model = ModelConfig(norm_act=norm_act, num_classes=91, input_size=[1024, 1024, 3])
+    if backbone == "spinenet96":
+        model.backbone.type, model.decoder.type = "spinenet", "identity"
+        model.min_level, model.max_level = 3, 7
+        model.anchor.anchor_size = 3.0
+    return model
+
+
 @dataclasses.dataclass
 class TaskConfig(maskrcnn.MaskRCNNTask):
     """The task: model, loss, data and metrics.
@@ -82,7 +97,7 @@ class TaskConfig(maskrcnn.MaskRCNNTask):
 
 
 @dataclasses.dataclass
-class ExperimentConfig(experiment.ExperimentConfig):
+class ExperimentConfig(config.ExperimentConfig):
     """A whole experiment of Mask R-CNN."""
 
     kind: str = "maskrcnn"

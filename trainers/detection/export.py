@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 from official.vision.serving import detection
 
+from trainers.detection.task import MaskRCNNTask
 from trainers.engine import restoring, serving
 from trainers.errors import TrainersError
 
@@ -35,7 +36,7 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
     Raises:
       TrainersError: when there is nothing to export, or what was loaded again differs.
     """
-    params, _, model = restoring.restore(model_dir, checkpoint, "maskrcnn")
+    params, _, model = restoring.restore(model_dir, MaskRCNNTask, checkpoint)
     size = list(params.task.model.input_size[:2])
     module = detection.DetectionModule(params, batch_size=None, input_image_size=size, model=model)
     path = os.path.join(export_dir, "saved_model")

@@ -11,8 +11,8 @@ from trainers.backbones import BackboneModel
 from trainers.detection.config import ModelConfig
 from trainers.detection.heads import DetectionHead, MaskHead, RPNHead
 from trainers.detection.spinenet import SpineNet
+from trainers.models import norm_act
 from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
-from trainers.norm_act_config import norm_act_settings
 
 MaskRCNN = maskrcnn_model.MaskRCNNModel
 _MakeLayer = Callable[..., tf.keras.layers.Layer]
@@ -36,8 +36,8 @@ def build_maskrcnn(
     Raises:
       ValueError: for an unknown layer, depth or size.
     """
-    norm_act, arguments = norm_act_settings(config.norm_act, config.norm_act_args)
-    make_layer = norm_act_factory(norm_act, **arguments)
+    layer, arguments = norm_act.resolve(config.norm_act, config.norm_act_args.given())
+    make_layer = norm_act_factory(layer, **arguments)
     backbone = build_backbone(config, regularizer)
     decoder = _decoder(config, backbone, make_layer, regularizer)
     images = tf.keras.layers.InputSpec(shape=[None, *config.input_size])
@@ -60,18 +60,18 @@ def build_backbone(
     config: ModelConfig, regularizer: tf.keras.regularizers.Regularizer | None = None
 ) -> tf.keras.Model:
     """The configured backbone, from images to feature maps by level."""
-    norm_act, arguments = norm_act_settings(config.norm_act, config.norm_act_args)
+    layer, arguments = norm_act.resolve(config.norm_act, config.norm_act_args.given())
     chosen = config.backbone.get()
     if config.backbone.type == "spinenet":
         return SpineNet(
             str(chosen.model_id),
-            norm_act_factory(norm_act, **arguments),
+            norm_act_factory(layer, **arguments),
             input_specs=tf.keras.layers.InputSpec(shape=[None, *config.input_size]),
             min_level=config.min_level,
             max_level=config.max_level,
             kernel_regularizer=regularizer,
         )
-    net = resnet_network(norm_act, norm_act_args=arguments, kernel_regularizer=regularizer)
+    net = resnet_network(layer, norm_act_args=arguments, kernel_regularizer=regularizer)
     images = tf.keras.Input(config.input_size)
     features = resnet_features(net, images, resnet_spec(chosen.depth), 1, chosen.width)
     return BackboneModel(images, {str(level): map_ for level, map_ in features.items()})

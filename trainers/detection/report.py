@@ -22,8 +22,8 @@ if __name__ == "__main__":
 import numpy as np
 from official.vision.ops import mask_ops, preprocess_ops
 
-from trainers import results
-from trainers.engine import restoring
+from trainers.detection.task import MaskRCNNTask
+from trainers.engine import events, restoring
 from trainers.errors import TrainersError
 
 _IMAGES, _LEAST_SCORE = 6, 0.5
@@ -42,7 +42,7 @@ def report(model_dirs: list[str], output: pathlib.Path) -> str:
     """
     runs, pictures = [], []
     for model_dir in model_dirs:
-        params, task, model = restoring.restore(model_dir, kind="maskrcnn")
+        params, task, model = restoring.restore(model_dir, MaskRCNNTask)
         images, labels = next(iter(task.build_inputs(params.task.validation_data)))
         if not pictures:
             pictures.append(("truth", _truth(images, labels)))
@@ -61,7 +61,7 @@ def report(model_dirs: list[str], output: pathlib.Path) -> str:
 def _scores(model_dir: str) -> dict[str, Any]:
     """The last evaluation's, with its step."""
     folder = os.path.join(model_dir, "validation")
-    curves = {name: results.curve(folder, name) for name in _SCORES}
+    curves = {name: events.read_curve(folder, name) for name in _SCORES}
     if not all(curves.values()):
         raise TrainersError(f"{model_dir} has no evaluation of its model")
     step = max(curves["mask_AP"])

@@ -18,9 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from evonorm_tf.layers.base import NormAct
-from trainers.detection.config import ModelConfig
+from trainers.detection.config import ModelConfig, coco_model
 from trainers.detection.model import MaskRCNN, build_maskrcnn
-from trainers.experiments import coco
 from trainers.models.summary import Site, Skeleton, count_with, markdown
 
 # Millions of parameters, billions of multiply-adds (table 5).
@@ -45,7 +44,7 @@ PAPER = {
 @functools.cache
 def skeleton(backbone: str) -> Skeleton:
     """A network of table 5 ("r50_fpn", "spinenet96") without its norm-act layers."""
-    return skeleton_of(coco.config(backbone, "bn_relu").task.model)
+    return skeleton_of(coco_model(backbone, "bn_relu"))
 
 
 def skeleton_of(config: ModelConfig) -> Skeleton:

@@ -4,21 +4,21 @@ import hashlib
 import os
 
 import tensorflow as tf
-from official.core import task_factory
 from official.vision.evaluation import coco_evaluator, coco_utils
 from official.vision.tasks import maskrcnn
 
 from trainers.detection import records
-from trainers.detection.config import DataConfig, ExperimentConfig, TaskConfig
+from trainers.detection.config import DataConfig, ExperimentConfig
 from trainers.detection.model import MaskRCNN, build_maskrcnn
 from trainers.detection.spinenet import SIZES
-from trainers.engine import networks, steps
+from trainers.engine import kinds, steps
 from trainers.engine.base import EngineTask
 from trainers.errors import TrainersError, reason
+from trainers.models import norm_act
 from trainers.models.resnet import SPECS
 
 
-@task_factory.register_task_cls(TaskConfig)
+@kinds.register(ExperimentConfig)
 class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
     """Trains Mask R-CNN on TFRecords of images with boxes and masks, as of COCO.
 
@@ -33,7 +33,7 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
     def check(cls, params: ExperimentConfig) -> None:
         """Backbone, layer, image size and what evaluation needs. Raises TrainersError."""
         model, data = params.task.model, params.task.validation_data
-        networks.layer_of(model.norm_act)
+        norm_act.source_of(model.norm_act)
         chosen = model.backbone.get()
         known, value = (
             (SIZES, chosen.model_id)

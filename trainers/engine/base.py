@@ -6,20 +6,19 @@ from typing import Any
 import tensorflow as tf
 from official.core import base_task
 
-from trainers.configs.experiment import ExperimentConfig
 from trainers.engine import steps
+from trainers.engine.config import ExperimentConfig
 
 Named = tuple[str, tf.Tensor]
 
 
 class EngineTask(base_task.Task):
-    """A task of tf-models-official that resumes at its step and notices what is not finite.
+    """A task of tf-models-official that resumes at any step and reports values that are not finite.
 
-    It is registered for its own configuration class (`task_factory.register_task_cls`) and
-    named in `trainers.engine.kinds`. Besides the methods below, those of
-    tf-models-official's tasks hold: `build_metrics`, `validation_step`, `aggregate_logs`,
-    `reduce_aggregated_logs`, `create_optimizer`. Values that `build_metrics(training=False)`
-    or `reduce_aggregated_logs` give as scalars are printed at the end.
+    `trainers.engine.kinds.register` registers it. Besides the methods below, a task has those
+    of tf-models-official: `build_metrics`, `validation_step`, `aggregate_logs`,
+    `reduce_aggregated_logs`, `create_optimizer`. The trainer prints the last evaluation's
+    scalars, which come from `build_metrics(training=False)` or `reduce_aggregated_logs`.
 
     Attributes:
       unread: paths of configuration fields, such as "task.name", that are inherited from
@@ -84,9 +83,11 @@ class EngineTask(base_task.Task):
           was not must have changed no trainable variable; see `trainers.engine.steps`.
         """
 
-    def class_names(self) -> list[str]:
-        """The training data's names of the classes, by label; empty where labels have none."""
-        return []
+    def write_assets(self, model_dir: str) -> None:
+        """Writes what users of the trained model need besides its checkpoint; nothing by default.
+
+        The chief calls it once, before training.
+        """
 
     def probe(self, inputs, model) -> tuple[list[Named], list[Named]]:
         """Where to look for values that are not finite; called within a replica.

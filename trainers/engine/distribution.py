@@ -10,7 +10,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from official.common import distribute_utils
 
-from trainers.configs.experiment import RuntimeConfig
+from trainers.engine.config import RuntimeConfig
 from trainers.errors import TrainersError, reason
 
 _TPU_ADVICE = (

@@ -1,4 +1,4 @@
-"""From flags to a checked configuration."""
+"""Configurations: read from a model folder, and checked."""
 
 import dataclasses
 import os
@@ -6,15 +6,13 @@ from typing import Any
 
 import tensorflow as tf
 import yaml
-from official.core import train_utils
 from official.modeling.hyperparams import params_dict
 
 from trainers import checks
-from trainers.configs.experiment import ExperimentConfig
-from trainers.data.sharding import check_divides
+from trainers.engine.config import ExperimentConfig
 from trainers.engine.kinds import KINDS
+from trainers.engine.sharding import check_divides
 from trainers.errors import TrainersError
-from trainers.experiments import EXPERIMENTS, arguments, keys, overrides
 
 # Inherited from tf-models-official and not read here: setting one is an error.
 _UNREAD = (
@@ -35,37 +33,30 @@ _UNREAD = (
 )
 
 
-def parse(flags: Any) -> ExperimentConfig:
-    """The experiment of --experiment with --config_file, --tpu and --params_override applied.
+def load(path: str, kind: str | None = None) -> ExperimentConfig:
+    """The configuration in a model folder's params.yaml.
+
+    Args:
+      path: of the file.
+      kind: the kind of experiment that the caller can use; None for all registered kinds.
 
     Raises:
-      TrainersError: for an unknown experiment or key, a key that nothing reads, or values
-        that do not go together.
+      TrainersError: when it is no configuration of a registered kind, or of another kind.
     """
-    arguments.check_name(flags.experiment)
-    arguments.check_keys(flags, keys.tree_of(EXPERIMENTS[flags.experiment].build()))
+    actual = _kind_in(path)
+    if kind not in (None, actual):
+        raise checks.wrong_kind(actual, str(kind), os.path.dirname(path))
     try:
-        params = train_utils.ExperimentParser(flags).parse()
-    except (LookupError, TypeError, yaml.YAMLError, tf.errors.NotFoundError) as error:
-        raise overrides.unusable(error) from error
-    check(params)
-    params.lock()
-    return params
+        return params_dict.override_params_dict(KINDS[actual].config(), path, is_strict=True)
+    except (KeyError, ValueError, yaml.YAMLError) as error:
+        raise checks.no_configuration(path, error) from error
 
 
-def load(path: str) -> ExperimentConfig:
-    """The configuration in a model folder's params.yaml."""
+def _kind_in(path: str) -> str:
     try:
         with tf.io.gfile.GFile(path) as file:
-            kind = checks.kind_of(yaml.safe_load(file))
-        return params_dict.override_params_dict(KINDS[kind].config(), path, is_strict=True)
-    except (
-        AttributeError,
-        KeyError,
-        ValueError,
-        yaml.YAMLError,
-        tf.errors.NotFoundError,
-    ) as error:
+            return checks.kind_of(yaml.safe_load(file))
+    except (AttributeError, ValueError, yaml.YAMLError, tf.errors.NotFoundError) as error:
         raise checks.no_configuration(path, error) from error
 
 

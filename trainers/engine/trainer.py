@@ -6,8 +6,8 @@ import tensorflow as tf
 from official.core import base_trainer
 from official.modeling import optimization
 
-from trainers.configs.experiment import ExperimentConfig
 from trainers.engine.base import EngineTask
+from trainers.engine.config import ExperimentConfig
 
 
 class Trainer(base_trainer.Trainer):

@@ -4,9 +4,9 @@ What neither the paper's text nor BigGAN's (Brock et al. 2019, appendices B and 
 marked "ours".
 """
 
-from trainers.configs.classification import DataConfig
+from trainers.data.config import DataConfig
 from trainers.experiments.catalogue import TABLE_6
-from trainers.gan.configs import GanConfig, GanExperimentConfig, GanModelConfig, adam
+from trainers.gan.config import GanConfig, GanExperimentConfig, GanModelConfig, adam
 
 __all__ = ["TABLE_6", "digits", "imagenet"]
 

@@ -2,14 +2,14 @@
 
 import evonorm_tf as en
 from evonorm_tf.layers.parts import BatchStatistics
-from trainers.configs.classification import (
+from trainers.classification.config import (
     ClassificationConfig,
-    DataConfig,
     ExperimentConfig,
     LossConfig,
     ModelConfig,
-    OptimizationConfig,
 )
+from trainers.data.config import DataConfig
+from trainers.engine.config import OptimizationConfig
 
 _MEAN = [125.3, 123.0, 113.9]
 _STDDEV = [63.0, 62.1, 66.7]

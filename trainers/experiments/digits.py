@@ -4,14 +4,14 @@ Thirteen layers, at 4, 16 and 128 images a step, with the learning rate scaled l
 equally many epochs, as in the paper's study of batch sizes.
 """
 
-from trainers.configs.classification import (
+from trainers.classification.config import (
     ClassificationConfig,
-    DataConfig,
     ExperimentConfig,
     LossConfig,
     ModelConfig,
-    OptimizationConfig,
 )
+from trainers.data.config import DataConfig
+from trainers.engine.config import OptimizationConfig
 from trainers.experiments.catalogue import BATCH_SIZES, LAYERS
 
 __all__ = ["BATCH_SIZES", "EPOCHS", "LAYERS", "TRAIN_IMAGES", "config"]

@@ -23,8 +23,8 @@ if __name__ == "__main__":
 
 import tensorflow as tf
 
-from trainers.engine import networks
-from trainers.engine.task import ClassificationTask
+from trainers.classification import networks
+from trainers.classification.task import ClassificationTask
 from trainers.engine.trainer import Trainer
 from trainers.experiments import digits, digits_report
 

@@ -3,14 +3,14 @@
 What neither the paper's text nor the authors' code says is marked "ours".
 """
 
-from trainers.configs.classification import (
+from trainers.classification.config import (
     ClassificationConfig,
-    DataConfig,
     ExperimentConfig,
     LossConfig,
     ModelConfig,
-    OptimizationConfig,
 )
+from trainers.data.config import DataConfig
+from trainers.engine.config import OptimizationConfig
 
 TRAIN_IMAGES = 1281167
 _WARMUP_EPOCHS_PER_90 = 5

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trainers.configs.experiment import ExperimentConfig
+    from trainers.engine.config import ExperimentConfig
 
 
 @dataclasses.dataclass(frozen=True)

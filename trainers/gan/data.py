@@ -4,24 +4,32 @@ All is a function of seed and step, for data in memory, so that a resumed traini
 one that was never stopped.
 """
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
-from trainers.configs.classification import DataConfig, ModelConfig
 from trainers.data import inputs
-from trainers.data.sharding import shard_of
+from trainers.data.config import DataConfig
+from trainers.engine.sharding import shard_of
 from trainers.gan import sampling
-from trainers.gan.configs import GanConfig, GanModelConfig
+from trainers.gan.config import GanConfig, GanModelConfig
 from trainers.gan.features import enlarged
 
 
-def of_images(model: GanModelConfig) -> ModelConfig:
-    """What the data modules need to know: classes, and the size before enlargement."""
-    height, width, channels = model.input_size
-    times = model.upsampling
-    return ModelConfig(
-        num_classes=model.num_classes, input_size=[height // times, width // times, channels]
-    )
+@dataclasses.dataclass
+class RealImages:
+    """What the data set must have: the classes, and the images' size before enlargement."""
+
+    num_classes: int
+    input_size: list[int]
+
+    @classmethod
+    def of(cls, model: GanModelConfig) -> "RealImages":
+        """Of a model's configuration."""
+        height, width, channels = model.input_size
+        times = model.upsampling
+        return cls(model.num_classes, [height // times, width // times, channels])
 
 
 def training_batches(
@@ -34,7 +42,7 @@ def training_batches(
     """
     rounds = config.discriminator_steps
     whole = data.replace(global_batch_size=data.global_batch_size * rounds)
-    real = inputs.build_inputs(whole, of_images(config.model), context, first_step)
+    real = inputs.build_inputs(whole, RealImages.of(config.model), context, first_step)
     shard = shard_of(context, data.global_batch_size)
     count = shard.per_replica_batch * (rounds + 1)
 
@@ -59,7 +67,7 @@ def evaluation_batches(
     config: GanConfig, data: DataConfig, context: tf.distribute.InputContext | None
 ) -> tf.data.Dataset:
     """Batches (images, labels, weights); what fills up the last ones has weight 0."""
-    batches = inputs.build_inputs(data, of_images(config.model), context)
+    batches = inputs.build_inputs(data, RealImages.of(config.model), context)
     return _unsharded(batches.map(lambda images, *others: (scaled(images, config.model), *others)))
 
 

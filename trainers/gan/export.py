@@ -26,7 +26,7 @@ import tensorflow as tf
 from trainers.engine import restoring, serving
 from trainers.errors import TrainersError
 from trainers.gan import sampling
-from trainers.gan.configs import GanExperimentConfig
+from trainers.gan.config import GanExperimentConfig
 from trainers.gan.model import Gan
 from trainers.gan.task import GanTask
 
@@ -71,7 +71,7 @@ def restore(
     Raises:
       TrainersError: when there is none, it cannot be read, or it is no GAN.
     """
-    params, task, model = restoring.restore(model_dir, checkpoint, "gan")
+    params, task, model = restoring.restore(model_dir, GanTask, checkpoint)
     if truncation is not None:
         task.task_config.truncation = truncation
     task.sampler(model).set_standing_statistics(task.task_config.standing_batches)

@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import image_data
+from trainers.data import loading
 from trainers.errors import TrainersError, reason
 
 INCEPTION, DIGITS = "inception", "digits"
@@ -93,7 +93,7 @@ def _digits_weights(upsampling: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Kernel and bias of each layer, trained on the digits' training images."""
     from sklearn.neural_network import MLPClassifier  # slow to import
 
-    split = image_data.load(DIGITS).train
+    split = loading.load(DIGITS).train
     images = enlarged(tf.cast(split.images, tf.float32), upsampling).numpy() / 127.5 - 1.0
     classifier = MLPClassifier(_HIDDEN, max_iter=60, alpha=1e-3, random_state=_SEED)
     with warnings.catch_warnings():  # sixty rounds are enough; its test says so

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from evonorm_tf.factory import NormAct
-from trainers.gan.configs import GanModelConfig
+from trainers.gan.config import GanModelConfig
 from trainers.gan.discriminator import discriminator
 from trainers.gan.generator import generator
 

@@ -4,22 +4,22 @@ import os
 
 import numpy as np
 import tensorflow as tf
-from official.core import task_factory
 
-from trainers.configs.classification import DataConfig
 from trainers.data import inputs as data_inputs
-from trainers.engine import networks, steps
+from trainers.data.config import DataConfig
+from trainers.engine import kinds, steps
 from trainers.engine.base import EngineTask
 from trainers.errors import TrainersError
 from trainers.gan import data, features, losses, metrics, parts, sampling, spectral
-from trainers.gan.configs import GanConfig, GanExperimentConfig
+from trainers.gan.config import GanExperimentConfig
 from trainers.gan.model import Gan
 from trainers.gan.optimizers import GanOptimizers
+from trainers.models import norm_act
 
 _GRID = (10, 10)
 
 
-@task_factory.register_task_cls(GanConfig)
+@kinds.register(GanExperimentConfig)
 class GanTask(EngineTask):
     """Trains BigGAN-deep with any norm-act layer in its generator.
 
@@ -40,7 +40,7 @@ class GanTask(EngineTask):
     def check(cls, params: GanExperimentConfig) -> None:
         """Layer, sizes and feature network. Raises TrainersError."""
         task, model = params.task, params.task.model
-        networks.layer_of(model.norm_act)
+        norm_act.source_of(model.norm_act)
         if len(model.input_size) != 3 or model.input_size[0] != model.input_size[1]:
             raise TrainersError(
                 "`task.model.input_size` must be side, side, channels. "
@@ -64,7 +64,7 @@ class GanTask(EngineTask):
     @classmethod
     def check_data(cls, config: DataConfig, params: GanExperimentConfig, path: str) -> None:
         """Data and model fit, and evaluation has its feature network. Raises TrainersError."""
-        data_inputs.check(config, data.of_images(params.task.model), path)
+        data_inputs.check(config, data.RealImages.of(params.task.model), path)
         if not config.is_training:
             features.check(params.task.features, params.task.feature_weights)
 
@@ -77,8 +77,8 @@ class GanTask(EngineTask):
         """The networks; the same initial weights for the same `task.seed`."""
         tf.keras.utils.set_random_seed(self.task_config.seed)
         config = self.task_config.model
-        norm_act = networks.layer_of(config.norm_act)
-        self._model = Gan(config, norm_act, networks.layer_arguments(norm_act, config))
+        defaults = {name: getattr(config, name) for name in ("groups", "momentum", "synchronized")}
+        self._model = Gan(config, *norm_act.resolve(config.norm_act, defaults=defaults))
         return self._model
 
     def build_inputs(self, params: DataConfig, input_context=None, first_step: int = 0):

@@ -1,6 +1,6 @@
 """Names of networks and layers, for command lines that need no TensorFlow.
 
-A test holds the networks to the tables in `trainers.engine.networks` and
+A test holds the networks to the tables in `trainers.models.classifiers` and
 `trainers.models.summary`.
 """
 
@@ -11,6 +11,7 @@ import evonorm_tf as en
 from trainers.errors import TrainersError
 from trainers.models.anchors import ANCHORS
 
+LAYER_FIELD = "task.model.norm_act"  # where the configuration of a task has the layer
 _EFFICIENTNETS = tuple(f"efficientnet_b{number}" for number in range(8))
 # Those that experiments train.
 TRAINED = (
@@ -29,21 +30,26 @@ SUMMARIZED = (
 )
 
 
-def unknown_network(name: str, known: Iterable[str]) -> TrainersError:
+def unknown_network(name: str, networks: Iterable[str]) -> TrainersError:
     """The error for a name that is not among those of the networks."""
     return TrainersError(
-        f"`task.model.network` must be one of {', '.join(known)}. Received: network={name!r}"
+        f"`task.model.network` must be one of {', '.join(networks)}. Received: network={name!r}"
     )
 
 
-def check_layer(norm_act: str) -> None:
-    """Raises TrainersError for neither a registered name nor the path of a JSON file."""
+def check_layer(norm_act: str, field: str = LAYER_FIELD) -> None:
+    """Raises TrainersError for neither a registered name nor the path of a JSON file.
+
+    Args:
+      norm_act: the name or the path.
+      field: where a configuration has it, for messages.
+    """
     if norm_act in en.names():
         return
     if not norm_act.endswith(".json"):
         raise TrainersError(
-            "`task.model.norm_act` must be the path of a layer graph (.json) or one of "
+            f"`{field}` must be the path of a layer graph (.json) or one of "
             f"{', '.join(en.names())}. Received: norm_act={norm_act!r}"
         )
     if not os.path.isfile(norm_act):
-        raise TrainersError(f"`task.model.norm_act`: there is no file {norm_act}")
+        raise TrainersError(f"`{field}`: there is no file {norm_act}")

@@ -1,18 +1,20 @@
 """The classification task: model, loss, steps and metrics, for tf-models-official."""
 
 import tensorflow as tf
-from official.core import task_factory
 
-from trainers.configs.classification import ClassificationConfig, DataConfig, ExperimentConfig
+from trainers.classification import class_names, networks, weight_decay
+from trainers.classification.config import ExperimentConfig
 from trainers.data import inputs
-from trainers.engine import networks, steps, weight_decay
+from trainers.data.config import DataConfig
+from trainers.engine import kinds, steps
 from trainers.engine.base import EngineTask
 from trainers.errors import TrainersError
+from trainers.models import norm_act
 
 _TOP_K = 5
 
 
-@task_factory.register_task_cls(ClassificationConfig)
+@kinds.register(ExperimentConfig)
 class ClassificationTask(EngineTask):
     """Trains a network of `trainers.models` with any norm-act layer.
 
@@ -27,12 +29,8 @@ class ClassificationTask(EngineTask):
     def check(cls, params: ExperimentConfig) -> None:
         """Network, layer and the images' size and scaling. Raises TrainersError."""
         model = params.task.model
-        if model.network not in networks.NETWORKS:
-            raise TrainersError(
-                f"`task.model.network` must be one of {', '.join(networks.NETWORKS)}. "
-                f"Received: network={model.network!r}"
-            )
-        networks.layer_of(model.norm_act)
+        networks.check_network(model.network)
+        norm_act.source_of(model.norm_act)
         channels = len(model.input_size) == 3 and model.input_size[2]
         if not channels or {len(model.mean), len(model.stddev)} != {channels}:
             raise TrainersError(
@@ -66,9 +64,11 @@ class ClassificationTask(EngineTask):
         """Batches (images, labels, weights), from a step on; see `trainers.data.inputs`."""
         return inputs.build_inputs(params, self.task_config.model, input_context, first_step)
 
-    def class_names(self) -> list[str]:
-        """The data set's own names."""
-        return inputs.class_names(self.task_config.train_data)
+    def write_assets(self, model_dir: str) -> None:
+        """The data set's names of the classes."""
+        names = inputs.class_names(self.task_config.train_data)
+        if names:
+            class_names.write(model_dir, names)
 
     def build_metrics(self, training: bool = True) -> list[tf.keras.metrics.Metric]:
         """Accuracy; in evaluation top-5 accuracy, loss and the number of images too.

@@ -5,8 +5,8 @@ import dataclasses
 from official.core import config_definitions
 from official.modeling.hyperparams import base_config
 
-from trainers.configs.classification import DataConfig, OptimizationConfig
-from trainers.configs.experiment import ExperimentConfig
+from trainers.data.config import DataConfig
+from trainers.engine.config import ExperimentConfig, OptimizationConfig
 
 
 def adam(rate: float) -> OptimizationConfig:

@@ -1,18 +1,12 @@
-"""The configuration of an image classification experiment.
-
-Dataclasses of tf-models-official's kind: overridden by YAML files and `--params_override`,
-where an unknown key is an error, and written to `params.yaml` in the model folder. Every
-field here is read; what is inherited and not read is listed in `engine/parameters.py` and
-`engine/task.py`.
-"""
+"""The configuration of an image classification experiment."""
 
 import dataclasses
 
 from official.core import config_definitions
-from official.modeling import optimization
 from official.modeling.hyperparams import base_config
 
-from trainers.configs import experiment
+from trainers.data.config import DataConfig
+from trainers.engine import config
 
 # Of ImageNet, in units of a pixel's 0 to 255; as in tf-models-official and the authors' code.
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
@@ -24,7 +18,7 @@ class ModelConfig(base_config.Config):
     """The network and its norm-act layer.
 
     Attributes:
-      network: a name in `trainers.engine.networks.NETWORKS`.
+      network: a name in `trainers.models.classifiers.CLASSIFIERS`.
       norm_act: a registered name, or the path of a layer graph's JSON file.
       groups, momentum, synchronized: of the norm-act layers, where they have them.
       num_classes: labels are 0 to num_classes - 1.
@@ -47,47 +41,6 @@ class ModelConfig(base_config.Config):
     width: float = 1.0
     dropout: float | None = None
     stochastic_depth: float | None = None
-
-
-@dataclasses.dataclass
-class DataConfig(base_config.Config):
-    """One split of a data set and what is done to its images.
-
-    Attributes:
-      source: "digits" (embedded), a TFDS name, or the folder of a prepared TFDS data set.
-      data_dir: where TFDS keeps its data; empty for its default.
-      split: such as "train" or "train[:90%]".
-      is_training: repeated, shuffled and augmented; else each image once, in order.
-      global_batch_size: images a step, over all replicas.
-      in_memory: the images are held as one array, and any step's batch can be computed
-        without those before it. For small data sets of images of one size.
-      crop: "none"; "random", a square of `crop_size` of the image, or in evaluation the
-        whole image; "inception", 8 to 100% of the image's area, or in evaluation its
-        centre, resized to the model's input size.
-      crop_size: side of the random crop.
-      center_fraction: side of the centre crop over the image's shorter side.
-      flip: half of the training images are mirrored.
-      augment: "", "randaugment" or "autoaugment"; after crop and flip.
-      augment_layers, augment_magnitude: of RandAugment.
-      shuffle_buffer: images to shuffle among, when not in memory.
-      seed: of order and crops.
-    """
-
-    source: str = "imagenet2012"
-    data_dir: str = ""
-    split: str = "train"
-    is_training: bool = True
-    global_batch_size: int = 1024
-    in_memory: bool = False
-    crop: str = "none"
-    crop_size: int = 0
-    center_fraction: float = 0.875
-    flip: bool = False
-    augment: str = ""
-    augment_layers: int = 2
-    augment_magnitude: int = 9
-    shuffle_buffer: int = 10000
-    seed: int = 0
 
 
 @dataclasses.dataclass
@@ -122,11 +75,8 @@ class ClassificationConfig(config_definitions.TaskConfig):
 
 
 @dataclasses.dataclass
-class ExperimentConfig(experiment.ExperimentConfig):
+class ExperimentConfig(config.ExperimentConfig):
     """A whole experiment of classification."""
 
     kind: str = "classification"
     task: ClassificationConfig = dataclasses.field(default_factory=ClassificationConfig)
-
-
-OptimizationConfig = optimization.OptimizationConfig
