@@ -27,7 +27,7 @@ from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
 
 @dataclasses.dataclass
 class _NormActBackbone(hyperparams.Config):
-    """What all backbones have in common.
+    """Fields that all backbones share.
 
     Attributes:
       norm_act: registered name, or path of a layer graph's JSON file.
@@ -90,6 +90,7 @@ class BackboneModel(tf.keras.Model):
     """
 
     def __init__(self, inputs, outputs, num_heads: int = 0, **kwargs):
+        """Keeps the shapes of the levels that a decoder can use."""
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         levels = sorted(outputs, key=int)
         levels = levels[: len(levels) - num_heads]

@@ -2,8 +2,8 @@
 
     python -m trainers.evaluate --model_dir=DIR [--split=test] [--checkpoint=PATH]
 
-Every image of the split counts once. The split and the rest are those of the model's own
-validation data unless flags say otherwise.
+Every image of the split counts once. Flags can change the split and the folder of the data;
+all else is the model's own validation data.
 """
 
 from absl import flags

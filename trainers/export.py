@@ -5,13 +5,14 @@
 Writes `saved_model` with two signatures, and `model.keras`, then loads both and compares
 their outputs with the trained model's.
 
-* serving_default: `images`, uint8 (batch, height, width, channels), of any size where the
-  model was trained on centre crops, which are then taken and resized; else of its own size;
+* serving_default: `images`, uint8 (batch, height, width, channels). Where the model is
+  evaluated on centre crops, images may have any size and are cropped and resized; otherwise
+  they have the size of the training images;
 * jpeg: `encoded`, a batch of JPEG files as bytes.
 
-Both return `logits`, `probabilities` and `label`, the name of the likeliest class. Pixels are
-from 0 to 255 everywhere. The names of the classes, by the place of their logit, are in
-`classes.txt` too, for users of the Keras model.
+Both return `logits`, `probabilities` and `label`, the name of the likeliest class. Pixels go
+from 0 to 255 everywhere. For users of the Keras model, `classes.txt` has the names of the
+classes in the order of the logits.
 """
 
 from trainers import checks, command

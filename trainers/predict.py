@@ -2,10 +2,9 @@
 
     python -m trainers.predict --model_dir=DIR [--top=5] FILE...
 
-Files are JPEG, PNG, BMP or GIF with pixels from 0 to 255. They are preprocessed as
-validation images are. Prints a line for each file: its name, then classes with their
-probabilities, the likeliest first. Classes have the names that the training data set gives
-them.
+Files are JPEG, PNG, BMP or GIF with pixels from 0 to 255, and are preprocessed like
+validation images. Prints a line for each file: its name, then the likeliest classes with
+their probabilities. Classes have the names of the training data set.
 """
 
 from absl import flags

@@ -1,4 +1,4 @@
-"""Finished runs beside the paper's figures, with their curves.
+"""Compares finished runs with the paper's figures, and plots their curves.
 
     python -m trainers.results [--output_dir=DIR] MODEL_DIR...
 
@@ -29,7 +29,7 @@ from trainers.experiments import EXPERIMENTS
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A model folder's story.
+    """What a model folder records of a run.
 
     Attributes:
       model_dir: the folder.
@@ -111,19 +111,19 @@ def _points(curve: Curve, scale: float = 1.0) -> tuple[list[int], list[float]]:
 
 
 def _same(first: ExperimentConfig, second: ExperimentConfig) -> bool:
-    """Whether two configurations train alike; where data lies and machines do not count."""
+    """Whether two configurations train alike; folders of data and devices do not matter."""
 
-    def essence(params: ExperimentConfig):
+    def relevant(params: ExperimentConfig):
         task = params.task.as_dict()
         for data in (task["train_data"], task["validation_data"]):
             data.pop("data_dir")
         return task, params.trainer.optimizer_config.as_dict(), params.trainer.train_steps
 
-    return essence(first) == essence(second)
+    return relevant(first) == relevant(second)
 
 
 def main(arguments: list[str]) -> None:
-    """Prints, and writes where --output_dir says."""
+    """Prints the table, and writes files where --output_dir is set."""
     runs = [read(folder) for folder in command.named(arguments, "model folder")]
     print(table(runs), end="")
     if flags.FLAGS.output_dir:

@@ -4,7 +4,7 @@
 
 Flags are tf-models-official's: --mode is train, eval, train_and_eval or continuous_eval;
 --config_file and --params_override change the experiment; --tpu names a TPU. A training
-that was stopped goes on from its last checkpoint when the same command is given again.
+that was stopped resumes from its last checkpoint when the same command is given again.
 """
 
 from trainers.experiments.arguments import MODES, command_line
@@ -35,7 +35,7 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
     """Runs an experiment in a mode; returns the last evaluation's metrics, if there was one.
 
     Raises:
-      TrainersError: for settings, data or a model folder that are not as they must be.
+      TrainersError: for settings, data or a model folder that cannot be used.
       TrainingDivergedError: when the loss or a gradient is not finite.
     """
     if mode not in MODES:
@@ -43,7 +43,7 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
     strategy = distribution.build_strategy(params.runtime)
     parameters.check_model_dir(params, model_dir)
     parameters.check_data(params, mode, strategy.num_replicas_in_sync)
-    # Set always: a policy stays for the whole process.
+    # Set even for float32: a policy holds for the whole process.
     performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype or "float32")
     chief = strategy.extended.should_checkpoint
     if "train" in mode and chief:
@@ -68,7 +68,7 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
 
 
 def _tidy_output() -> None:
-    """Orbit prints each line and logs it too, with NumPy's scalars as np.float32(...)."""
+    """Silences Orbit's log, which repeats what it prints, and prints NumPy scalars as numbers."""
     logging.get_absl_handler().addFilter(
         lambda record: (
             record.levelno > logging.converter.absl_to_standard(logging.INFO)
@@ -80,13 +80,14 @@ def _tidy_output() -> None:
 
 
 class LastEvaluation:
-    """An action after each evaluation, which keeps its metrics."""
+    """An action after each evaluation that keeps its metrics."""
 
     def __init__(self):
+        """Starts without metrics."""
         self.metrics: dict[str, float] = {}
 
     def __call__(self, output) -> None:
-        """Keeps the scalars; others are pictures for TensorBoard."""
+        """Keeps the scalars; the other outputs are images for TensorBoard."""
         scalars = {n: v for n, v in output.items() if not isinstance(v, dict) and np.ndim(v) == 0}
         self.metrics = {name: float(value) for name, value in scalars.items()}
 

@@ -20,13 +20,14 @@ class ModelConfig(base_config.Config):
     Attributes:
       network: a name in `trainers.models.classifiers.CLASSIFIERS`.
       norm_act: a registered name, or the path of a layer graph's JSON file.
-      groups, momentum, synchronized: of the norm-act layers, where they have them.
+      groups, momentum, synchronized: arguments of the norm-act layers that have them.
       num_classes: labels are 0 to num_classes - 1.
       input_size: height, width and channels of the images in training.
-      mean, stddev: of the training pixels, per channel; images are normalized by them.
+      mean, stddev: of the training pixels, for each channel; images are normalized by them.
       width: multiplies the network's filters.
       dropout: rate before the logits; None for the network's default.
-      stochastic_depth: None for the network's default; only EfficientNets have it.
+      stochastic_depth: drop rate of the last block; None for the network's default. Only
+        EfficientNets have it.
     """
 
     network: str = "resnet50"
@@ -48,9 +49,9 @@ class LossConfig(base_config.Config):
     """Cross-entropy and weight decay.
 
     Attributes:
-      label_smoothing: share of the label's probability that all classes get alike.
-      weight_decay: times half the squared norm of all trainable variables but the
-        norm-act layers' own.
+      label_smoothing: share of the probability that is spread evenly over all classes.
+      weight_decay: factor of half the squared norm of all trainable variables, except those
+        of norm-act layers.
     """
 
     label_smoothing: float = 0.0
@@ -62,7 +63,7 @@ class ClassificationConfig(config_definitions.TaskConfig):
     """The task: model, loss and data.
 
     Attributes:
-      seed: of the initial weights.
+      seed: seed of the initial weights.
     """
 
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

@@ -26,7 +26,7 @@ class Serving:
       params: the experiment's configuration.
       task: its task.
       model: its trained model.
-      names: of the classes.
+      names: names of the classes, by label.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Serving:
         model: tf.keras.Model,
         names: list[str],
     ):
+        """Keeps what the served functions read."""
         self.model = model
         self._names = tf.constant(names)
         self._task = task
@@ -54,14 +55,14 @@ class Serving:
 
     @tf.function
     def of_images(self, images):
-        """What the model computes from uint8 images."""
+        """The model's outputs for uint8 images."""
         if self._data.crop == "inception":
             images = tf.map_fn(self._cropped, images, fn_output_signature=tf.float32)
         return self._outputs(images)
 
     @tf.function
     def of_jpeg(self, encoded):
-        """What the model computes from JPEG files."""
+        """The model's outputs for JPEG files."""
         return self._outputs(tf.map_fn(self._decoded, encoded, fn_output_signature=tf.float32))
 
     def _outputs(self, images):
@@ -83,10 +84,10 @@ class Serving:
 
 
 def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
-    """Exports and checks.
+    """Exports a model and compares what was written with it.
 
     Raises:
-      TrainersError: when there is nothing to export, or what was loaded again differs.
+      TrainersError: when there is nothing to export, or a loaded file computes other logits.
     """
     params, task, model = restoring.restore(model_dir, ClassificationTask, checkpoint)
     names = class_names.read(model_dir, params.task.model.num_classes)
@@ -101,7 +102,7 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
 
 
 def _with_normalization(params: ExperimentConfig, model: tf.keras.Model) -> tf.keras.Model:
-    """The model with pixels from 0 to 255 as its input."""
+    """The model behind a layer that normalizes pixels from 0 to 255."""
     config = params.task.model
     images = tf.keras.Input(model.input_shape[1:], name="pixels")
     scaled = tf.keras.layers.Normalization(
@@ -128,5 +129,5 @@ def _compare(params: ExperimentConfig, served: Serving, saved_model: str, keras_
 
 
 def main(_) -> None:
-    """Exports what the flags say."""
+    """Exports the model that the flags select."""
     export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)

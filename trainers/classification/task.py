@@ -18,16 +18,16 @@ _TOP_K = 5
 class ClassificationTask(EngineTask):
     """Trains a network of `trainers.models` with any norm-act layer.
 
-    Pixels from 0 to 255 are normalized here, so that an exported model takes them too.
-    A step whose loss or gradients are not finite on any replica changes no weight by its
-    gradients, and says so in its logs ("finite"), which the trainer turns into an error.
+    The task normalizes pixels from 0 to 255, so that an exported model takes them too. A step
+    whose loss or gradients are not finite on any replica does not apply its gradients and
+    reports it in its logs ("finite"); the trainer then raises an error.
     """
 
     unread = ("task.allow_image_summary",)
 
     @classmethod
     def check(cls, params: ExperimentConfig) -> None:
-        """Network, layer and the images' size and scaling. Raises TrainersError."""
+        """Checks network, layer, and the images' size and scaling. Raises TrainersError."""
         model = params.task.model
         networks.check_network(model.network)
         norm_act.source_of(model.norm_act)
@@ -51,7 +51,7 @@ class ClassificationTask(EngineTask):
         return config.source
 
     def build_model(self) -> tf.keras.Model:
-        """The network; the same initial weights for the same `task.seed`."""
+        """The network, with the same initial weights for the same `task.seed`."""
         tf.keras.utils.set_random_seed(self.task_config.seed)
         return networks.build_network(self.task_config.model)
 
@@ -73,7 +73,7 @@ class ClassificationTask(EngineTask):
     def build_metrics(self, training: bool = True) -> list[tf.keras.metrics.Metric]:
         """Accuracy; in evaluation top-5 accuracy, loss and the number of images too.
 
-        All are weighted by the images' weights, so what fills up a batch does not count.
+        All are weighted by the images' weights: images that only fill up a batch have weight 0.
         """
         accuracy = tf.keras.metrics.SparseCategoricalAccuracy("accuracy")
         if training:
@@ -86,17 +86,17 @@ class ClassificationTask(EngineTask):
         ]
 
     def normalized(self, images: tf.Tensor) -> tf.Tensor:
-        """Pixels from 0 to 255, less the mean, over the standard deviation."""
+        """Pixels from 0 to 255, minus the mean, divided by the standard deviation."""
         config = self.task_config.model
         mean, stddev = (tf.constant(list(x), tf.float32) for x in (config.mean, config.stddev))
         return (tf.cast(images, tf.float32) - mean) / stddev
 
     def logits(self, images: tf.Tensor, model: tf.keras.Model, training: bool) -> tf.Tensor:
-        """float32 logits of pixels from 0 to 255."""
+        """The float32 logits of images with pixels from 0 to 255."""
         return tf.cast(model(self.normalized(images), training=training), tf.float32)
 
     def train_step(self, inputs, model, optimizer, metrics=None):
-        """One step on this replica; returns its logs: loss, and whether all are finite."""
+        """One step on this replica; see the base class."""
         images, labels, _ = inputs
         config = self.task_config.losses
         decayed = weight_decay.decayed_variables(model)
@@ -113,11 +113,11 @@ class ClassificationTask(EngineTask):
         return {self.loss: loss, "finite": finite}
 
     def probe(self, inputs, model):
-        """All layers' outputs, and the gradients of the cross-entropy alone."""
+        """The outputs of all layers, and the gradients of the loss without weight decay."""
         images, labels, _ = inputs
-        inside = tf.keras.Model(model.inputs, [layer.output for layer in model.layers])
+        all_layers = tf.keras.Model(model.inputs, [layer.output for layer in model.layers])
         with tf.GradientTape() as tape:
-            outputs = inside(self.normalized(images), training=True)
+            outputs = all_layers(self.normalized(images), training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
                 labels, tf.cast(outputs[-1], tf.float32)
             )
@@ -131,7 +131,7 @@ class ClassificationTask(EngineTask):
         )
 
     def validation_step(self, inputs, model, metrics=None):
-        """Updates the metrics; the loss is one of them, since it is weighted."""
+        """Updates the metrics, one of which is the weighted loss."""
         images, labels, weights = inputs
         logits = self.logits(images, model, training=False)
         losses = self._cross_entropy(labels, logits)

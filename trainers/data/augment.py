@@ -13,13 +13,13 @@ _CUTOUT, _TRANSLATE = 40, 100
 
 
 def check(config: DataConfig, where: str) -> None:
-    """Raises TrainersError for settings that do not exist or do not go together."""
+    """Raises TrainersError for unknown settings and those that exclude each other."""
     choices = {"crop": CROPS, "augment": POLICIES}
-    for name, known in choices.items():
+    for name, allowed in choices.items():
         value = getattr(config, name)
-        if value not in known:
+        if value not in allowed:
             raise TrainersError(
-                f"`{where}.{name}` must be one of {known}. Received: {name}={value!r}"
+                f"`{where}.{name}` must be one of {allowed}. Received: {name}={value!r}"
             )
     if (config.crop == "random") != (config.crop_size > 0):
         raise TrainersError(
@@ -54,7 +54,7 @@ def crop_and_flip(images: tf.Tensor, config: DataConfig, draws: tf.Tensor) -> tf
 
 
 def policy_of(config: DataConfig):
-    """The configured policy as a function of a uint8 image; None for none."""
+    """The configured policy as a function of a uint8 image; None if there is no policy."""
     if config.augment == "randaugment":
         return augment.RandAugment(
             num_layers=config.augment_layers,
@@ -74,7 +74,7 @@ def training_image(encoded, config: DataConfig, size: list[int], policy) -> tf.T
       encoded: JPEG bytes, of which only the crop is decoded, or uint8 pixels.
       config: the split's configuration.
       size: height, width and channels of the result.
-      policy: of `policy_of`.
+      policy: a function that `policy_of` returned.
     """
     if config.crop == "inception":
         image = _inception_crop(encoded)
@@ -103,7 +103,10 @@ def centre_crop(image: tf.Tensor, size: list[int], fraction: float) -> tf.Tensor
 
 
 def _inception_crop(encoded) -> tf.Tensor:
-    """8 to 100% of the area at an aspect ratio of 3/4 to 4/3; the centre when none fits."""
+    """A crop of 8 to 100% of the area, with an aspect ratio of 3/4 to 4/3.
+
+    The centre of the image where no such crop was drawn.
+    """
     if encoded.dtype != tf.string:
         return preprocess_ops.random_crop_image(encoded)
     shape = tf.image.extract_jpeg_shape(encoded)

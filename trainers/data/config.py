@@ -23,23 +23,24 @@ class DataConfig(base_config.Config):
     """One split of a data set and what is done to its images.
 
     Attributes:
-      source: "digits" (embedded), a TFDS name, or the folder of a prepared TFDS data set.
+      source: "digits" (embedded), the name of a TFDS data set, or a folder with a prepared one.
       data_dir: where TFDS keeps its data; empty for its default.
       split: such as "train" or "train[:90%]".
-      is_training: repeated, shuffled and augmented; else each image once, in order.
-      global_batch_size: images a step, over all replicas.
-      in_memory: the images are held as one array, and any step's batch can be computed
-        without those before it. For small data sets of images of one size.
+      is_training: whether images are repeated, shuffled and augmented; otherwise each image
+        occurs once, in order.
+      global_batch_size: images in a step, over all replicas.
+      in_memory: whether all images are held in one array. The batch of a step is then a
+        function of seed and step. For small data sets of images of one size.
       crop: "none"; "random", a square of `crop_size` of the image, or in evaluation the
         whole image; "inception", 8 to 100% of the image's area, or in evaluation its
         centre, resized to the model's input size.
       crop_size: side of the random crop.
       center_fraction: side of the centre crop over the image's shorter side.
-      flip: half of the training images are mirrored.
+      flip: whether training images are mirrored with probability 1/2.
       augment: "", "randaugment" or "autoaugment"; after crop and flip.
       augment_layers, augment_magnitude: of RandAugment.
-      shuffle_buffer: images to shuffle among, when not in memory.
-      seed: of order and crops.
+      shuffle_buffer: size of the buffer in which images are shuffled, when not in memory.
+      seed: seed of the order and the crops.
     """
 
     source: str = "imagenet2012"

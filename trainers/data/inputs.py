@@ -1,4 +1,4 @@
-"""The input of a training or an evaluation, as its configuration describes it."""
+"""Input pipelines of training and evaluation, from the configuration of a data set."""
 
 import functools
 
@@ -20,8 +20,9 @@ def build_inputs(
 ) -> tf.data.Dataset:
     """Batches for each replica that this pipeline feeds: (images, labels, weights).
 
-    Images are pixels from 0 to 255. Training is endless and begins with the batch of
-    `first_step`; evaluation has each image once, and fills up with weight 0.
+    Images have pixels from 0 to 255. In training the data set is endless and begins with the
+    batch of `first_step`. In evaluation each image occurs once, and images of weight 0 fill up
+    the last batches.
     """
     shard = shard_of(context, config.global_batch_size)
     if _is_in_memory(config):
@@ -37,7 +38,7 @@ def build_inputs(
         else:
             batches = source.evaluation_batches(config, model.input_size, shard)
     options = tf.data.Options()
-    # The batches are made for each pipeline already.
+    # Each pipeline already makes its own part of the batches.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 

@@ -17,7 +17,7 @@ from trainers.errors import TrainersError
 
 @dataclasses.dataclass(frozen=True)
 class TfdsSource:
-    """A prepared data set and the features that are read.
+    """A prepared data set and the names of its image and its label.
 
     Attributes:
       builder: of the data set.
@@ -30,12 +30,12 @@ class TfdsSource:
 
     @property
     def num_classes(self) -> int:
-        """The number of classes that its labels say it has."""
+        """The number of classes, from the feature of the labels."""
         return self.builder.info.features[self.label].num_classes
 
     @property
     def class_names(self) -> list[str]:
-        """The names of its classes, by label; TFDS takes numbers where there are none."""
+        """The names of its classes, by label; TFDS uses numbers where there are none."""
         return self.builder.info.features[self.label].names
 
     def count(self, split: str) -> int:
@@ -59,7 +59,7 @@ class TfdsSource:
     ) -> tf.data.Dataset:
         """Endless batches (images, labels, weights) of this input pipeline.
 
-        The order is drawn anew, from seed and step, when a training is resumed.
+        A resumed training has another order, a function of seed and step.
         """
         seed = config.seed + first_step
         policy = augment.policy_of(config)
@@ -76,7 +76,7 @@ class TfdsSource:
     def evaluation_batches(
         self, config: DataConfig, size: list[int], shard: Shard
     ) -> tf.data.Dataset:
-        """Each image once; all pipelines make as many batches, filled up with weight 0."""
+        """Each image once, and images of weight 0 so that pipelines make equally many batches."""
         height, width, _ = size
 
         def parse(example):
@@ -97,13 +97,13 @@ class TfdsSource:
         try:
             return self.builder.info.splits[split]
         except (ValueError, KeyError, AssertionError) as error:
-            known = ", ".join(self.builder.info.splits)
+            splits = ", ".join(self.builder.info.splits)
             raise TrainersError(
-                f"`split`: {self.builder.info.full_name} has {known}. Received: split={split!r}"
+                f"`split`: {self.builder.info.full_name} has {splits}. Received: split={split!r}"
             ) from error
 
     def _examples(self, config: DataConfig, shard: Shard, seed: int) -> tf.data.Dataset:
-        """This pipeline's examples: its files, or its part of all when they are few."""
+        """This pipeline's examples: its own files, or every n-th example where files are few."""
         by_file = len(self._split(config.split).file_instructions) >= shard.num_pipelines
         context = tf.distribute.InputContext(
             shard.num_pipelines, shard.pipeline, shard.num_replicas
@@ -123,7 +123,7 @@ class TfdsSource:
         return dataset if by_file else dataset.shard(shard.num_pipelines, shard.pipeline)
 
     def _decoders(self):
-        """JPEG stays encoded, so that only crops are decoded; PNG is decoded here."""
+        """Leaves JPEG encoded, so that only crops are decoded; other images are decoded whole."""
         encoding = self.builder.info.features[self.image].to_json_content().encoding_format
         return {self.image: tfds.decode.SkipDecoding()} if encoding == "jpeg" else None
 
@@ -143,10 +143,10 @@ def open_source(source: str, data_dir: str = "") -> TfdsSource:
     builder = _from_folder(source) if os.path.isdir(source) else _from_name(source, data_dir)
     features = builder.info.features
     keys = builder.info.supervised_keys or ("image", "label")
-    found = dict(features.items()) if isinstance(features, tfds.features.FeaturesDict) else {}
+    by_name = dict(features.items()) if isinstance(features, tfds.features.FeaturesDict) else {}
     if not (
-        isinstance(found.get(keys[0]), tfds.features.Image)
-        and isinstance(found.get(keys[1]), tfds.features.ClassLabel)
+        isinstance(by_name.get(keys[0]), tfds.features.Image)
+        and isinstance(by_name.get(keys[1]), tfds.features.ClassLabel)
     ):
         raise TrainersError(
             f"`source` must have an image and a class label. {source!r} has {features}"

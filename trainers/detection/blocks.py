@@ -11,16 +11,18 @@ import tensorflow as tf
 from official.vision.modeling.layers import nn_blocks
 
 
-class _NormActBlock:
-    """What both blocks do; goes before tf-models-official's class.
+class _NormActBlock(tf.keras.layers.Layer):
+    """What both blocks share; a block inherits from it before tf-models-official's class.
 
     Args:
       make_layer: as `evonorm_tf.norm_act_factory` returns it.
       **kwargs: of tf-models-official's block.
     """
 
+    # Names of the norms within a branch, and of the one at its end.
     within: tuple[str, ...]
     end: str
+    _use_projection: bool
 
     def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
         super().__init__(**kwargs)

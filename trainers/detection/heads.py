@@ -11,7 +11,7 @@ from official.vision.modeling.heads import dense_prediction_heads, instance_head
 
 
 class _NormActHead:
-    """What all heads do; goes before tf-models-official's class.
+    """What all heads share; a head inherits from it before tf-models-official's class.
 
     Args:
       make_layer: as `evonorm_tf.norm_act_factory` returns it.
@@ -30,6 +30,8 @@ class _NormActHead:
 class RPNHead(_NormActHead, dense_prediction_heads.RPNHead):
     """Region proposals: convolutions that all levels share, norm-acts of each level."""
 
+    _norms: list[list[tf.keras.layers.Layer]]
+
     def build(self, input_shape):
         """Makes the sublayers."""
         super().build(input_shape)
@@ -38,6 +40,9 @@ class RPNHead(_NormActHead, dense_prediction_heads.RPNHead):
 
 class DetectionHead(_NormActHead, instance_heads.DetectionHead):
     """Boxes and classes of regions, each of which is an example by itself."""
+
+    _conv_norms: list[tf.keras.layers.Layer]
+    _fc_norms: list[tf.keras.layers.Layer]
 
     def build(self, input_shape):
         """Makes the sublayers."""
@@ -49,6 +54,9 @@ class DetectionHead(_NormActHead, instance_heads.DetectionHead):
 class MaskHead(_NormActHead, instance_heads.MaskHead):
     """Masks of regions, each of which is an example by itself."""
 
+    _conv_norms: list[tf.keras.layers.Layer]
+    _deconv_bn: tf.keras.layers.Layer
+
     def build(self, input_shape):
         """Makes the sublayers."""
         super().build(input_shape)
@@ -57,16 +65,20 @@ class MaskHead(_NormActHead, instance_heads.MaskHead):
 
 
 class EachRegion(tf.keras.layers.Layer):
-    """A norm-act layer on the features of regions, as if each were a 1x1 feature map.
+    """A norm-act layer on the features of regions, each of which is a 1x1 feature map.
 
-    So statistics over space are over nothing, groups are of one region's channels, and only
-    batch statistics mix regions, as in the convolutions of the heads (ours: neither the
-    paper nor its code says it).
+    Spatial statistics are those of a single element, groups have one region's channels, and
+    only batch statistics mix regions, as in the convolutions of the heads. This is our
+    choice: neither the paper nor its code says it.
 
-    Input and output are (images, regions, channels).
+    Input and output have the shape (images, regions, channels).
+
+    Args:
+      layer: the norm-act layer, not built yet.
     """
 
     def __init__(self, layer: tf.keras.layers.Layer):
+        """Wraps a layer that is not built yet, under the layer's name."""
         super().__init__(name=layer.name)
         self.layer = layer
 

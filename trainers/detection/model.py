@@ -1,6 +1,7 @@
 """Mask R-CNN (He et al. 2017) of tf-models-official with any norm-act layer."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import tensorflow as tf
 from official.vision.modeling import factory, maskrcnn_model
@@ -14,7 +15,7 @@ from trainers.detection.spinenet import SpineNet
 from trainers.models import norm_act
 from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
 
-MaskRCNN = maskrcnn_model.MaskRCNNModel
+MaskRCNN: TypeAlias = maskrcnn_model.MaskRCNNModel
 _MakeLayer = Callable[..., tf.keras.layers.Layer]
 
 

@@ -40,7 +40,8 @@ def report(model_dirs: list[str], output: pathlib.Path) -> str:
     Raises:
       TrainersError: when a folder has no evaluated model.
     """
-    runs, pictures = [], []
+    runs: list[dict[str, Any]] = []
+    pictures: list[tuple[str, list[np.ndarray]]] = []
     for model_dir in model_dirs:
         params, task, model = restoring.restore(model_dir, MaskRCNNTask)
         images, labels = next(iter(task.build_inputs(params.task.validation_data)))

@@ -58,7 +58,8 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
       is seen of each object, since later ones cover earlier ones.
     """
     image = rng.uniform(60, 200, 3) + rng.normal(0, 20, (SIDE, SIDE, 3))
-    labels, masks = [], []
+    labels: list[int] = []
+    masks: list[np.ndarray] = []
     for _ in range(rng.integers(1, MOST_OBJECTS + 1)):
         label = int(rng.integers(1, len(CLASSES) + 1))
         shape = _shape(rng, label)
@@ -95,11 +96,13 @@ def example(
     """An example of tf-models-official's COCO format.
 
     Args:
-      number: of the image, its COCO id.
-      image, labels, masks: as `draw` returns them.
+      number: the image's COCO id.
+      image: pixels (height, width, 3), as `draw` returns them.
+      labels: the objects' labels (objects,).
+      masks: the objects' visible parts (objects, height, width).
     """
     height, width = image.shape[:2]
-    rows, columns = masks.any(2), masks.any(1)
+    rows, columns = np.any(masks, axis=2), np.any(masks, axis=1)
     sides = {
         "ymin": rows.argmax(1) / height,
         "xmin": columns.argmax(1) / width,

@@ -8,7 +8,10 @@ from official.vision.modeling.backbones import spinenet
 
 from trainers.detection.blocks import BottleneckBlock, ResidualBlock
 
-_BLOCKS = {"bottleneck": BottleneckBlock, "residual": ResidualBlock}
+_BLOCKS: dict[str, Callable[..., tf.keras.layers.Layer]] = {
+    "bottleneck": BottleneckBlock,
+    "residual": ResidualBlock,
+}
 SIZES = tuple(spinenet.SCALING_MAP)
 
 
@@ -25,7 +28,12 @@ class SpineNet(spinenet.SpineNet):
       **kwargs: of tf-models-official's SpineNet.
     """
 
+    # Of tf-models-official's class, which asks for norms and activations through them.
+    _norm: Callable[..., tf.keras.layers.Layer]
+    _activation_fn: Callable[[tf.Tensor], tf.Tensor]
+
     def __init__(self, model_id: str, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+        """Looks up the scaling of `model_id` and builds the network."""
         self._make_layer = make_layer
         super().__init__(**spinenet.SCALING_MAP[model_id], **kwargs)
 

@@ -153,7 +153,7 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
         return self.build_losses(outputs, labels, model.losses)
 
     def _build_coco_metrics(self):
-        """pycocotools' metrics; annotations come from the records where no file has them."""
+        """Metrics of pycocotools; annotations come from the records where no file has them."""
         config = self.task_config
         annotations = config.annotation_file
         if not annotations and config.model.include_mask:

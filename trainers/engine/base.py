@@ -1,4 +1,4 @@
-"""What the engine needs of a task, whatever it trains."""
+"""`EngineTask`: the interface between the engine and what it trains."""
 
 import abc
 from typing import Any
@@ -21,8 +21,8 @@ class EngineTask(base_task.Task):
     scalars, which come from `build_metrics(training=False)` or `reduce_aggregated_logs`.
 
     Attributes:
-      unread: paths of configuration fields, such as "task.name", that are inherited from
-        tf-models-official and that nothing reads for this task: setting one is an error.
+      unread: paths of configuration fields, such as "task.name", that the task inherits from
+        tf-models-official and does not read: setting one is an error.
     """
 
     unread: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class EngineTask(base_task.Task):
         Args:
           config: that data set's configuration.
           params: of the experiment.
-          path: the data set's place, for messages.
+          path: name of the field, for messages.
 
         Raises:
           TrainersError: when it is missing or does not fit the model.
@@ -49,19 +49,19 @@ class EngineTask(base_task.Task):
     @classmethod
     @abc.abstractmethod
     def data_name(cls, config: Any) -> str:
-        """How a data set is called in messages."""
+        """The name of a data set in messages."""
 
     def make_optimizer_variables(self, model: tf.keras.Model, optimizer: Any) -> None:
-        """Makes the variables of `optimizer`, in the strategy's scope, before the first step."""
+        """Creates the variables of `optimizer`, in the strategy's scope, before the first step."""
         steps.make_variables(optimizer, model.trainable_variables)
 
     @abc.abstractmethod
     def build_model(self) -> tf.keras.Model:
         """The model, with the same initial weights for the same `task.seed`.
 
-        A functional model, or one that has been called: its variables exist, since the
-        checkpoint is read into them before the first step. What must be in the
-        checkpoint beside its variables is its property `checkpoint_items`, a dictionary.
+        A functional model, or one that has been called: its variables must exist, since the
+        checkpoint is read into them before the first step. A model whose checkpoint has more
+        than its variables lists it in the property `checkpoint_items`, a dictionary.
         """
 
     @abc.abstractmethod
@@ -71,7 +71,7 @@ class EngineTask(base_task.Task):
         input_context: tf.distribute.InputContext | None = None,
         first_step: int = 0,
     ) -> tf.data.Dataset:
-        """Batches, in training without end and as from the step `first_step` on."""
+        """Batches; in training an endless data set that begins with the batch of `first_step`."""
 
     @abc.abstractmethod
     def train_step(self, inputs, model, optimizer, metrics=None) -> dict[str, tf.Tensor]:
@@ -79,8 +79,8 @@ class EngineTask(base_task.Task):
 
         Returns:
           Logs: `self.loss` ("loss"), a scalar, and "finite", a boolean scalar that is equal
-          on all replicas: whether loss and gradients were finite everywhere. A step that
-          was not must have changed no trainable variable; see `trainers.engine.steps`.
+          on all replicas: whether loss and gradients were finite on all of them. If not, the
+          step must leave all trainable variables unchanged; see `trainers.engine.steps`.
         """
 
     def write_assets(self, model_dir: str) -> None:
@@ -90,7 +90,7 @@ class EngineTask(base_task.Task):
         """
 
     def probe(self, inputs, model) -> tuple[list[Named], list[Named]]:
-        """Where to look for values that are not finite; called within a replica.
+        """The values among which the engine looks for one that is not finite; called in a replica.
 
         Returns:
           Outputs with their layer's name, in the order of computation, and gradients (or

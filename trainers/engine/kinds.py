@@ -8,6 +8,7 @@ from official.core import task_factory
 
 from trainers.engine.base import EngineTask
 from trainers.engine.config import ExperimentConfig
+from trainers.errors import TrainersError
 
 _Task = TypeVar("_Task", bound=type[EngineTask])
 
@@ -47,6 +48,13 @@ def register(config: type[ExperimentConfig]) -> Callable[[_Task], _Task]:
         return task_factory.register_task_cls(type(default.task))(task)
 
     return add
+
+
+def find(name: str) -> Kind:
+    """The kind of that name. Raises TrainersError where no task has registered for it."""
+    if name not in KINDS:
+        raise TrainersError(f"`kind` must be one of {', '.join(KINDS)}. Received: kind={name!r}")
+    return KINDS[name]
 
 
 def name_of(task: type[EngineTask]) -> str:

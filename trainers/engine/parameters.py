@@ -1,20 +1,19 @@
 """Configurations: read from a model folder, and checked."""
 
-import dataclasses
 import os
 from typing import Any
 
 import tensorflow as tf
 import yaml
-from official.modeling.hyperparams import params_dict
+from official.modeling.hyperparams import base_config, params_dict
 
 from trainers import checks
+from trainers.engine import kinds
 from trainers.engine.config import ExperimentConfig
-from trainers.engine.kinds import KINDS
 from trainers.engine.sharding import check_divides
 from trainers.errors import TrainersError
 
-# Inherited from tf-models-official and not read here: setting one is an error.
+# Fields that are inherited from tf-models-official and not read: setting one is an error.
 _UNREAD = (
     "task.differential_privacy_config",
     "task.name",
@@ -47,7 +46,7 @@ def load(path: str, kind: str | None = None) -> ExperimentConfig:
     if kind not in (None, actual):
         raise checks.wrong_kind(actual, str(kind), os.path.dirname(path))
     try:
-        return params_dict.override_params_dict(KINDS[actual].config(), path, is_strict=True)
+        return params_dict.override_params_dict(kinds.find(actual).config(), path, is_strict=True)
     except (KeyError, ValueError, yaml.YAMLError) as error:
         raise checks.no_configuration(path, error) from error
 
@@ -61,7 +60,7 @@ def _kind_in(path: str) -> str:
 
 
 def check(params: ExperimentConfig) -> None:
-    """Checks what needs no data and no device.
+    """Checks all that needs neither data nor devices.
 
     Raises:
       TrainersError: naming the field.
@@ -71,7 +70,7 @@ def check(params: ExperimentConfig) -> None:
         raise TrainersError(
             f"`kind` must be {default.kind!r} for this experiment. Received: kind={params.kind!r}"
         )
-    task, trainer = KINDS[params.kind].task, params.trainer
+    task, trainer = kinds.find(params.kind).task, params.trainer
     params.validate()
     for path in (*_UNREAD, *task.unread):
         if _value(params, path) != _value(default, path):
@@ -88,7 +87,7 @@ def check(params: ExperimentConfig) -> None:
 
 
 def check_data(params: ExperimentConfig, mode: str, replicas: int) -> None:
-    """Opens the data sets that the mode needs and compares them with the rest.
+    """Opens the data sets that the mode needs and compares them with the model.
 
     Raises:
       TrainersError: naming what is missing or does not fit.
@@ -98,7 +97,7 @@ def check_data(params: ExperimentConfig, mode: str, replicas: int) -> None:
         if needed:
             config = getattr(params.task, name)
             check_divides(config.global_batch_size, replicas)
-            KINDS[params.kind].task.check_data(config, params, f"task.{name}")
+            kinds.find(params.kind).task.check_data(config, params, f"task.{name}")
 
 
 def check_model_dir(params: ExperimentConfig, model_dir: str) -> None:
@@ -106,15 +105,15 @@ def check_model_dir(params: ExperimentConfig, model_dir: str) -> None:
 
     Raises:
       TrainersError: naming the fields that differ; variables of different layers can have
-        equal names and shapes, so a checkpoint alone would not tell.
+        equal names and shapes, so a checkpoint alone does not show the difference.
     """
     path = os.path.join(model_dir, "params.yaml")
     if not tf.io.gfile.exists(path):
         return
-    there, here = (_flat(p.task.model.as_dict()) for p in (load(path), params))
-    differing = [name for name in there if here.get(name) != there[name]]
-    if differing or there.keys() != here.keys():
-        shown = ", ".join(f"{name}={there[name]!r}" for name in differing)
+    stored, given = (_flat(p.task.model.as_dict()) for p in (load(path), params))
+    differing = [name for name in stored if given.get(name) != stored[name]]
+    if differing or stored.keys() != given.keys():
+        shown = ", ".join(f"{name}={stored[name]!r}" for name in differing)
         raise TrainersError(
             f"`model_dir` holds another model: {shown}. Choose an empty folder. "
             f"Received: model_dir={model_dir}"
@@ -133,4 +132,4 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _value(params: Any, path: str) -> Any:
     for name in path.split("."):
         params = getattr(params, name)
-    return params.as_dict() if dataclasses.is_dataclass(params) else params
+    return params.as_dict() if isinstance(params, base_config.Config) else params

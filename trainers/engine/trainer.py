@@ -1,4 +1,4 @@
-"""The trainer: tf-models-official's, that begins where it stopped and notices NaN."""
+"""The trainer of tf-models-official, extended: it resumes at its step and notices NaN."""
 
 import functools
 
@@ -14,10 +14,11 @@ class Trainer(base_trainer.Trainer):
     """Builds the training input at the step where training begins, and tracks finiteness.
 
     Args:
-      config: of the experiment.
-      task: what to train.
-      train, evaluate: what it is for.
-      checkpoint_exporter: of the best checkpoint; see tf-models-official.
+      config: the experiment's configuration.
+      task: the task to train.
+      train: whether the trainer is used for training.
+      evaluate: whether it is used for evaluation.
+      checkpoint_exporter: exports the best checkpoint; see tf-models-official.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Trainer(base_trainer.Trainer):
         evaluate: bool,
         checkpoint_exporter=None,
     ):
+        """Builds model and optimizer, and variables of the latter; to be called in the scope."""
         model = task.build_model()
         optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
         super().__init__(
@@ -37,7 +39,7 @@ class Trainer(base_trainer.Trainer):
             optimizer=optimizer,
             train=train,
             evaluate=evaluate,
-            # The step is known, and the input made, once a checkpoint has been restored.
+            # The real input begins at the step of the checkpoint, which is restored later.
             train_dataset=tf.data.Dataset.range(0) if train else None,
             checkpoint_exporter=checkpoint_exporter,
         )
@@ -57,7 +59,7 @@ class Trainer(base_trainer.Trainer):
         return int(self._first_bad_step.numpy())
 
     def restart(self) -> None:
-        """Makes the next loop build its input anew, with no bad step noted."""
+        """Forgets the input and the bad step: the next loop builds its input again."""
         self._train_iter = None
         self._first_bad_step.assign(0)
 
@@ -67,7 +69,7 @@ class Trainer(base_trainer.Trainer):
         return self.distribute_dataset(build, self.config.task.train_data)
 
     def train_loop_begin(self):
-        """Makes the input at the first loop."""
+        """Builds the input at the first loop."""
         super().train_loop_begin()
         if self._train_iter is None:
             self.train_dataset = self.train_input(int(self.global_step.numpy()))
@@ -92,7 +94,7 @@ class Trainer(base_trainer.Trainer):
         self.strategy.run(step, args=(next(iterator),), options=self._runtime_options)
 
     def eval_end(self, aggregated_logs=None):
-        """Puts back the very weights from before `eval_begin`.
+        """Restores the exact weights from before `eval_begin`.
 
         tf-models-official swaps by adding and subtracting, which rounds at each evaluation.
         """
@@ -106,7 +108,7 @@ class Trainer(base_trainer.Trainer):
         return logs
 
     def eval_begin(self):
-        """Swaps in the moving averages of the weights, where the optimizer has them."""
+        """Swaps in the moving averages of the weights, if the optimizer has them."""
         if isinstance(self.optimizer, optimization.ExponentialMovingAverage):
             self._weights_before_swap = [v.numpy() for v in self.model.trainable_variables]
         super().eval_begin()

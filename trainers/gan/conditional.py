@@ -25,6 +25,7 @@ class ConditionalNormAct(tf.keras.layers.Layer):
     """
 
     def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+        """Takes the layer apart where its gamma comes before the activation."""
         super().__init__(**kwargs)
         layer = make_layer(name="norm_act")
         self._v_initializer = None
@@ -36,6 +37,7 @@ class ConditionalNormAct(tf.keras.layers.Layer):
         self.norm = layer
 
     def build(self, input_shape):
+        """Builds the layer for the feature map, gamma and beta for the condition."""
         features, condition = input_shape
         channels = features[-1]
         self.gamma = SpectralDense(channels, use_bias=False, name="gamma")
@@ -49,6 +51,7 @@ class ConditionalNormAct(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs, training=None):
+        """The layer's output, with each example's own gamma and beta."""
         x, condition = inputs
         scale = 1.0 + self.gamma(condition, training=training)[:, None, None, :]
         offset = self.beta(condition, training=training)[:, None, None, :]

@@ -41,6 +41,7 @@ class Serving:
     """
 
     def __init__(self, generator: tf.keras.Model):
+        """Keeps the generator, whose weights the signature reads."""
         self.generator = generator
 
     def signature(self) -> tf.types.experimental.ConcreteFunction:

@@ -31,7 +31,8 @@ def frechet_inception_distance(real: np.ndarray, fake: np.ndarray) -> float:
     """The Fréchet distance of the Gaussians that fit two sets of features.
 
     Args:
-      real, fake: (images, features) each, of at least two images.
+      real: features of real images (images, features), of at least two.
+      fake: features of samples (images, features), of at least two.
 
     Raises:
       ValueError: for other shapes, or features that are not finite.

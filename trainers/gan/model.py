@@ -1,5 +1,6 @@
 """`Gan`: both networks, and the generator with averaged weights."""
 
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -22,23 +23,32 @@ class Gan(tf.keras.Model):
     """
 
     def __init__(self, config: GanModelConfig, norm_act: NormAct, norm_act_args: dict[str, Any]):
+        """Builds the networks; the average starts at the generator's weights."""
         super().__init__(name="gan")
         resolution, _, channels = config.input_size
-        common = {
+        common: dict[str, Any] = {
             "num_classes": config.num_classes,
             "image_channels": channels,
             "width": config.width,
             "attention": config.attention,
         }
-        sizes = {"noise_size": config.noise_size, "embedding_size": config.embedding_size}
-        arguments = (resolution, norm_act, norm_act_args)
-        self.generator = generator(*arguments, **common, **sizes)
+        build_generator = functools.partial(
+            generator,
+            resolution,
+            norm_act,
+            norm_act_args,
+            noise_size=config.noise_size,
+            embedding_size=config.embedding_size,
+            **common,
+        )
+        self.generator = build_generator()
         self.discriminator = discriminator(resolution, **common)
         with tf.variable_creator_scope(_assignable_in_replicas):
-            self.averaged = generator(*arguments, **common, **sizes, name="averaged_generator")
+            self.averaged = build_generator(name="averaged_generator")
         self.averaged.set_weights(self.generator.get_weights())
 
     def call(self, inputs, training=None):
+        """Images of the averaged generator, from (noise, labels)."""
         return self.averaged(inputs, training=training)
 
     @property
@@ -53,7 +63,10 @@ class Gan(tf.keras.Model):
         return [w for model in others for w in model.non_trainable_weights] + self.averaged.weights
 
     def update_average(self, decay: tf.Tensor) -> None:
-        """average <- decay * average + (1 - decay) * weight; other variables are copied."""
+        """Moves the average: average <- decay * average + (1 - decay) * weight.
+
+        Variables that are not trained are copied.
+        """
         pairs = zip(self.averaged.trainable_weights, self.generator.trainable_weights, strict=True)
         for average, weight in pairs:
             average.assign(average - (average - weight) * (1.0 - decay))

@@ -11,6 +11,7 @@ class GanOptimizers(tf.Module):
     """
 
     def __init__(self, generator, discriminator):
+        """Keeps both, so that a checkpoint finds them."""
         super().__init__(name="gan_optimizers")
         self.generator, self.discriminator = generator, discriminator
 

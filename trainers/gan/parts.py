@@ -42,6 +42,7 @@ class SelfAttention(tf.keras.layers.Layer):
     """
 
     def build(self, input_shape):
+        """Creates the four 1x1 convolutions and gamma."""
         channels = input_shape[-1]
         self._inner, self._outer = max(1, channels // 8), max(1, channels // 2)
         self.query = _pointwise(self._inner, "query")
@@ -54,6 +55,7 @@ class SelfAttention(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs, training=None):
+        """The input plus gamma times the attended values."""
         batch, height, width = tf.shape(inputs)[0], inputs.shape[1], inputs.shape[2]
         query = tf.reshape(
             self.query(inputs, training=training), [batch, height * width, self._inner]
@@ -66,8 +68,8 @@ class SelfAttention(tf.keras.layers.Layer):
             for conv, size in ((self.key, self._inner), (self.value, self._outer))
         )
         attention = tf.nn.softmax(tf.matmul(query, key, transpose_b=True))
-        found = tf.reshape(tf.matmul(attention, value), [batch, height, width, self._outer])
-        return inputs + self.gamma * self.output_conv(found, training=training)
+        attended = tf.reshape(tf.matmul(attention, value), [batch, height, width, self._outer])
+        return inputs + self.gamma * self.output_conv(attended, training=training)
 
 
 def _pointwise(filters: int, name: str) -> SpectralConv2D:

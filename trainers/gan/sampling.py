@@ -49,6 +49,7 @@ class Sampler:
         truncation: float = 0.0,
         seed: int = 0,
     ):
+        """Keeps the settings, and the strategy in whose scope it is made."""
         self._generator = generator
         self._num_classes, self._noise_size = num_classes, noise_size
         self._batch_size, self._truncation, self._seed = batch_size, truncation, seed

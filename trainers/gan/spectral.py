@@ -56,16 +56,19 @@ class SpectralConv2D(SpectralLayer):
     """
 
     def __init__(self, filters: int, kernel_size: int, use_bias: bool = True, **kwargs):
+        """Keeps the sizes; the variables are created when the layer is built."""
         super().__init__(**kwargs)
         self.filters, self.kernel_size, self.use_bias = filters, kernel_size, use_bias
 
     def build(self, input_shape):
+        """Creates the kernel (height, width, inputs, filters), u and the bias."""
         self._add_kernel((self.kernel_size, self.kernel_size, input_shape[-1], self.filters))
         if self.use_bias:
             self._add_bias(self.filters)
         super().build(input_shape)
 
     def call(self, inputs, training=None):
+        """The convolution of a batch of feature maps."""
         y = tf.nn.conv2d(inputs, self.normalized_kernel(training), 1, "SAME")
         return y + self.bias if self.use_bias else y
 
@@ -80,16 +83,19 @@ class SpectralDense(SpectralLayer):
     """
 
     def __init__(self, units: int, use_bias: bool = True, **kwargs):
+        """Keeps the sizes; the variables are created when the layer is built."""
         super().__init__(**kwargs)
         self.units, self.use_bias = units, use_bias
 
     def build(self, input_shape):
+        """Creates the kernel (inputs, units), u and the bias."""
         self._add_kernel((input_shape[-1], self.units))
         if self.use_bias:
             self._add_bias(self.units)
         super().build(input_shape)
 
     def call(self, inputs, training=None):
+        """The product with the normalized kernel, plus the bias."""
         y = tf.matmul(inputs, self.normalized_kernel(training))
         return y + self.bias if self.use_bias else y
 
@@ -104,14 +110,17 @@ class SpectralEmbedding(SpectralLayer):
     """
 
     def __init__(self, count: int, size: int, **kwargs):
+        """Keeps the sizes; the variables are created when the layer is built."""
         super().__init__(**kwargs)
         self.count, self.size = count, size
 
     def build(self, input_shape):
+        """Creates the kernel (count, size) and u."""
         self._add_kernel((self.count, self.size))
         super().build(input_shape)
 
     def call(self, inputs, training=None):
+        """The labels' vectors, rows of the normalized kernel."""
         return tf.gather(self.normalized_kernel(training), inputs)
 
 

@@ -179,14 +179,14 @@ class GanTask(EngineTask):
     def validation_step(self, inputs, model: Gan, metrics=None):
         """Features of real images."""
         images, _, weights = inputs
-        found, _ = self._features(images, training=False)
-        return {"features": found, "weights": weights}
+        real_features, _ = self._features(images, training=False)
+        return {"features": real_features, "weights": weights}
 
     def aggregate_logs(self, state, step_outputs):
         """Collects the features of the images that count."""
         state = [] if state is None else state
         pairs = zip(step_outputs["features"], step_outputs["weights"], strict=True)
-        state.extend(found.numpy()[weights.numpy() > 0] for found, weights in pairs)
+        state.extend(rows.numpy()[weights.numpy() > 0] for rows, weights in pairs)
         return state
 
     def reduce_aggregated_logs(self, aggregated_logs, global_step=None):
@@ -198,13 +198,14 @@ class GanTask(EngineTask):
         def judged(images):
             return (images, *self._features(images, training=False))
 
-        found, probabilities, shown = [], [], []
+        fake_features, probabilities = [], []
+        shown: list[np.ndarray] = []
         for images, batch_features, batch_probabilities in sampler.batches(config.samples, judged):
-            found.append(batch_features)
+            fake_features.append(batch_features)
             probabilities.append(batch_probabilities)
             shown.extend(images[: _GRID[0] * _GRID[1] - len(shown)])
         self._write_images(np.stack(shown), global_step)
-        real, fake = np.concatenate(aggregated_logs), np.concatenate(found)
+        real, fake = np.concatenate(aggregated_logs), np.concatenate(fake_features)
         return {
             "inception_score": metrics.inception_score(np.concatenate(probabilities)),
             "fid": metrics.frechet_inception_distance(real, fake),

@@ -1,4 +1,4 @@
-"""Names of networks and layers, for command lines that need no TensorFlow.
+"""Names of networks and layers, for command lines that run without TensorFlow.
 
 A test holds the networks to the tables in `trainers.models.classifiers` and
 `trainers.models.summary`.
@@ -13,14 +13,14 @@ from trainers.models.anchors import ANCHORS
 
 LAYER_FIELD = "task.model.norm_act"  # where the configuration of a task has the layer
 _EFFICIENTNETS = tuple(f"efficientnet_b{number}" for number in range(8))
-# Those that experiments train.
+# The networks that experiments train.
 TRAINED = (
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet50_v1"),
     *("mobilenet_v2", "mnasnet_b1"),
     *_EFFICIENTNETS,
     *ANCHORS,
 )
-# Those in the table of parameters and multiply-adds.
+# The networks in the table of parameters and multiply-adds.
 SUMMARIZED = (
     *(f"resnet{depth}_v{version}" for version in (1, 2) for depth in (18, 34, 50, 101, 152)),
     *("resnet50d_v2", "mobilenet_v2"),
@@ -31,14 +31,14 @@ SUMMARIZED = (
 
 
 def unknown_network(name: str, networks: Iterable[str]) -> TrainersError:
-    """The error for a name that is not among those of the networks."""
+    """The error for a name that none of the networks has."""
     return TrainersError(
         f"`task.model.network` must be one of {', '.join(networks)}. Received: network={name!r}"
     )
 
 
 def check_layer(norm_act: str, field: str = LAYER_FIELD) -> None:
-    """Raises TrainersError for neither a registered name nor the path of a JSON file.
+    """Raises TrainersError unless `norm_act` is a registered name or the path of a JSON file.
 
     Args:
       norm_act: the name or the path.

@@ -22,7 +22,7 @@ def make_divisible(filters: float) -> int:
 
 
 class Network:
-    """What all layers of one network share, and one method for each kind of layer.
+    """The settings that all layers of one network share, and a method for each kind of layer.
 
     Args:
       norm_act: registered name, `LayerGraph` or callable; see `norm_act_factory`.
@@ -47,6 +47,7 @@ class Network:
         data_format: str | None = None,
         unit_strides: int = 0,
     ):
+        """Checks the data format; the class describes the arguments."""
         data_format = data_format or tf.keras.backend.image_data_format()
         if data_format not in ("channels_last", "channels_first"):
             raise ValueError(
@@ -79,6 +80,10 @@ class Network:
         self.level += 1
         return strides
 
+    def image_shape(self, side: int) -> tuple[int, int, int]:
+        """The shape of a square RGB image."""
+        return (side, side, 3) if self.channel_axis == -1 else (3, side, side)
+
     def channels(self, x) -> int:
         """The number of channels of x."""
         return x.shape[self.channel_axis]
@@ -109,7 +114,10 @@ class Network:
         )(x)
 
     def squeeze_excite(self, x, filters: int, name: str, activation: str = "swish"):
-        """x * sigmoid(expand(activation(reduce(mean of x)))); the convolutions have biases."""
+        """Returns x * sigmoid(expand(activation(reduce(mean of x)))).
+
+        Both convolutions, reduce and expand, have biases.
+        """
         gate = self.global_average_pool(x, f"{name}_squeeze", keepdims=True)
         gate = self._conv(gate, filters, 1, f"{name}_reduce", activation=activation)
         gate = self._conv(gate, self.channels(x), 1, f"{name}_expand", activation="sigmoid")
@@ -122,7 +130,7 @@ class Network:
         )
         if not symmetric:
             return pool(pool_size, strides=strides, name=name)(x)
-        # At stride 1 "same" is symmetric; then every strides-th element is picked.
+        # Padding "same" is symmetric at stride 1. The second pooling then reduces by `strides`.
         x = pool(pool_size, strides=1, name=name)(x)
         return pool(1, strides=strides, name=f"{name}_reduce")(x)
 
@@ -139,7 +147,7 @@ class Network:
         )(x)
 
     def residual(self, x, branch, name: str, drop_rate: float = 0.0):
-        """x + branch; in training an example's branch is dropped with `drop_rate`."""
+        """Returns x + branch; in training an example's branch is dropped with `drop_rate`."""
         if drop_rate:
             noise_shape = (None, 1, 1, 1)
             branch = tf.keras.layers.Dropout(
