@@ -21,7 +21,7 @@ of_this_release = pytest.mark.skipif(
 @of_this_release
 @pytest.mark.parametrize("name", EXAMPLES.values())
 def test_the_file_has_the_keys_of_the_configurations(name):
-    assert keys.known(name) == keys.tree_of(EXPERIMENTS[name].build()), (
+    assert keys.snapshot_of(name) == keys.tree_of(EXPERIMENTS[name].build()), (
         "run `python -m trainers.experiments.write_keys`"
     )
 
@@ -38,10 +38,10 @@ def test_the_file_has_all_experiments():
 
 def test_nothing_is_known_of_other_releases_and_experiments(monkeypatch):
     monkeypatch.setattr(keys, "release", lambda: FILE["release"])
-    assert keys.known("digits_resnet_small_frn")
-    assert keys.known("mine") is None
+    assert keys.snapshot_of("digits_resnet_small_frn")
+    assert keys.snapshot_of("mine") is None
     monkeypatch.setattr(keys, "release", lambda: "2.15.0")
-    assert keys.known("digits_resnet_small_frn") is None
+    assert keys.snapshot_of("digits_resnet_small_frn") is None
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """The residual blocks of tf-models-official with any norm-act layer.
 
-A block is built as it is there; then its norms, not yet built themselves, are replaced.
-Within a branch they are nonlinear; at the end of a branch, whose gamma begins at 0 (authors'
-code), and in the projection they are linear, and the ReLU after the addition stays.
+tf-models-official builds a block; then its norms, which are not built yet, are replaced. Norms
+within a branch become nonlinear layers. Those at the end of a branch, where gamma starts at 0
+as in the authors' code, and in the projection become linear ones, and the ReLU after the
+addition stays.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ class _NormActBlock(tf.keras.layers.Layer):
     """What both blocks share; a block inherits from it before tf-models-official's class.
 
     Args:
-      make_layer: as `evonorm_tf.norm_act_factory` returns it.
+      make_layer: a function that `evonorm_tf.norm_act_factory` returned.
       **kwargs: of tf-models-official's block.
     """
 
@@ -29,7 +30,7 @@ class _NormActBlock(tf.keras.layers.Layer):
         self._make_layer = make_layer
 
     def build(self, input_shape):
-        """Makes the sublayers."""
+        """Creates the sublayers."""
         super().build(input_shape)
         if self._use_projection:
             self._norm0 = self._make_layer(nonlinearity=False, name="shortcut_norm")
@@ -45,7 +46,7 @@ class BottleneckBlock(_NormActBlock, nn_blocks.BottleneckBlock):
     within, end = ("_norm1", "_norm2"), "_norm3"
 
     def build(self, input_shape):
-        """Makes the sublayers."""
+        """Creates the sublayers."""
         super().build(input_shape)
         self._activation1 = self._activation2 = tf.identity
 
@@ -56,7 +57,7 @@ class ResidualBlock(_NormActBlock, nn_blocks.ResidualBlock):
     within, end = ("_norm1",), "_norm2"
 
     def call(self, inputs, training=None):
-        """relu(shortcut + branch)."""
+        """Returns relu(shortcut + branch)."""
         shortcut = self._norm0(self._shortcut(inputs)) if self._use_projection else inputs
         x = self._norm1(self._conv1(inputs))
         x = self._norm2(self._conv2(x))

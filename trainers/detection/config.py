@@ -1,4 +1,4 @@
-"""The configuration of a Mask R-CNN experiment: tf-models-official's, with the layer."""
+"""The configuration of a Mask R-CNN experiment: tf-models-official's, plus the layer."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from official.vision.configs import common, maskrcnn
 from trainers.engine import config
 from trainers.models.norm_act import NormActArgs
 
-# Of one data set, one split; see tf-models-official's `vision/configs/maskrcnn.py`.
+# The configuration of one split; see tf-models-official's `vision/configs/maskrcnn.py`.
 DataConfig = maskrcnn.DataConfig
 Parser = maskrcnn.Parser
 
@@ -28,7 +28,7 @@ class ResNetConfig(hyperparams.Config):
 
 @dataclasses.dataclass
 class SpineNetConfig(hyperparams.Config):
-    """A SpineNet; the levels are those of the model.
+    """A SpineNet; the model's configuration has its levels.
 
     Attributes:
       model_id: "49S", "49", "96", "143", "143L" or "190".
@@ -57,7 +57,7 @@ class ModelConfig(maskrcnn.MaskRCNN):
     Attributes:
       norm_act: registered name, or path of a layer graph's JSON file.
       norm_act_args: constructor arguments of every norm-act layer.
-      backbone: the backbone; where it is a SpineNet, `decoder.type` is "identity".
+      backbone: the backbone; a SpineNet needs "identity" as `decoder.type`.
       norm_activation: not read.
     """
 
@@ -89,7 +89,7 @@ class TaskConfig(maskrcnn.MaskRCNNTask):
     """The task: model, loss, data and metrics.
 
     Attributes:
-      seed: of the initial weights.
+      seed: seed of the initial weights.
     """
 
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

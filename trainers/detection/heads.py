@@ -1,7 +1,7 @@
 """The heads of Mask R-CNN in tf-models-official, with any norm-act layer.
 
-All their norms precede an activation. A head is built as it is there; then its norms, not
-yet built themselves, are replaced by nonlinear layers of the same names.
+All their norms precede an activation. tf-models-official builds a head; then its norms, which
+are not built yet, are replaced by nonlinear layers of the same names.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ class _NormActHead:
     """What all heads share; a head inherits from it before tf-models-official's class.
 
     Args:
-      make_layer: as `evonorm_tf.norm_act_factory` returns it.
+      make_layer: a function that `evonorm_tf.norm_act_factory` returned.
       **kwargs: of tf-models-official's head.
     """
 
@@ -28,37 +28,37 @@ class _NormActHead:
 
 
 class RPNHead(_NormActHead, dense_prediction_heads.RPNHead):
-    """Region proposals: convolutions that all levels share, norm-acts of each level."""
+    """Region proposals: all levels share convolutions, and each has its own norm-act layers."""
 
     _norms: list[list[tf.keras.layers.Layer]]
 
     def build(self, input_shape):
-        """Makes the sublayers."""
+        """Creates the sublayers."""
         super().build(input_shape)
         self._norms = [self._replaced(norms) for norms in self._norms]
 
 
 class DetectionHead(_NormActHead, instance_heads.DetectionHead):
-    """Boxes and classes of regions, each of which is an example by itself."""
+    """Boxes and classes of regions, where each region is an example."""
 
     _conv_norms: list[tf.keras.layers.Layer]
     _fc_norms: list[tf.keras.layers.Layer]
 
     def build(self, input_shape):
-        """Makes the sublayers."""
+        """Creates the sublayers."""
         super().build(input_shape)
         self._conv_norms = self._replaced(self._conv_norms)
         self._fc_norms = [EachRegion(layer) for layer in self._replaced(self._fc_norms)]
 
 
 class MaskHead(_NormActHead, instance_heads.MaskHead):
-    """Masks of regions, each of which is an example by itself."""
+    """Masks of regions, where each region is an example."""
 
     _conv_norms: list[tf.keras.layers.Layer]
     _deconv_bn: tf.keras.layers.Layer
 
     def build(self, input_shape):
-        """Makes the sublayers."""
+        """Creates the sublayers."""
         super().build(input_shape)
         self._conv_norms = self._replaced(self._conv_norms)
         self._deconv_bn = self._make_layer(name=self._deconv_bn.name)
@@ -83,7 +83,7 @@ class EachRegion(tf.keras.layers.Layer):
         self.layer = layer
 
     def call(self, inputs):
-        """The layer of each region."""
+        """The layer's output for each region."""
         channels = inputs.shape[-1]
         maps = tf.reshape(inputs, [-1, 1, 1, channels])
         return tf.reshape(self.layer(maps), [-1, *inputs.shape[1:]])

@@ -22,17 +22,17 @@ _MakeLayer = Callable[..., tf.keras.layers.Layer]
 def build_maskrcnn(
     config: ModelConfig, regularizer: tf.keras.regularizers.Regularizer | None = None
 ) -> MaskRCNN:
-    """A Mask R-CNN whose every pair of norm and activation is the configured layer.
+    """A Mask R-CNN with the configured layer in place of every norm and activation.
 
-    Norms that no activation follows (the ends of residual branches, projections, the
-    feature pyramid, the end of SpineNet's resamplings) are its linear form.
+    Norms that no activation follows become its linear form: at the ends of residual branches,
+    in projections and the feature pyramid, and at the end of SpineNet's resamplings.
 
     Args:
-      config: of the model; its `norm_activation` is not read.
-      regularizer: of the kernels of convolutions and dense layers.
+      config: the model's configuration; its `norm_activation` is not read.
+      regularizer: regularizer of the kernels of convolutions and dense layers.
 
     Returns:
-      The model, whose variables exist.
+      The model with its variables.
 
     Raises:
       ValueError: for an unknown layer, depth or size.
@@ -52,7 +52,7 @@ def build_maskrcnn(
     if config.include_mask:
         parts["mask_head"] = MaskHead(make_layer, **stock.mask_head.get_config(), name="mask_head")
     model = MaskRCNN(**parts)
-    # Called once, which makes the heads' variables.
+    # The first call creates the variables of the heads.
     model(tf.keras.Input(config.input_size), image_shape=tf.keras.Input([2]), training=False)
     return model
 
@@ -79,7 +79,7 @@ def build_backbone(
 
 
 def _decoder(config: ModelConfig, backbone, make_layer: _MakeLayer, regularizer):
-    """tf-models-official's decoder with linear norms of the layer; None where there is none."""
+    """The decoder, with the layer's linear form as its norms; None where there is no decoder."""
     stock = decoder_factory.build_decoder(backbone.output_specs, config, regularizer)
     if stock is None:
         return None

@@ -1,9 +1,9 @@
-"""Trained Mask R-CNNs side by side: average precision, and detections drawn.
+"""Compares trained Mask R-CNNs: average precision, and pictures of their detections.
 
     python -m trainers.detection.report --output_dir=DIR MODEL_DIR...
 
-Prints a Markdown table, and writes it as results.md, its numbers as results.json, and what
-each model finds on the first validation images as detections.png.
+Prints a Markdown table, and writes it as results.md, its numbers as results.json, and each
+model's detections in the first validation images as detections.png.
 """
 
 import json
@@ -48,7 +48,7 @@ def report(model_dirs: list[str], output: pathlib.Path) -> str:
         if not pictures:
             pictures.append(("truth", _truth(images, labels)))
         layer = params.task.model.norm_act
-        pictures.append((layer, _found(model, images, labels)))
+        pictures.append((layer, _detections(model, images, labels)))
         runs.append({"layer": layer, "batch": params.task.train_data.global_batch_size})
         runs[-1] |= _scores(model_dir)
     output.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def report(model_dirs: list[str], output: pathlib.Path) -> str:
 
 
 def _scores(model_dir: str) -> dict[str, Any]:
-    """The last evaluation's, with its step."""
+    """The scores of the last evaluation, with its step."""
     folder = os.path.join(model_dir, "validation")
     curves = {name: events.read_curve(folder, name) for name in _SCORES}
     if not all(curves.values()):
@@ -92,8 +92,8 @@ def _truth(images, labels) -> list[np.ndarray]:
     return drawn
 
 
-def _found(model, images, labels) -> list[np.ndarray]:
-    """The images with what the model finds in them."""
+def _detections(model, images, labels) -> list[np.ndarray]:
+    """The images with the model's detections."""
     sizes = labels["image_info"][:, 1, :]
     outputs = model(images, image_shape=sizes, training=False)
     drawn = []
@@ -107,7 +107,7 @@ def _found(model, images, labels) -> list[np.ndarray]:
 
 
 def _pasted(masks: np.ndarray, boxes: np.ndarray, size) -> np.ndarray:
-    """Masks within boxes (ymin, xmin, ymax, xmax) as masks of the whole image."""
+    """Masks of boxes (ymin, xmin, ymax, xmax) as masks of the whole image."""
     corner, far = boxes[:, [1, 0]], boxes[:, [3, 2]]
     return mask_ops.paste_instance_masks(
         masks, np.concatenate([corner, far - corner], axis=1), *size
@@ -115,7 +115,7 @@ def _pasted(masks: np.ndarray, boxes: np.ndarray, size) -> np.ndarray:
 
 
 def _overlay(image, masks, classes) -> np.ndarray:
-    """A normalized image as uint8 pixels, objects in the colours of their classes."""
+    """A normalized image as uint8 pixels, with objects in the colours of their classes."""
     mean, stddev = np.array(preprocess_ops.MEAN_RGB), np.array(preprocess_ops.STDDEV_RGB)
     pixels = image.numpy() * stddev + mean
     for mask, label in zip(masks, classes, strict=False):

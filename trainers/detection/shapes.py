@@ -2,8 +2,8 @@
 
     python -m trainers.detection.shapes [--output_dir=runs/shapes]
 
-Writes train.tfrecord, validation.tfrecord and test.tfrecord, examples in the format of
-tf-models-official's COCO. The same images every time.
+Writes train.tfrecord, validation.tfrecord and test.tfrecord, with examples in the format
+of tf-models-official's COCO. The images are the same every time.
 """
 
 from absl import flags
@@ -23,7 +23,7 @@ SIDE, MOST_OBJECTS = 64, 4
 TRAIN_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 1000, 100, 500
 _SEEDS = {"train": 0, "validation": 1, "test": 2}
 _SMALLEST, _LARGEST = 7, 15  # half the height or width, in pixels
-_LEAST_VISIBLE = 60  # pixels; what is covered more than that is no object
+_LEAST_VISIBLE = 60  # pixels; a shape of which less is visible does not count as an object
 
 
 def write(output_dir: str, counts: dict[str, int] | None = None) -> None:
@@ -31,7 +31,7 @@ def write(output_dir: str, counts: dict[str, int] | None = None) -> None:
 
     Args:
       output_dir: the folder, made if it is not there.
-      counts: images of "train", "validation" and "test"; None for those of the experiments.
+      counts: images of "train", "validation" and "test"; None for the experiments' numbers.
 
     Raises:
       TrainersError: when one of the files exists.
@@ -54,8 +54,8 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One image.
 
     Returns:
-      uint8 pixels (64, 64, 3); labels (objects,); boolean masks (objects, 64, 64) of what
-      is seen of each object, since later ones cover earlier ones.
+      uint8 pixels (64, 64, 3); labels (objects,); boolean masks (objects, 64, 64) of the visible
+      part of each object, since later objects cover earlier ones.
     """
     image = rng.uniform(60, 200, 3) + rng.normal(0, 20, (SIDE, SIDE, 3))
     labels: list[int] = []
@@ -69,9 +69,9 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         masks = [mask & ~shape for mask in masks]
         labels.append(label)
         masks.append(shape)
-    seen = [index for index, mask in enumerate(masks) if mask.sum() >= _LEAST_VISIBLE]
+    visible = [index for index, mask in enumerate(masks) if mask.sum() >= _LEAST_VISIBLE]
     pixels = np.clip(image, 0, 255).astype(np.uint8)
-    return pixels, np.array(labels)[seen], np.array(masks)[seen]
+    return pixels, np.array(labels)[visible], np.array(masks)[visible]
 
 
 def _shape(rng: np.random.Generator, label: int) -> np.ndarray:
@@ -137,5 +137,5 @@ def _floats(values) -> tf.train.Feature:
 
 
 def main(_) -> None:
-    """Writes what the flags say."""
+    """Writes the files into the folder that --output_dir names."""
     write(flags.FLAGS.output_dir)

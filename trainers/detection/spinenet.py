@@ -18,13 +18,13 @@ SIZES = tuple(spinenet.SCALING_MAP)
 class SpineNet(spinenet.SpineNet):
     """tf-models-official's SpineNet, whose norms and activations come from a factory.
 
-    Where its methods ask for a norm and then for an activation they get a nonlinear
-    layer and nothing; a resampling ends with a norm alone, which becomes the linear form.
-    The ReLU after the fusion of parents, where there is no norm, stays.
+    Where its methods create a norm and then an activation, they get a nonlinear layer and the
+    identity. A resampling ends with a norm without activation, which becomes the linear form.
+    The ReLU after the fusion of parents, which has no norm before it, stays.
 
     Args:
       model_id: one of `SIZES`.
-      make_layer: as `evonorm_tf.norm_act_factory` returns it.
+      make_layer: a function that `evonorm_tf.norm_act_factory` returned.
       **kwargs: of tf-models-official's SpineNet.
     """
 
@@ -82,7 +82,7 @@ class SpineNet(spinenet.SpineNet):
 
     @contextlib.contextmanager
     def _norm_acts(self, nonlinear: list[bool]) -> Iterator[None]:
-        """Within, the next norms are norm-act layers of these kinds, and activations nothing."""
+        """A context in which norms become layers of these kinds, and activations identities."""
         kinds = iter(nonlinear)
         norm, activation = self._norm, self._activation_fn
         self._norm = lambda **_: self._make_layer(nonlinearity=next(kinds))

@@ -1,10 +1,10 @@
-"""Parameters and multiply-adds of the paper's Mask R-CNNs beside its table 5.
+"""Compares parameters and multiply-adds of the Mask R-CNNs with the paper's table 5.
 
     python -m trainers.detection.summary
 
-Multiply-adds are of one image of 1024x1024 in evaluation: convolutions and dense layers of
-backbone, pyramid and heads, the latter on 1000 proposals and 100 detections. The paper's
-include those of the norm-act layers, whose count it does not define.
+Multiply-adds are those of convolutions and dense layers for one image of 1024x1024 in
+evaluation: of backbone, pyramid and heads, with 1000 proposals and 100 detections. The paper's
+numbers include the norm-act layers, whose multiply-adds it does not define.
 """
 
 import functools
@@ -70,7 +70,7 @@ def multiply_adds(model: MaskRCNN, input_size: list[int]) -> int:
 
 
 def _of_operation(operation: tf.Operation) -> int:
-    """Each weight of a kernel is multiplied once at each place where it is applied."""
+    """The multiply-adds of one operation: the kernel's size times the positions of the output."""
     if operation.type == "Conv2D":
         places = operation.outputs[0].shape[1:3]
         return int(np.prod([*places, *operation.inputs[1].shape])) * operation.outputs[0].shape[0]

@@ -1,4 +1,4 @@
-"""Lists the experiments: name, the paper's figure, and whether it has been run.
+"""Lists the experiments: their name, the paper's figure, and whether they have been run.
 
 python -m trainers.experiments [--match=TEXT] [--commands]
 """

@@ -1,6 +1,6 @@
 """COCO: the paper's table 5, Mask R-CNN with two backbones and five layers.
 
-What neither the paper's text nor its appendix says is marked "ours".
+Settings that neither the paper's text nor its appendix states are marked "ours".
 """
 
 from official.modeling import optimization

@@ -1,6 +1,6 @@
-"""ImageNet: how each network of the paper is trained (section 5.1, appendix C).
+"""ImageNet: the training of each network of the paper (section 5.1, appendix C).
 
-What neither the paper's text nor the authors' code says is marked "ours".
+Settings that neither the paper's text nor the authors' code states are marked "ours".
 """
 
 from trainers.classification.config import (
@@ -91,7 +91,7 @@ def efficientnet(network: str, layer: str, size: int, batch_size: int) -> Experi
 def _base(
     network: str, layer: str, batch_size: int, epochs: int, model: ModelConfig
 ) -> ExperimentConfig:
-    """Inception crops and flips; a checkpoint an epoch; evaluation on all 50,000 images."""
+    """Inception crops and flips; a checkpoint each epoch; evaluation on all 50,000 images."""
     model.network, model.norm_act = network, layer
     per_epoch = TRAIN_IMAGES // batch_size
     params = ExperimentConfig(

@@ -1,9 +1,9 @@
 """`ConditionalNormAct`: any norm-act layer, with gamma and beta that follow a condition.
 
 BigGAN's class-conditional batch normalization (Brock et al. 2019, appendix B), for every
-layer: gamma = 1 + W c and beta = U c of each example's condition c take the place of the
-layer's own gamma and beta. Where that is differs: EvoNorms and layer graphs end with them,
-while the baselines have their activation behind them.
+layer: gamma = 1 + W c and beta = U c of each example's condition c replace the layer's own
+gamma and beta. EvoNorms and layer graphs apply these last; the baselines apply them before
+their activation (`gamma_before_activation`).
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ class ConditionalNormAct(tf.keras.layers.Layer):
     The layer's own gamma and beta stay 1 and 0 and are not trained.
 
     Args:
-      make_layer: of `evonorm_tf.norm_act_factory`.
+      make_layer: a function that `evonorm_tf.norm_act_factory` returned.
       **kwargs: Keras's own.
     """
 
     def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
-        """Takes the layer apart where its gamma comes before the activation."""
+        """Splits a layer whose gamma comes before its activation into norm and formula."""
         super().__init__(**kwargs)
         layer = make_layer(name="norm_act")
         self._v_initializer = None
@@ -61,13 +61,13 @@ class ConditionalNormAct(tf.keras.layers.Layer):
 
     @property
     def trainable_weights(self):
-        """All but the gamma and beta that the condition's have replaced."""
+        """All but the layer's own gamma and beta, which are replaced."""
         fixed = self._fixed()
         return [weight for weight in super().trainable_weights if id(weight) not in fixed]
 
     @property
     def non_trainable_weights(self):
-        """Those of the parts, and the replaced gamma and beta."""
+        """Those of the sublayers, and the replaced gamma and beta."""
         fixed = self._fixed()
         replaced = [w for w in self.norm.trainable_weights if id(w) in fixed]
         return super().non_trainable_weights + replaced

@@ -1,7 +1,7 @@
-"""The input of a GAN's training: real images, and noise and labels for what is drawn.
+"""The input of a GAN's training: real images, and noise and labels of the generator.
 
-All is a function of seed and step, for data in memory, so that a resumed training equals
-one that was never stopped.
+For data in memory all of it is a function of seed and step, so that a resumed training equals
+an uninterrupted one.
 """
 
 import dataclasses
@@ -19,14 +19,14 @@ from trainers.gan.features import enlarged
 
 @dataclasses.dataclass
 class RealImages:
-    """What the data set must have: the classes, and the images' size before enlargement."""
+    """The classes that the data set must have, and its images' size before enlargement."""
 
     num_classes: int
     input_size: list[int]
 
     @classmethod
     def of(cls, model: GanModelConfig) -> "RealImages":
-        """Of a model's configuration."""
+        """The classes and images that a model's configuration asks for."""
         height, width, channels = model.input_size
         times = model.upsampling
         return cls(model.num_classes, [height // times, width // times, channels])
@@ -37,8 +37,8 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Batches for each replica: (images, labels, noise, drawn labels), from a step on.
 
-    Images and labels are enough for `discriminator_steps`, noise and drawn labels for one
-    step of the generator more.
+    There are images and labels for `discriminator_steps` steps, and noise and drawn labels for
+    one more, the generator's.
     """
     rounds = config.discriminator_steps
     whole = data.replace(global_batch_size=data.global_batch_size * rounds)
@@ -66,19 +66,19 @@ def training_batches(
 def evaluation_batches(
     config: GanConfig, data: DataConfig, context: tf.distribute.InputContext | None
 ) -> tf.data.Dataset:
-    """Batches (images, labels, weights); what fills up the last ones has weight 0."""
+    """Batches (images, labels, weights); images of weight 0 fill up the last ones."""
     batches = inputs.build_inputs(data, RealImages.of(config.model), context)
     return _unsharded(batches.map(lambda images, *others: (scaled(images, config.model), *others)))
 
 
 def scaled(images: tf.Tensor, model: GanModelConfig) -> tf.Tensor:
-    """The data's images at the networks' size, with pixels from -1 to 1."""
+    """The data's images in the networks' size, with pixels from -1 to 1."""
     images = enlarged(tf.cast(images, tf.float32), model.upsampling)
     return tf.clip_by_value(images / 127.5 - 1.0, -1.0, 1.0)
 
 
 def _unsharded(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Made for each pipeline already."""
+    """Prefetched batches that are not sharded again: each pipeline makes its own."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)

@@ -1,4 +1,4 @@
-"""The page's table and figures of the digits' GANs, from their model folders.
+"""Writes table and figures of the digits' GANs for the documentation, from model folders.
 
 python -m trainers.gan.digits_report DIR... --output_dir=docs/gan
 """
@@ -28,7 +28,7 @@ _ROWS = 5
 
 
 def scores(model_dir: str) -> dict[str, float | str | int]:
-    """A run's layer, and step, Inception Score and FID of each evaluation.
+    """A run's layer, and each evaluation's step, Inception Score and FID.
 
     Raises:
       TrainersError: when the folder holds no evaluated GAN.
@@ -49,7 +49,7 @@ def scores(model_dir: str) -> dict[str, float | str | int]:
 
 
 def real_scores(model: GanModelConfig) -> dict[str, float]:
-    """What the digits' test images reach beside their training images."""
+    """The scores of the digits' test images, compared with the training images."""
     network = features.feature_network(features.DIGITS, upsampling=model.upsampling)
     splits = loading.load(features.DIGITS)
     train, _ = network(data.scaled(splits.train.images, model))

@@ -12,14 +12,14 @@ from trainers.gan.generator import generator
 
 
 class Gan(tf.keras.Model):
-    """A generator, a discriminator and the generator's moving average, which has its own weights.
+    """A generator, a discriminator, and a copy of the generator with averaged weights.
 
     Called with (noise, labels) it returns images of the averaged generator.
 
     Args:
-      config: of the networks.
-      norm_act: the generator's layer.
-      norm_act_args: its arguments.
+      config: configuration of the networks.
+      norm_act: norm-act layer of the generator.
+      norm_act_args: constructor arguments of the layer.
     """
 
     def __init__(self, config: GanModelConfig, norm_act: NormAct, norm_act_args: dict[str, Any]):
@@ -53,12 +53,12 @@ class Gan(tf.keras.Model):
 
     @property
     def trainable_weights(self):
-        """Those of generator and discriminator, which the gradient moves."""
+        """Those of generator and discriminator, which are trained."""
         return self.generator.trainable_weights + self.discriminator.trainable_weights
 
     @property
     def non_trainable_weights(self):
-        """The others of these two, and all of the averaged generator."""
+        """Those of generator and discriminator, and all of the averaged generator."""
         others = (self.generator, self.discriminator)
         return [w for model in others for w in model.non_trainable_weights] + self.averaged.weights
 
@@ -78,7 +78,7 @@ class Gan(tf.keras.Model):
 
 
 def _assignable_in_replicas(create, **kwargs):
-    """Replicas compute equal averages, so the first one's is everyone's."""
+    """Creates variables with the first replica's value, since all replicas compute the same."""
     if kwargs.get("aggregation", tf.VariableAggregation.NONE) == tf.VariableAggregation.NONE:
         kwargs["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
     return create(**kwargs)

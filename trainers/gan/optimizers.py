@@ -1,13 +1,14 @@
-"""Two optimizers as one, as the engine holds one."""
+"""Both optimizers in one object, since the engine has one optimizer."""
 
 import tensorflow as tf
 
 
 class GanOptimizers(tf.Module):
-    """The optimizers of both networks; a checkpoint of it has both.
+    """The optimizers of both networks; its checkpoint has the variables of both.
 
     Args:
-      generator, discriminator: each network's own.
+      generator: optimizer of the generator.
+      discriminator: optimizer of the discriminator.
     """
 
     def __init__(self, generator, discriminator):

@@ -1,12 +1,12 @@
-"""What generator and discriminator share: stages, self-attention, resizing by two."""
+"""The common parts of generator and discriminator: stages and self-attention."""
 
 import tensorflow as tf
 
 from trainers.errors import TrainersError
 from trainers.gan.spectral import SpectralConv2D, build_parts
 
-# Channels, in units of the network's width, from 4x4 pixels up to the image, doubling its
-# side each time. From 128 on those of BigGAN-deep (appendix B, tables 7 to 9); below ours.
+# Channels over the network's width, from the map of 4x4 pixels to the image, whose side doubles
+# from stage to stage. From 128 on those of BigGAN-deep (appendix B, tables 7 to 9); below, ours.
 WIDTHS = {
     8: (2, 1),
     16: (4, 2, 1),
@@ -21,7 +21,7 @@ BOTTLENECK = 4
 
 
 def stage_widths(resolution: int, width: int) -> list[int]:
-    """Channels from 4x4 pixels up to the image.
+    """The channels of each stage, from 4x4 pixels to the image.
 
     Raises:
       TrainersError: for a resolution that there is no network for.
@@ -35,10 +35,10 @@ def stage_widths(resolution: int, width: int) -> list[int]:
 
 
 class SelfAttention(tf.keras.layers.Layer):
-    """The non-local block of SAGAN and BigGAN: x + gamma * attention(x), gamma from 0.
+    """The non-local block of SAGAN and BigGAN: x + gamma * attention(x), where gamma starts at 0.
 
-    Queries and keys have an eighth of the channels, values half; keys and values are max
-    pooled by two.
+    Queries and keys have an eighth of the channels, and values a half. Max pooling reduces keys
+    and values by two.
     """
 
     def build(self, input_shape):

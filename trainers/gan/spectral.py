@@ -1,8 +1,8 @@
 """Spectral normalization (Miyato et al. 2018): kernels divided by their largest singular value.
 
-The value is estimated by power iteration, one round a call, from a vector u that training
-keeps from call to call. The gradient passes through the estimate, with its singular vectors
-as constants.
+Each call estimates this value by one round of power iteration from the vector u, which
+training updates. The gradient passes through the estimate, with its singular vectors as
+constants.
 """
 
 import tensorflow as tf
@@ -11,14 +11,14 @@ _TINY = 1e-12
 
 
 class SpectralLayer(tf.keras.layers.Layer):
-    """Base of the layers that have one kernel, whose last axis is the output's.
+    """Base of the layers with one kernel, whose last axis is that of the outputs.
 
-    A subclass calls `_add_kernel` when built, and uses `normalized_kernel` when called.
-    Kernels begin orthogonal.
+    A subclass calls `_add_kernel` when it is built, and `normalized_kernel` when it is called.
+    Initial kernels are orthogonal.
     """
 
     def normalized_kernel(self, training: bool | None) -> tf.Tensor:
-        """The kernel over its largest singular value; training keeps the new u."""
+        """The kernel divided by its largest singular value; in training u is updated."""
         matrix = tf.reshape(self.kernel, [-1, self.kernel.shape[-1]])
         constant = tf.stop_gradient(matrix)
         v = _unit(tf.linalg.matvec(constant, tf.convert_to_tensor(self.u)))
@@ -37,7 +37,7 @@ class SpectralLayer(tf.keras.layers.Layer):
             shape=shape[-1:],
             initializer=tf.keras.initializers.RandomNormal(),
             trainable=False,
-            # Replicas have the same kernel, so they find the same u.
+            # Replicas have equal kernels, and so compute equal vectors u.
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
@@ -125,7 +125,7 @@ class SpectralEmbedding(SpectralLayer):
 
 
 def build_parts(shapes: dict[tf.keras.layers.Layer, tuple]) -> None:
-    """Builds layers for their input shapes; their variables get their names in front."""
+    """Builds layers for their input shapes, with variables named after the layers."""
     for layer, shape in shapes.items():
         with tf.name_scope(layer.name):
             layer.build(shape)

@@ -23,8 +23,8 @@ _GRID = (10, 10)
 class GanTask(EngineTask):
     """Trains BigGAN-deep with any norm-act layer in its generator.
 
-    A step is `discriminator_steps` of the discriminator and one of the generator, each on
-    images of its own.
+    A step consists of `discriminator_steps` of the discriminator and one of the generator, each
+    with its own images.
     """
 
     unread = (
@@ -32,13 +32,13 @@ class GanTask(EngineTask):
         "task.init_checkpoint",
         "task.discriminator_optimizer.ema",
         "trainer.optimizer_config.ema",
-        "runtime.mixed_precision_dtype",  # all is computed in float32
+        "runtime.mixed_precision_dtype",  # all computations are in float32
         "runtime.loss_scale",
     )
 
     @classmethod
     def check(cls, params: GanExperimentConfig) -> None:
-        """Layer, sizes and feature network. Raises TrainersError."""
+        """Checks layer, sizes and the name of the feature network. Raises TrainersError."""
         task, model = params.task, params.task.model
         norm_act.source_of(model.norm_act)
         if len(model.input_size) != 3 or model.input_size[0] != model.input_size[1]:
@@ -63,7 +63,7 @@ class GanTask(EngineTask):
 
     @classmethod
     def check_data(cls, config: DataConfig, params: GanExperimentConfig, path: str) -> None:
-        """Data and model fit, and evaluation has its feature network. Raises TrainersError."""
+        """Checks that data and model fit, and the feature network. Raises TrainersError."""
         data_inputs.check(config, data.RealImages.of(params.task.model), path)
         if not config.is_training:
             features.check(params.task.features, params.task.feature_weights)
@@ -74,7 +74,7 @@ class GanTask(EngineTask):
         return config.source
 
     def build_model(self) -> Gan:
-        """The networks; the same initial weights for the same `task.seed`."""
+        """The networks, with the same initial weights for the same `task.seed`."""
         tf.keras.utils.set_random_seed(self.task_config.seed)
         config = self.task_config.model
         defaults = {name: getattr(config, name) for name in ("groups", "momentum", "synchronized")}
@@ -88,7 +88,7 @@ class GanTask(EngineTask):
         return data.evaluation_batches(self.task_config, params, input_context)
 
     def create_optimizer(self, optimizer_config, runtime_config=None, dp_config=None):
-        """Both optimizers; the arguments are the generator's."""
+        """Both optimizers; `optimizer_config` is the generator's."""
         build = super().create_optimizer
         return GanOptimizers(
             build(optimizer_config, runtime_config, dp_config),
@@ -96,7 +96,7 @@ class GanTask(EngineTask):
         )
 
     def build_metrics(self, training: bool = True) -> list[tf.keras.metrics.Metric]:
-        """Both losses in training; in evaluation numbers are made of all images at once."""
+        """Both losses in training; the scores of evaluation need all images at once."""
         if training:
             return [tf.keras.metrics.Mean(f"{name}_loss") for name in _NETWORKS]
         config = self.task_config
@@ -106,13 +106,13 @@ class GanTask(EngineTask):
         return []
 
     def make_optimizer_variables(self, model: Gan, optimizer: GanOptimizers) -> None:
-        """Each network's."""
+        """Creates the variables of both optimizers."""
         for network in ("generator", "discriminator"):
             variables = getattr(model, network).trainable_variables
             steps.make_variables(getattr(optimizer, network), variables)
 
     def train_step(self, inputs, model: Gan, optimizer: GanOptimizers, metrics=None):
-        """A step of the generator, after those of the discriminator."""
+        """The steps of the discriminator, then one of the generator."""
         images, labels, noise, drawn_labels = inputs
         rounds = self.task_config.discriminator_steps
         real = zip(tf.split(images, rounds), tf.split(labels, rounds), strict=True)
@@ -151,20 +151,22 @@ class GanTask(EngineTask):
         return loss, steps.apply_if_finite(gradients, variables, optimizer, loss)
 
     def _decay(self, iterations) -> tf.Tensor:
-        """Zero up to `average_start`, so that the average begins with trained weights."""
+        """The average's decay: 0 up to `average_start`, so that the average equals the weights."""
         config = self.task_config
         begun = tf.cast(iterations > config.average_start, tf.float32)
         return begun * config.average_decay
 
     def probe(self, inputs, model: Gan):
-        """All layers of both networks in one pass, and the gradients of both losses."""
+        """The outputs of all layers of both networks, and the gradients of both losses."""
         images, labels, noise, drawn_labels = inputs
         count = tf.shape(images)[0]
-        opened = [_opened(network) for network in (model.generator, model.discriminator)]
+        all_layers = [
+            _with_all_outputs(network) for network in (model.generator, model.discriminator)
+        ]
         with tf.GradientTape() as tape:
-            drawn = opened[0]([noise[:count], drawn_labels[:count]], training=True)
+            drawn = all_layers[0]([noise[:count], drawn_labels[:count]], training=True)
             both = [tf.concat([images, drawn[-1]], 0), tf.concat([labels, drawn_labels[:count]], 0)]
-            judged = opened[1](both, training=True)
+            judged = all_layers[1](both, training=True)
             real, fake = tf.split(judged[-1], 2)
             loss = losses.discriminator_loss(real, fake) + losses.generator_loss(fake)
         variables = model.trainable_variables
@@ -177,20 +179,20 @@ class GanTask(EngineTask):
         )
 
     def validation_step(self, inputs, model: Gan, metrics=None):
-        """Features of real images."""
+        """The features of real images."""
         images, _, weights = inputs
         real_features, _ = self._features(images, training=False)
         return {"features": real_features, "weights": weights}
 
     def aggregate_logs(self, state, step_outputs):
-        """Collects the features of the images that count."""
+        """Collects the features of the images that do not have weight 0."""
         state = [] if state is None else state
         pairs = zip(step_outputs["features"], step_outputs["weights"], strict=True)
         state.extend(rows.numpy()[weights.numpy() > 0] for rows, weights in pairs)
         return state
 
     def reduce_aggregated_logs(self, aggregated_logs, global_step=None):
-        """Inception Score and FID of samples, of which the first go to TensorBoard."""
+        """Inception Score and FID of samples; the first samples are written for TensorBoard."""
         config = self.task_config
         sampler = self.sampler(self._model)
         sampler.set_standing_statistics(config.standing_batches)
@@ -213,7 +215,7 @@ class GanTask(EngineTask):
         }
 
     def sampler(self, model: Gan) -> sampling.Sampler:
-        """Draws from the averaged generator as the configuration says."""
+        """A sampler of the averaged generator, with the configuration's settings."""
         config = self.task_config
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return sampling.Sampler(
@@ -239,13 +241,13 @@ _NETWORKS = ("generator", "discriminator")
 
 
 def _discriminator_loss(network, real, fake) -> tf.Tensor:
-    """The hinge loss of (images, labels) pairs, which the network sees as one batch."""
+    """The hinge loss of two pairs (images, labels), which form one batch for the network."""
     both = [tf.concat(pair, 0) for pair in zip(real, fake, strict=True)]
     return losses.discriminator_loss(*tf.split(network(both, training=True), 2))
 
 
-def _opened(network: tf.keras.Model) -> tf.keras.Model:
-    """The network with all its layers' outputs, and its own last."""
+def _with_all_outputs(network: tf.keras.Model) -> tf.keras.Model:
+    """The network with the outputs of all its layers, followed by its own output."""
     return tf.keras.Model(
         network.inputs, [*(layer.output for layer in network.layers), network.output]
     )

@@ -1,4 +1,4 @@
-"""The command lines of this folder, without TensorFlow."""
+"""The command lines of this folder, which are parsed without TensorFlow."""
 
 import argparse
 import pathlib
