@@ -19,7 +19,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # seconds faster for lo
 def trained_model(kind: str) -> Main:
     """Requires a model of a kind in --model_dir, and a checkpoint unless --checkpoint names one."""
 
-    def check(_) -> None:
+    def check(_: object) -> None:
         values = flags.FLAGS
         _check_model_dir(values.model_dir, kind)
         places = (os.path.join(values.model_dir, "ema_checkpoints"), values.model_dir)
@@ -50,7 +50,7 @@ def images(arguments: list[str]) -> None:
 def new_file(flag: str) -> Main:
     """Requires that a flag's file does not exist yet."""
 
-    def check(_) -> None:
+    def check(_: object) -> None:
         path = flags.FLAGS[flag].value
         if os.path.exists(path):
             raise TrainersError(f"`{flag}` exists already. Received: {flag}={path!r}")
@@ -61,7 +61,7 @@ def new_file(flag: str) -> Main:
 def at_least_one(flag: str) -> Main:
     """Requires that a flag's number is at least 1."""
 
-    def check(_) -> None:
+    def check(_: object) -> None:
         value = flags.FLAGS[flag].value
         if value < 1:
             raise TrainersError(f"`{flag}` must be at least 1. Received: {flag}={value}")

@@ -10,6 +10,7 @@ loss and accuracy as curves.png.
 import dataclasses
 import os
 import pathlib
+from typing import Any
 
 from absl import flags
 
@@ -113,7 +114,7 @@ def _points(curve: Curve, scale: float = 1.0) -> tuple[list[int], list[float]]:
 def _same(first: ExperimentConfig, second: ExperimentConfig) -> bool:
     """Whether two configurations train alike; folders of data and devices do not matter."""
 
-    def relevant(params: ExperimentConfig):
+    def relevant(params: ExperimentConfig) -> tuple[Any, ...]:
         task = params.task.as_dict()
         for data in (task["train_data"], task["validation_data"]):
             data.pop("data_dir")

@@ -7,6 +7,8 @@ Flags are tf-models-official's: --mode is train, eval, train_and_eval or continu
 that was stopped resumes from its last checkpoint when the same command is given again.
 """
 
+from typing import Any
+
 from trainers.experiments.arguments import MODES, command_line
 
 if __name__ == "__main__":
@@ -82,17 +84,17 @@ def _tidy_output() -> None:
 class LastEvaluation:
     """An action after each evaluation that keeps its metrics."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Starts without metrics."""
         self.metrics: dict[str, float] = {}
 
-    def __call__(self, output) -> None:
+    def __call__(self, output: dict[str, Any]) -> None:
         """Keeps the scalars; the other outputs are images for TensorBoard."""
         scalars = {n: v for n, v in output.items() if not isinstance(v, dict) and np.ndim(v) == 0}
         self.metrics = {name: float(value) for name, value in scalars.items()}
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Runs what the flags say."""
     _tidy_output()
     experiments.register_all()

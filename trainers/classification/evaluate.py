@@ -35,7 +35,7 @@ def evaluate(
     return {metric.name: float(metric.result()) for metric in metrics}
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Prints the metrics as JSON."""
     values = flags.FLAGS
     metrics = evaluate(values.model_dir, values.split, values.data_dir, values.checkpoint)

@@ -54,18 +54,18 @@ class Serving:
         }
 
     @tf.function
-    def of_images(self, images):
+    def of_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """The model's outputs for uint8 images."""
         if self._data.crop == "inception":
             images = tf.map_fn(self._cropped, images, fn_output_signature=tf.float32)
         return self._outputs(images)
 
     @tf.function
-    def of_jpeg(self, encoded):
+    def of_jpeg(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
         """The model's outputs for JPEG files."""
         return self._outputs(tf.map_fn(self._decoded, encoded, fn_output_signature=tf.float32))
 
-    def _outputs(self, images):
+    def _outputs(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = self._task.logits(images, self.model, training=False)
         return {
             "logits": logits,
@@ -73,13 +73,13 @@ class Serving:
             "label": tf.gather(self._names, tf.argmax(logits, -1)),
         }
 
-    def _decoded(self, encoded):
+    def _decoded(self, encoded: tf.Tensor) -> tf.Tensor:
         image = tf.io.decode_jpeg(encoded, channels=self._size[2])
         if self._data.crop == "inception":
             return self._cropped(image)
         return tf.cast(image, tf.float32)
 
-    def _cropped(self, image):
+    def _cropped(self, image: tf.Tensor) -> tf.Tensor:
         return augment.centre_crop(image, self._size, self._data.center_fraction)
 
 
@@ -128,6 +128,6 @@ def _compare(params: ExperimentConfig, served: Serving, saved_model: str, keras_
         print(f"{path}: loaded again, logits equal within {_TOLERANCE}")
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Exports the model that the flags select."""
     export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)

@@ -1,5 +1,7 @@
 """The classification task: model, loss, steps and metrics, for tf-models-official."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from trainers.classification import class_names, networks, weight_decay
@@ -7,7 +9,7 @@ from trainers.classification.config import ExperimentConfig
 from trainers.data import inputs
 from trainers.data.config import DataConfig
 from trainers.engine import kinds, steps
-from trainers.engine.base import EngineTask
+from trainers.engine.base import EngineTask, Named
 from trainers.errors import TrainersError
 from trainers.models import norm_act
 
@@ -95,7 +97,13 @@ class ClassificationTask(EngineTask):
         """The float32 logits of images with pixels from 0 to 255."""
         return tf.cast(model(self.normalized(images), training=training), tf.float32)
 
-    def train_step(self, inputs, model, optimizer, metrics=None):
+    def train_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        optimizer: Any,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """One step on this replica; see the base class."""
         images, labels, _ = inputs
         config = self.task_config.losses
@@ -112,7 +120,7 @@ class ClassificationTask(EngineTask):
             metric.update_state(labels, logits)
         return {self.loss: loss, "finite": finite}
 
-    def probe(self, inputs, model):
+    def probe(self, inputs: Any, model: tf.keras.Model) -> tuple[list[Named], list[Named]]:
         """The outputs of all layers, and the gradients of the loss without weight decay."""
         images, labels, _ = inputs
         all_layers = tf.keras.Model(model.inputs, [layer.output for layer in model.layers])
@@ -130,7 +138,12 @@ class ClassificationTask(EngineTask):
             list(zip(variables, gradients, strict=True)),
         )
 
-    def validation_step(self, inputs, model, metrics=None):
+    def validation_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, Any]:
         """Updates the metrics, one of which is the weighted loss."""
         images, labels, weights = inputs
         logits = self.logits(images, model, training=False)
@@ -144,7 +157,7 @@ class ClassificationTask(EngineTask):
                 metric.update_state(labels, logits, weights)
         return {}
 
-    def _cross_entropy(self, labels, logits) -> tf.Tensor:
+    def _cross_entropy(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """The loss of each image."""
         smoothing = self.task_config.losses.label_smoothing
         if not smoothing:

@@ -1,5 +1,7 @@
 """Crops, flips and augmentation policies."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 from official.vision.ops import augment, preprocess_ops
 
@@ -53,7 +55,7 @@ def crop_and_flip(images: tf.Tensor, config: DataConfig, draws: tf.Tensor) -> tf
     return images
 
 
-def policy_of(config: DataConfig):
+def policy_of(config: DataConfig) -> Callable[[tf.Tensor], tf.Tensor] | None:
     """The configured policy as a function of a uint8 image; None if there is no policy."""
     if config.augment == "randaugment":
         return augment.RandAugment(
@@ -67,7 +69,12 @@ def policy_of(config: DataConfig):
     return None
 
 
-def training_image(encoded, config: DataConfig, size: list[int], policy) -> tf.Tensor:
+def training_image(
+    encoded: tf.Tensor,
+    config: DataConfig,
+    size: list[int],
+    policy: Callable[[tf.Tensor], tf.Tensor] | None,
+) -> tf.Tensor:
     """Crops, resizes, mirrors and augments one image; float32 pixels from 0 to 255.
 
     Args:
@@ -90,7 +97,7 @@ def training_image(encoded, config: DataConfig, size: list[int], policy) -> tf.T
     return tf.cast(image, tf.float32)
 
 
-def evaluation_image(encoded, config: DataConfig, size: list[int]) -> tf.Tensor:
+def evaluation_image(encoded: tf.Tensor, config: DataConfig, size: list[int]) -> tf.Tensor:
     """The centre crop, resized; or the whole image. float32 pixels from 0 to 255."""
     if config.crop == "inception":
         return centre_crop(_pixels(encoded, size), size, config.center_fraction)
@@ -102,7 +109,7 @@ def centre_crop(image: tf.Tensor, size: list[int], fraction: float) -> tf.Tensor
     return _resized(preprocess_ops.center_crop_image(image, fraction), size)
 
 
-def _inception_crop(encoded) -> tf.Tensor:
+def _inception_crop(encoded: tf.Tensor) -> tf.Tensor:
     """A crop of 8 to 100% of the area, with an aspect ratio of 3/4 to 4/3.
 
     The centre of the image where no such crop was drawn.
@@ -118,14 +125,14 @@ def _inception_crop(encoded) -> tf.Tensor:
     )
 
 
-def _pixels(encoded, size: list[int]) -> tf.Tensor:
+def _pixels(encoded: tf.Tensor, size: list[int]) -> tf.Tensor:
     if encoded.dtype == tf.string:
         encoded = tf.io.decode_jpeg(encoded, channels=size[2])
     encoded.set_shape([None, None, size[2]])
     return encoded
 
 
-def _resized(image, size: list[int]) -> tf.Tensor:
+def _resized(image: tf.Tensor, size: list[int]) -> tf.Tensor:
     image = tf.image.resize(image, size[:2], method="bicubic")
     image.set_shape(size)
     return image

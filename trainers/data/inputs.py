@@ -1,6 +1,7 @@
 """Input pipelines of training and evaluation, from the configuration of a data set."""
 
 import functools
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -81,7 +82,7 @@ def check(config: DataConfig, model: ImageSpec, where: str) -> None:
         raise TrainersError(f"`{where}.split` is empty. Received: split={config.split!r}")
 
 
-def _check_size(shape, config: DataConfig, model: ImageSpec, where: str) -> None:
+def _check_size(shape: Sequence[int], config: DataConfig, model: ImageSpec, where: str) -> None:
     side = (config.crop_size,) * 2 if config.crop == "random" else shape[:2]
     if config.is_training and (*side, shape[2]) != tuple(model.input_size):
         raise TrainersError(

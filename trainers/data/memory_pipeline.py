@@ -21,7 +21,7 @@ def training_batches(
     images, labels = tf.constant(split.images), tf.constant(split.labels)
     size = shard.per_replica_batch
 
-    def batch(step, replica):
+    def batch(step: tf.Tensor, replica: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         first = (step * shard.num_replicas + replica) * size
         chosen = shuffled(tf.range(first, first + size), len(split), config.seed)
         batch_images = tf.gather(images, chosen)
@@ -38,7 +38,7 @@ def evaluation_batches(split: Split, config: DataConfig, shard: Shard) -> tf.dat
     images, labels = tf.constant(split.images), tf.constant(split.labels)
     size, count = shard.per_replica_batch, len(split)
 
-    def batch(step, replica):
+    def batch(step: tf.Tensor, replica: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         first = (step * shard.num_replicas + replica) * size
         positions = tf.range(first, first + size)
         chosen = tf.minimum(positions, count - 1)
@@ -68,7 +68,7 @@ def _indices(shard: Shard, first_step: int, steps: int | None) -> tf.data.Datase
     return counters.map(lambda i: (i // local, shard.first_replica + i % local))
 
 
-def _draws(step, replica, shard: Shard, seed: int) -> tf.Tensor:
+def _draws(step: tf.Tensor, replica: tf.Tensor, shard: Shard, seed: int) -> tf.Tensor:
     """Three numbers in [0, 1) for each image, which do not depend on the number of replicas."""
     size = shard.per_replica_batch
     whole = tf.random.stateless_uniform([shard.num_replicas * size, 3], [np.int64(seed), step])

@@ -64,7 +64,7 @@ class TfdsSource:
         seed = config.seed + first_step
         policy = augment.policy_of(config)
 
-        def parse(example):
+        def parse(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, float]:
             image = augment.training_image(example[self.image], config, size, policy)
             return image, tf.cast(example[self.label], tf.int32), 1.0
 
@@ -79,7 +79,7 @@ class TfdsSource:
         """Each image once, and images of weight 0 so that pipelines make equally many batches."""
         height, width, _ = size
 
-        def parse(example):
+        def parse(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, float]:
             image = augment.evaluation_image(example[self.image], config, size)
             if config.crop == "inception":
                 image.set_shape([height, width, size[2]])
@@ -93,7 +93,7 @@ class TfdsSource:
         batches = parsed.concatenate(filler).batch(shard.per_replica_batch, drop_remainder=True)
         return batches.take(steps * shard.replicas_here)
 
-    def _split(self, split: str):
+    def _split(self, split: str) -> tfds.core.SplitInfo:
         try:
             return self.builder.info.splits[split]
         except (ValueError, KeyError, AssertionError) as error:
@@ -122,7 +122,7 @@ class TfdsSource:
         )
         return dataset if by_file else dataset.shard(shard.num_pipelines, shard.pipeline)
 
-    def _decoders(self):
+    def _decoders(self) -> dict[str, tfds.decode.Decoder] | None:
         """Leaves JPEG encoded, so that only crops are decoded; other images are decoded whole."""
         encoding = self.builder.info.features[self.image].to_json_content().encoding_format
         return {self.image: tfds.decode.SkipDecoding()} if encoding == "jpeg" else None

@@ -7,6 +7,7 @@ addition stays.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 from official.vision.modeling.layers import nn_blocks
@@ -25,11 +26,11 @@ class _NormActBlock(tf.keras.layers.Layer):
     end: str
     _use_projection: bool
 
-    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs: Any):
         super().__init__(**kwargs)
         self._make_layer = make_layer
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the sublayers."""
         super().build(input_shape)
         if self._use_projection:
@@ -45,7 +46,7 @@ class BottleneckBlock(_NormActBlock, nn_blocks.BottleneckBlock):
 
     within, end = ("_norm1", "_norm2"), "_norm3"
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the sublayers."""
         super().build(input_shape)
         self._activation1 = self._activation2 = tf.identity
@@ -56,7 +57,7 @@ class ResidualBlock(_NormActBlock, nn_blocks.ResidualBlock):
 
     within, end = ("_norm1",), "_norm2"
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns relu(shortcut + branch)."""
         shortcut = self._norm0(self._shortcut(inputs)) if self._use_projection else inputs
         x = self._norm1(self._conv1(inputs))

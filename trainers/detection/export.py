@@ -52,6 +52,6 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
     print(f"{path}: loaded again, {', '.join(sorted(expected))} equal within {_TOLERANCE}")
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Exports the model that the flags select."""
     export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)

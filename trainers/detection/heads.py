@@ -4,7 +4,8 @@ All their norms precede an activation. tf-models-official builds a head; then it
 are not built yet, are replaced by nonlinear layers of the same names.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 from official.vision.modeling.heads import dense_prediction_heads, instance_heads
@@ -18,12 +19,12 @@ class _NormActHead:
       **kwargs: of tf-models-official's head.
     """
 
-    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs: Any):
         super().__init__(**kwargs)
         self._make_layer = make_layer
         self._activation = tf.identity
 
-    def _replaced(self, norms):
+    def _replaced(self, norms: Sequence[tf.keras.layers.Layer]) -> list[tf.keras.layers.Layer]:
         return [self._make_layer(name=norm.name) for norm in norms]
 
 
@@ -32,7 +33,7 @@ class RPNHead(_NormActHead, dense_prediction_heads.RPNHead):
 
     _norms: list[list[tf.keras.layers.Layer]]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the sublayers."""
         super().build(input_shape)
         self._norms = [self._replaced(norms) for norms in self._norms]
@@ -44,7 +45,7 @@ class DetectionHead(_NormActHead, instance_heads.DetectionHead):
     _conv_norms: list[tf.keras.layers.Layer]
     _fc_norms: list[tf.keras.layers.Layer]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the sublayers."""
         super().build(input_shape)
         self._conv_norms = self._replaced(self._conv_norms)
@@ -57,7 +58,7 @@ class MaskHead(_NormActHead, instance_heads.MaskHead):
     _conv_norms: list[tf.keras.layers.Layer]
     _deconv_bn: tf.keras.layers.Layer
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the sublayers."""
         super().build(input_shape)
         self._conv_norms = self._replaced(self._conv_norms)
@@ -82,7 +83,7 @@ class EachRegion(tf.keras.layers.Layer):
         super().__init__(name=layer.name)
         self.layer = layer
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """The layer's output for each region."""
         channels = inputs.shape[-1]
         maps = tf.reshape(inputs, [-1, 1, 1, channels])

@@ -78,13 +78,18 @@ def build_backbone(
     return BackboneModel(images, {str(level): map_ for level, map_ in features.items()})
 
 
-def _decoder(config: ModelConfig, backbone, make_layer: _MakeLayer, regularizer):
+def _decoder(
+    config: ModelConfig,
+    backbone: tf.keras.Model,
+    make_layer: _MakeLayer,
+    regularizer: tf.keras.regularizers.Regularizer | None,
+) -> tf.keras.Model | None:
     """The decoder, with the layer's linear form as its norms; None where there is no decoder."""
     stock = decoder_factory.build_decoder(backbone.output_specs, config, regularizer)
     if stock is None:
         return None
 
-    def clone(layer):
+    def clone(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             return make_layer(nonlinearity=False, name=layer.name)
         return layer.__class__.from_config(layer.get_config())

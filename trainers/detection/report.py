@@ -9,6 +9,7 @@ model's detections in the first validation images as detections.png.
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -20,6 +21,7 @@ if __name__ == "__main__":
     command.run_module("trainers.detection.report", checks.model_folders("maskrcnn"))
 
 import numpy as np
+import tensorflow as tf
 from official.vision.ops import mask_ops, preprocess_ops
 
 from trainers.detection.task import MaskRCNNTask
@@ -80,7 +82,7 @@ def _table(runs: list[dict[str, Any]]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _truth(images, labels) -> list[np.ndarray]:
+def _truth(images: tf.Tensor, labels: dict[str, Any]) -> list[np.ndarray]:
     """The images with their objects."""
     truth = labels["groundtruths"]
     drawn = []
@@ -92,7 +94,9 @@ def _truth(images, labels) -> list[np.ndarray]:
     return drawn
 
 
-def _detections(model, images, labels) -> list[np.ndarray]:
+def _detections(
+    model: tf.keras.Model, images: tf.Tensor, labels: dict[str, Any]
+) -> list[np.ndarray]:
     """The images with the model's detections."""
     sizes = labels["image_info"][:, 1, :]
     outputs = model(images, image_shape=sizes, training=False)
@@ -106,7 +110,7 @@ def _detections(model, images, labels) -> list[np.ndarray]:
     return drawn
 
 
-def _pasted(masks: np.ndarray, boxes: np.ndarray, size) -> np.ndarray:
+def _pasted(masks: np.ndarray, boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Masks of boxes (ymin, xmin, ymax, xmax) as masks of the whole image."""
     corner, far = boxes[:, [1, 0]], boxes[:, [3, 2]]
     return mask_ops.paste_instance_masks(
@@ -114,7 +118,7 @@ def _pasted(masks: np.ndarray, boxes: np.ndarray, size) -> np.ndarray:
     )
 
 
-def _overlay(image, masks, classes) -> np.ndarray:
+def _overlay(image: tf.Tensor, masks: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """A normalized image as uint8 pixels, with objects in the colours of their classes."""
     mean, stddev = np.array(preprocess_ops.MEAN_RGB), np.array(preprocess_ops.STDDEV_RGB)
     pixels = image.numpy() * stddev + mean

@@ -6,6 +6,9 @@ Writes train.tfrecord, validation.tfrecord and test.tfrecord, with examples in t
 of tf-models-official's COCO. The images are the same every time.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 from absl import flags
 
 from trainers import command
@@ -124,18 +127,18 @@ def example(
     return tf.train.Example(features=tf.train.Features(feature=features))
 
 
-def _bytes(values) -> tf.train.Feature:
+def _bytes(values: Iterable[Any]) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
 
-def _ints(values) -> tf.train.Feature:
+def _ints(values: Iterable[Any]) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(v) for v in values]))
 
 
-def _floats(values) -> tf.train.Feature:
+def _floats(values: Iterable[Any]) -> tf.train.Feature:
     return tf.train.Feature(float_list=tf.train.FloatList(value=[float(v) for v in values]))
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Writes the files into the folder that --output_dir names."""
     write(flags.FLAGS.output_dir)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 from official.vision.modeling.backbones import spinenet
@@ -32,21 +33,31 @@ class SpineNet(spinenet.SpineNet):
     _norm: Callable[..., tf.keras.layers.Layer]
     _activation_fn: Callable[[tf.Tensor], tf.Tensor]
 
-    def __init__(self, model_id: str, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+    def __init__(
+        self, model_id: str, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs: Any
+    ):
         """Looks up the scaling of `model_id` and builds the network."""
         self._make_layer = make_layer
         super().__init__(**spinenet.SCALING_MAP[model_id], **kwargs)
 
-    def _build_stem(self, inputs):
+    def _build_stem(self, inputs: tf.Tensor) -> tf.Tensor:
         with self._norm_acts([True]):
             return super()._build_stem(inputs)
 
-    def _build_endpoints(self, net):
+    def _build_endpoints(self, net: Any) -> dict[str, tf.Tensor]:
         levels = range(self._min_level, self._max_level + 1)
         with self._norm_acts([True for _ in levels]):
             return super()._build_endpoints(net)
 
-    def _resample_with_alpha(self, inputs, input_width, input_block_fn, target_width, *args, **kw):
+    def _resample_with_alpha(
+        self,
+        inputs: tf.Tensor,
+        input_width: int,
+        input_block_fn: str,
+        target_width: int,
+        *args: Any,
+        **kw: Any,
+    ) -> tf.Tensor:
         reduces = input_width > target_width
         with self._norm_acts([True, True, False] if reduces else [True, False]):
             return super()._resample_with_alpha(
@@ -55,14 +66,14 @@ class SpineNet(spinenet.SpineNet):
 
     def _block_group(
         self,
-        inputs,
-        filters,
-        strides,
-        block_fn_cand,
-        block_repeats=1,
-        stochastic_depth_drop_rate=None,
-        name="block_group",
-    ):
+        inputs: tf.Tensor,
+        filters: int,
+        strides: int,
+        block_fn_cand: str,
+        block_repeats: int = 1,
+        stochastic_depth_drop_rate: float | None = None,
+        name: str = "block_group",
+    ) -> tf.Tensor:
         expanded = filters * (4 if block_fn_cand == "bottleneck" else 1)
         x = inputs
         for index in range(block_repeats):

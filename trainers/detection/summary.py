@@ -61,7 +61,7 @@ def multiply_adds(model: MaskRCNN, input_size: list[int]) -> int:
     """Multiply-adds of the convolutions and dense layers for one image in evaluation."""
 
     @tf.function(autograph=False)
-    def forward(images):
+    def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
         sizes = tf.constant([input_size[:2]], tf.float32)
         return model(images, image_shape=sizes, training=False)
 
@@ -103,6 +103,6 @@ def table() -> list[list[str]]:
     return rows
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Prints the table."""
     print(markdown(table()))

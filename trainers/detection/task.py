@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from typing import Any
 
 import tensorflow as tf
 from official.vision.evaluation import coco_evaluator, coco_utils
@@ -12,7 +13,7 @@ from trainers.detection.config import DataConfig, ExperimentConfig
 from trainers.detection.model import MaskRCNN, build_maskrcnn
 from trainers.detection.spinenet import SIZES
 from trainers.engine import kinds, steps
-from trainers.engine.base import EngineTask
+from trainers.engine.base import EngineTask, Named
 from trainers.errors import TrainersError, reason
 from trainers.models import norm_act
 from trainers.models.resnet import SPECS
@@ -86,7 +87,12 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
         regularizer = tf.keras.regularizers.l2(decay / 2) if decay else None
         return build_maskrcnn(self.task_config.model, regularizer)
 
-    def build_inputs(self, params, input_context=None, first_step=0) -> tf.data.Dataset:
+    def build_inputs(
+        self,
+        params: Any,
+        input_context: tf.distribute.InputContext | None = None,
+        first_step: int = 0,
+    ) -> tf.data.Dataset:
         """Batches (images, labels); see tf-models-official.
 
         Raises:
@@ -106,7 +112,13 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
             )
         return maskrcnn.MaskRCNNTask.build_inputs(self, params, input_context)
 
-    def train_step(self, inputs, model, optimizer, metrics=None):
+    def train_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        optimizer: Any,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """One step on this replica."""
         with tf.GradientTape() as tape:
             losses = self._losses(inputs, model)
@@ -119,13 +131,18 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
             metric.update_state(losses[metric.name])
         return {self.loss: loss, "finite": finite}
 
-    def validation_step(self, inputs, model, metrics=None):
+    def validation_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, Any]:
         """Detections and ground truth, for pycocotools."""
         logs = super().validation_step(inputs, model, metrics)
         del logs[self.loss]  # always 0
         return logs
 
-    def probe(self, inputs, model):
+    def probe(self, inputs: Any, model: tf.keras.Model) -> tuple[list[Named], list[Named]]:
         """Outputs of the backbone's layers, and all gradients."""
         images, _ = inputs
         backbone = model.backbone
@@ -139,7 +156,7 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
             [(v.name, g) for v, g in zip(model.trainable_variables, gradients, strict=True)],
         )
 
-    def _losses(self, inputs, model) -> dict[str, tf.Tensor]:
+    def _losses(self, inputs: Any, model: tf.keras.Model) -> dict[str, tf.Tensor]:
         """All losses of tf-models-official by name, in float32."""
         images, labels = inputs
         arguments = {name: labels[name] for name in ("anchor_boxes", "gt_boxes", "gt_classes")}
@@ -152,7 +169,7 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
         outputs = tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), outputs)
         return self.build_losses(outputs, labels, model.losses)
 
-    def _build_coco_metrics(self):
+    def _build_coco_metrics(self) -> None:
         """Creates pycocotools' metrics, with annotations of the records where no file has them."""
         config = self.task_config
         annotations = config.annotation_file

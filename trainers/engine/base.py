@@ -74,7 +74,13 @@ class EngineTask(base_task.Task):
         """Batches; in training an endless data set that begins with the batch of `first_step`."""
 
     @abc.abstractmethod
-    def train_step(self, inputs, model, optimizer, metrics=None) -> dict[str, tf.Tensor]:
+    def train_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        optimizer: Any,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """One step on this replica.
 
         Returns:
@@ -89,7 +95,7 @@ class EngineTask(base_task.Task):
         The chief calls it once, before training.
         """
 
-    def probe(self, inputs, model) -> tuple[list[Named], list[Named]]:
+    def probe(self, inputs: Any, model: tf.keras.Model) -> tuple[list[Named], list[Named]]:
         """The values among which the engine looks for one that is not finite; called in a replica.
 
         Returns:

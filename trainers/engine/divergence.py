@@ -1,6 +1,7 @@
 """Locates the first value that is not finite in a training: its step and its layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -24,7 +25,7 @@ class StopWhenNotFinite:
         self._trainer = trainer
         self._last_checkpoint = last_checkpoint
 
-    def __call__(self, _):
+    def __call__(self, _: object) -> None:
         """Raises TrainingDivergedError if a step was not finite."""
         step = self._trainer.first_bad_step
         if not step:
@@ -66,17 +67,17 @@ def _names_of_bad_values(trainer: Trainer) -> Callable[..., list[list[str]]]:
     """A function of a distributed batch that names outputs and gradients that are not finite."""
     names: list[list[str]] = []
 
-    def replica(batch):
+    def replica(batch: Any) -> list[tf.Tensor]:
         probed = trainer.task.probe(batch, trainer.model)
         names[:] = [[name for name, _ in pairs] for pairs in probed]
         return [_flags([tensor for _, tensor in pairs]) for pairs in probed]
 
     @tf.function
-    def flags_of(batch):
+    def flags_of(batch: Any) -> list[tf.Tensor]:
         results = trainer.strategy.run(replica, args=(batch,))
         return [trainer.strategy.experimental_local_results(flags)[0] for flags in results]
 
-    def names_of(batch) -> list[list[str]]:
+    def names_of(batch: Any) -> list[list[str]]:
         flags = flags_of(batch)
         return [
             [name for name, finite in zip(group, values.numpy(), strict=True) if not finite]
@@ -86,7 +87,7 @@ def _names_of_bad_values(trainer: Trainer) -> Callable[..., list[list[str]]]:
     return names_of
 
 
-def _flags(tensors) -> tf.Tensor:
+def _flags(tensors: Sequence[tf.Tensor | None]) -> tf.Tensor:
     """For each tensor, whether all its elements are finite on all replicas."""
     flags = [
         all_replicas(tf.constant(True) if t is None else tf.reduce_all(tf.math.is_finite(t)))

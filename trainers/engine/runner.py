@@ -1,11 +1,14 @@
 """The runner of tf-models-official, extended: all workers resume, and training stops at NaN."""
 
 import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 from absl import logging
 from official.core import train_lib
 
+from trainers.engine.base import EngineTask
 from trainers.engine.divergence import StopWhenNotFinite
 from trainers.engine.trainer import Trainer
 from trainers.errors import TrainersError, reason
@@ -25,18 +28,20 @@ class Runner(train_lib.OrbitExperimentRunner):
     since otherwise the workers of a resumed job would begin at different steps.
     """
 
-    def __init__(self, *, train_actions=None, **kwargs):
+    def __init__(
+        self, *, train_actions: Sequence[Callable[..., Any]] | None = None, **kwargs: Any
+    ) -> None:
         """Adds to the given actions one that stops at values that are not finite."""
         self._own_actions = list(train_actions or [])
         super().__init__(train_actions=self._own_actions, **kwargs)
 
-    def _build_trainer(self, task, train: bool, evaluate: bool) -> Trainer:
+    def _build_trainer(self, task: EngineTask, train: bool, evaluate: bool) -> Trainer:
         with self.strategy.scope():
             return Trainer(
                 self.params, task, train, evaluate, self._build_best_checkpoint_exporter()
             )
 
-    def _build_best_checkpoint_exporter(self):
+    def _build_best_checkpoint_exporter(self) -> Any:
         exporter = super()._build_best_checkpoint_exporter()
         if exporter is not None and not self.strategy.extended.should_checkpoint:
             # All workers take part in saving. This one has read the best result from the shared

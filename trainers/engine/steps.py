@@ -1,10 +1,13 @@
 """The end of a training step: the loss is scaled, and finite gradients are applied."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 from official.modeling import optimization
 
 
-def scaled(loss: tf.Tensor, optimizer) -> tf.Tensor:
+def scaled(loss: tf.Tensor, optimizer: Any) -> tf.Tensor:
     """The replica's share of the loss times the loss scale, to be differentiated."""
     # The optimizer sums the gradients of all replicas.
     share = loss / tf.distribute.get_strategy().num_replicas_in_sync
@@ -13,7 +16,7 @@ def scaled(loss: tf.Tensor, optimizer) -> tf.Tensor:
     return share
 
 
-def make_variables(optimizer, variables) -> None:
+def make_variables(optimizer: Any, variables: Sequence[tf.Variable]) -> None:
     """Creates the optimizer's own variables before the first step.
 
     A tf.function that creates variables is traced twice. Wrappers (of a loss scale, of averaged
@@ -25,7 +28,12 @@ def make_variables(optimizer, variables) -> None:
         make(variables)
 
 
-def apply_if_finite(gradients, variables, optimizer, loss: tf.Tensor) -> tf.Tensor:
+def apply_if_finite(
+    gradients: Sequence[tf.Tensor | None],
+    variables: Sequence[tf.Variable],
+    optimizer: Any,
+    loss: tf.Tensor,
+) -> tf.Tensor:
     """Applies the gradients of a `scaled` loss, or zeros if a value is not finite on any replica.
 
     Args:
@@ -58,5 +66,5 @@ def all_replicas(condition: tf.Tensor) -> tf.Tensor:
     return tf.equal(failed, 0.0)
 
 
-def _kept_if(finite: tf.Tensor, gradient):
+def _kept_if(finite: tf.Tensor, gradient: tf.Tensor | None) -> tf.Tensor | None:
     return None if gradient is None else tf.where(finite, gradient, tf.zeros_like(gradient))

@@ -1,6 +1,8 @@
 """The trainer of tf-models-official, extended: it resumes at its step and notices NaN."""
 
 import functools
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 from official.core import base_trainer
@@ -27,7 +29,7 @@ class Trainer(base_trainer.Trainer):
         task: EngineTask,
         train: bool,
         evaluate: bool,
-        checkpoint_exporter=None,
+        checkpoint_exporter: Any = None,
     ):
         """Builds model and optimizer, and variables of the latter; to be called in the scope."""
         model = task.build_model()
@@ -63,21 +65,21 @@ class Trainer(base_trainer.Trainer):
         self._train_iter = None
         self._first_bad_step.assign(0)
 
-    def train_input(self, first_step: int):
+    def train_input(self, first_step: int) -> tf.distribute.DistributedDataset:
         """The distributed training input from a step on."""
         build = functools.partial(self.task.build_inputs, first_step=first_step)
         return self.distribute_dataset(build, self.config.task.train_data)
 
-    def train_loop_begin(self):
+    def train_loop_begin(self) -> None:
         """Builds the input at the first loop."""
         super().train_loop_begin()
         if self._train_iter is None:
             self.train_dataset = self.train_input(int(self.global_step.numpy()))
 
-    def train_step(self, iterator):
+    def train_step(self, iterator: Iterator[Any]) -> None:
         """One step on all replicas."""
 
-        def step(inputs):
+        def step(inputs: Any) -> None:
             run = self.task.train_step
             if self.config.runtime.enable_xla and self.config.runtime.num_gpus > 0:
                 run = tf.function(run, jit_compile=True)
@@ -93,7 +95,7 @@ class Trainer(base_trainer.Trainer):
 
         self.strategy.run(step, args=(next(iterator),), options=self._runtime_options)
 
-    def eval_end(self, aggregated_logs=None):
+    def eval_end(self, aggregated_logs: Any = None) -> Any:
         """Restores the exact weights from before `eval_begin`.
 
         tf-models-official swaps by adding and subtracting, which rounds at each evaluation.
@@ -107,7 +109,7 @@ class Trainer(base_trainer.Trainer):
             self._weights_before_swap = None
         return logs
 
-    def eval_begin(self):
+    def eval_begin(self) -> None:
         """Swaps in the moving averages of the weights, if the optimizer has them."""
         if isinstance(self.optimizer, optimization.ExponentialMovingAverage):
             self._weights_before_swap = [v.numpy() for v in self.model.trainable_variables]

@@ -40,7 +40,7 @@ def command_line() -> None:
     command.run_module("trainers.train", check)
 
 
-def check(_) -> None:
+def check(_: object) -> None:
     """Checks the flags as far as that needs no TensorFlow. Raises TrainersError."""
     check_name(flags.FLAGS.experiment)
     check_keys(flags.FLAGS, keys.snapshot_of(flags.FLAGS.experiment))

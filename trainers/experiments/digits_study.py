@@ -87,7 +87,7 @@ def _append(journal: pathlib.Path, runs: list[dict[str, Any]]) -> None:
         file.writelines(json.dumps(run) + "\n" for run in runs)
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Runs the study on one thread."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

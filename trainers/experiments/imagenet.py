@@ -3,6 +3,8 @@
 Settings that neither the paper's text nor the authors' code states are marked "ours".
 """
 
+from typing import Any
+
 from trainers.classification.config import (
     ClassificationConfig,
     ExperimentConfig,
@@ -119,7 +121,13 @@ def _cosine(rate: float, steps: int) -> dict:
     return {"type": "cosine", "cosine": {"initial_learning_rate": rate, "decay_steps": steps}}
 
 
-def _optimize(params, optimizer: dict, schedule: dict, warmup_epochs: int, ema=None) -> None:
+def _optimize(
+    params: ExperimentConfig,
+    optimizer: dict,
+    schedule: dict,
+    warmup_epochs: int,
+    ema: dict[str, Any] | None = None,
+) -> None:
     per_epoch = params.trainer.checkpoint_interval
     settings = {
         "optimizer": optimizer,

@@ -47,7 +47,7 @@ def text() -> str:
     return json.dumps(snapshot(), indent=1) + "\n"
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Writes the file."""
     keys.FILE.write_text(text(), encoding="utf-8")
     print(f"{keys.FILE}: the keys of {len(EXPERIMENTS)} experiments")

@@ -7,6 +7,7 @@ their activation (`gamma_before_activation`).
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -24,7 +25,7 @@ class ConditionalNormAct(tf.keras.layers.Layer):
       **kwargs: Keras's own.
     """
 
-    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs: Any):
         """Splits a layer whose gamma comes before its activation into norm and formula."""
         super().__init__(**kwargs)
         layer = make_layer(name="norm_act")
@@ -36,7 +37,7 @@ class ConditionalNormAct(tf.keras.layers.Layer):
             layer = make_layer(nonlinearity=False, name="norm_act")
         self.norm = layer
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Builds the layer for the feature map, gamma and beta for the condition."""
         features, condition = input_shape
         channels = features[-1]
@@ -50,7 +51,7 @@ class ConditionalNormAct(tf.keras.layers.Layer):
             )
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """The layer's output, with each example's own gamma and beta."""
         x, condition = inputs
         scale = 1.0 + self.gamma(condition, training=training)[:, None, None, :]
@@ -60,13 +61,13 @@ class ConditionalNormAct(tf.keras.layers.Layer):
         return self._formula(normalized, scale=scale, offset=offset, **vectors)
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list[tf.Variable]:
         """All but the layer's own gamma and beta, which are replaced."""
         fixed = self._fixed()
         return [weight for weight in super().trainable_weights if id(weight) not in fixed]
 
     @property
-    def non_trainable_weights(self):
+    def non_trainable_weights(self) -> list[tf.Variable]:
         """Those of the sublayers, and the replaced gamma and beta."""
         fixed = self._fixed()
         replaced = [w for w in self.norm.trainable_weights if id(w) in fixed]

@@ -46,7 +46,7 @@ def training_batches(
     shard = shard_of(context, data.global_batch_size)
     count = shard.per_replica_batch * (rounds + 1)
 
-    def draw(number):
+    def draw(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         step, place = number // shard.replicas_here, number % shard.replicas_here
         batch = step * shard.num_replicas + shard.first_replica + place
         seed = tf.stack([np.int64(config.seed), batch])

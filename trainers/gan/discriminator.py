@@ -47,7 +47,7 @@ def discriminator(
     return tf.keras.Model([images, labels], logits[:, 0], name=name)
 
 
-def _block(x, filters: int, downsample: bool, name: str):
+def _block(x: tf.Tensor, filters: int, downsample: bool, name: str) -> tf.Tensor:
     """1x1, 3x3, 3x3 and 1x1 convolutions, each after a ReLU.
 
     A 1x1 convolution gives the channels that the shortcut lacks.

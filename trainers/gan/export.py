@@ -53,7 +53,7 @@ class Serving:
         )
 
     @tf.function
-    def images(self, noise, labels):
+    def images(self, noise: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Images with pixels from 0 to 255, as uint8."""
         images = self.generator([noise, labels], training=False)
         return {"images": sampling.to_uint8(tf.cast(images, tf.float32))}
@@ -103,7 +103,7 @@ def export(
     print(f"{path}: loaded again, pixels equal within 1 of 255")
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Exports the generator that the flags select."""
     values = flags.FLAGS
     export(values.model_dir, values.export_dir, values.checkpoint, values.truncation)

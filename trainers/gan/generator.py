@@ -1,6 +1,7 @@
 """The generator of BigGAN-deep (Brock et al. 2019, appendix B): from noise and label to image."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -56,7 +57,7 @@ def generator(
     return tf.keras.Model([noise, labels], images, name=name)
 
 
-def _embedded(labels, num_classes: int, size: int):
+def _embedded(labels: tf.Tensor, num_classes: int, size: int) -> tf.Tensor:
     """A vector for each label."""
     # Spectral normalization of this kernel is known to cripple the generator.
     embedding = tf.keras.layers.Embedding(
@@ -65,7 +66,13 @@ def _embedded(labels, num_classes: int, size: int):
     return embedding(labels)
 
 
-def _feature_map(condition, widths: list[int], attention: int, make_layer, name: str):
+def _feature_map(
+    condition: tf.Tensor,
+    widths: list[int],
+    attention: int,
+    make_layer: Callable[..., tf.keras.layers.Layer],
+    name: str,
+) -> tf.Tensor:
     """The activated map at the images' resolution.
 
     Each resolution has two residual blocks, the second of which doubles it.
@@ -81,7 +88,14 @@ def _feature_map(condition, widths: list[int], attention: int, make_layer, name:
     return make_layer(name="last_norm_act")(x)
 
 
-def _block(x, condition, filters: int, upsample: bool, make_layer, name: str):
+def _block(
+    x: tf.Tensor,
+    condition: tf.Tensor,
+    filters: int,
+    upsample: bool,
+    make_layer: Callable[..., tf.keras.layers.Layer],
+    name: str,
+) -> tf.Tensor:
     """1x1, 3x3, 3x3 and 1x1 convolutions, each after a conditional norm-act layer.
 
     The shortcut drops the channels that the block's output does not have.

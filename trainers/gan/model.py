@@ -1,6 +1,7 @@
 """`Gan`: both networks, and the generator with averaged weights."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -47,17 +48,17 @@ class Gan(tf.keras.Model):
             self.averaged = build_generator(name="averaged_generator")
         self.averaged.set_weights(self.generator.get_weights())
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: list[tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """Images of the averaged generator, from (noise, labels)."""
         return self.averaged(inputs, training=training)
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list[tf.Variable]:
         """Those of generator and discriminator, which are trained."""
         return self.generator.trainable_weights + self.discriminator.trainable_weights
 
     @property
-    def non_trainable_weights(self):
+    def non_trainable_weights(self) -> list[tf.Variable]:
         """Those of generator and discriminator, and all of the averaged generator."""
         others = (self.generator, self.discriminator)
         return [w for model in others for w in model.non_trainable_weights] + self.averaged.weights
@@ -77,7 +78,7 @@ class Gan(tf.keras.Model):
             average.assign(tf.convert_to_tensor(weight))
 
 
-def _assignable_in_replicas(create, **kwargs):
+def _assignable_in_replicas(create: Callable[..., tf.Variable], **kwargs: Any) -> tf.Variable:
     """Creates variables with the first replica's value, since all replicas compute the same."""
     if kwargs.get("aggregation", tf.VariableAggregation.NONE) == tf.VariableAggregation.NONE:
         kwargs["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA

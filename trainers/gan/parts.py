@@ -1,5 +1,7 @@
 """The common parts of generator and discriminator: stages and self-attention."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from trainers.errors import TrainersError
@@ -41,7 +43,7 @@ class SelfAttention(tf.keras.layers.Layer):
     and values by two.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the four 1x1 convolutions and gamma."""
         channels = input_shape[-1]
         self._inner, self._outer = max(1, channels // 8), max(1, channels // 2)
@@ -54,7 +56,7 @@ class SelfAttention(tf.keras.layers.Layer):
         self.gamma = self.add_weight(name="gamma", shape=(), initializer="zeros")
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """The input plus gamma times the attended values."""
         batch, height, width = tf.shape(inputs)[0], inputs.shape[1], inputs.shape[2]
         query = tf.reshape(

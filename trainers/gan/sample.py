@@ -62,7 +62,7 @@ def save(image: np.ndarray, side: int, path: str) -> tuple[int, int]:
     return large.shape[0], large.shape[1]
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Draws and writes the images that the flags ask for."""
     values = flags.FLAGS
     image = draw(values.model_dir, values.rows, values.checkpoint, values.truncation)

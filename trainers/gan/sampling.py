@@ -1,7 +1,8 @@
 """Noise, standing statistics, and images from a trained generator."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +12,7 @@ from evonorm_tf.layers import parts
 _LINE = 128  # grey
 
 
-def noise(shape: tuple[int, ...], seed, truncation: float = 0.0) -> tf.Tensor:
+def noise(shape: tuple[int, ...], seed: Any, truncation: float = 0.0) -> tf.Tensor:
     """Normal noise, the same for the same seed.
 
     Args:
@@ -79,7 +80,9 @@ class Sampler:
         for total, weight in zip(totals, moving, strict=True):
             weight.assign((total / batches).astype(np.float32))
 
-    def batches(self, count: int, then=lambda images: images) -> Iterator[list[np.ndarray]]:
+    def batches(
+        self, count: int, then: Callable[[tf.Tensor], Any] = lambda images: images
+    ) -> Iterator[list[np.ndarray]]:
         """Draws `count` images in batches, and applies a function to each batch.
 
         Args:
@@ -88,7 +91,7 @@ class Sampler:
         """
         size = self._batch_size * self._strategy.num_replicas_in_sync
 
-        def local(number):
+        def local(number: tf.Tensor) -> list[tf.Tensor]:
             return self._drawn(number, False, then)
 
         run = tf.function(local)
@@ -104,13 +107,20 @@ class Sampler:
         """The labels of the first `count` images."""
         return np.arange(count, dtype=np.int32) % self._num_classes
 
-    def _drawn(self, number, training: bool, then=lambda images: images):
+    def _drawn(
+        self,
+        number: tf.Tensor,
+        training: bool,
+        then: Callable[[tf.Tensor], Any] = lambda images: images,
+    ) -> list[tf.Tensor]:
         """The results of all replicas, in order."""
         results = self._strategy.run(self._draw, args=(number, training, then))
         results = [self._strategy.experimental_local_results(part) for part in results]
         return [tf.concat(part, 0) for part in results]
 
-    def _draw(self, number, training: bool, then):
+    def _draw(
+        self, number: tf.Tensor, training: bool, then: Callable[[tf.Tensor], Any]
+    ) -> list[tf.Tensor]:
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         batch = number * context.num_replicas_in_sync + replica
@@ -123,7 +133,7 @@ class Sampler:
 
 
 @contextlib.contextmanager
-def _latest_batch_only(layers):
+def _latest_batch_only(layers: Sequence[parts.BatchStatistics]) -> Iterator[None]:
     """A context in which moving averages are the statistics of the last batch."""
     momenta = [layer.momentum for layer in layers]
     for layer in layers:

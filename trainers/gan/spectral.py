@@ -5,6 +5,8 @@ training updates. The gradient passes through the estimate, with its singular ve
 constants.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 _TINY = 1e-12
@@ -55,19 +57,19 @@ class SpectralConv2D(SpectralLayer):
       **kwargs: Keras's own.
     """
 
-    def __init__(self, filters: int, kernel_size: int, use_bias: bool = True, **kwargs):
+    def __init__(self, filters: int, kernel_size: int, use_bias: bool = True, **kwargs: Any):
         """Keeps the sizes; the variables are created when the layer is built."""
         super().__init__(**kwargs)
         self.filters, self.kernel_size, self.use_bias = filters, kernel_size, use_bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the kernel (height, width, inputs, filters), u and the bias."""
         self._add_kernel((self.kernel_size, self.kernel_size, input_shape[-1], self.filters))
         if self.use_bias:
             self._add_bias(self.filters)
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """The convolution of a batch of feature maps."""
         y = tf.nn.conv2d(inputs, self.normalized_kernel(training), 1, "SAME")
         return y + self.bias if self.use_bias else y
@@ -82,19 +84,19 @@ class SpectralDense(SpectralLayer):
       **kwargs: Keras's own.
     """
 
-    def __init__(self, units: int, use_bias: bool = True, **kwargs):
+    def __init__(self, units: int, use_bias: bool = True, **kwargs: Any):
         """Keeps the sizes; the variables are created when the layer is built."""
         super().__init__(**kwargs)
         self.units, self.use_bias = units, use_bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the kernel (inputs, units), u and the bias."""
         self._add_kernel((input_shape[-1], self.units))
         if self.use_bias:
             self._add_bias(self.units)
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """The product with the normalized kernel, plus the bias."""
         y = tf.matmul(inputs, self.normalized_kernel(training))
         return y + self.bias if self.use_bias else y
@@ -109,17 +111,17 @@ class SpectralEmbedding(SpectralLayer):
       **kwargs: Keras's own.
     """
 
-    def __init__(self, count: int, size: int, **kwargs):
+    def __init__(self, count: int, size: int, **kwargs: Any):
         """Keeps the sizes; the variables are created when the layer is built."""
         super().__init__(**kwargs)
         self.count, self.size = count, size
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the kernel (count, size) and u."""
         self._add_kernel((self.count, self.size))
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """The labels' vectors, rows of the normalized kernel."""
         return tf.gather(self.normalized_kernel(training), inputs)
 

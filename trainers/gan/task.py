@@ -1,6 +1,7 @@
 """The GAN task: both networks' steps, and Inception Score and FID of the averaged generator."""
 
 import os
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +9,7 @@ import tensorflow as tf
 from trainers.data import inputs as data_inputs
 from trainers.data.config import DataConfig
 from trainers.engine import kinds, steps
-from trainers.engine.base import EngineTask
+from trainers.engine.base import EngineTask, Named
 from trainers.errors import TrainersError
 from trainers.gan import data, features, losses, metrics, parts, sampling, spectral
 from trainers.gan.config import GanExperimentConfig
@@ -81,13 +82,20 @@ class GanTask(EngineTask):
         self._model = Gan(config, *norm_act.resolve(config.norm_act, defaults=defaults))
         return self._model
 
-    def build_inputs(self, params: DataConfig, input_context=None, first_step: int = 0):
+    def build_inputs(
+        self,
+        params: DataConfig,
+        input_context: tf.distribute.InputContext | None = None,
+        first_step: int = 0,
+    ) -> tf.data.Dataset:
         """See `trainers.gan.data`."""
         if params.is_training:
             return data.training_batches(self.task_config, params, input_context, first_step)
         return data.evaluation_batches(self.task_config, params, input_context)
 
-    def create_optimizer(self, optimizer_config, runtime_config=None, dp_config=None):
+    def create_optimizer(
+        self, optimizer_config: Any, runtime_config: Any = None, dp_config: Any = None
+    ) -> GanOptimizers:
         """Both optimizers; `optimizer_config` is the generator's."""
         build = super().create_optimizer
         return GanOptimizers(
@@ -111,7 +119,13 @@ class GanTask(EngineTask):
             variables = getattr(model, network).trainable_variables
             steps.make_variables(getattr(optimizer, network), variables)
 
-    def train_step(self, inputs, model: Gan, optimizer: GanOptimizers, metrics=None):
+    def train_step(
+        self,
+        inputs: Any,
+        model: Gan,
+        optimizer: GanOptimizers,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """The steps of the discriminator, then one of the generator."""
         images, labels, noise, drawn_labels = inputs
         rounds = self.task_config.discriminator_steps
@@ -130,7 +144,9 @@ class GanTask(EngineTask):
             metric.update_state(value)
         return {self.loss: generator_loss + loss, "finite": finite}
 
-    def _discriminator_step(self, batch, seeds, model: Gan, optimizer):
+    def _discriminator_step(
+        self, batch: Any, seeds: tuple[tf.Tensor, tf.Tensor], model: Gan, optimizer: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         fake = model.generator(list(seeds), training=True)
         with tf.GradientTape() as tape:
             loss = _discriminator_loss(model.discriminator, batch, (fake, seeds[1]))
@@ -139,7 +155,9 @@ class GanTask(EngineTask):
         gradients = tape.gradient(scaled, variables)
         return loss, steps.apply_if_finite(gradients, variables, optimizer, loss)
 
-    def _generator_step(self, seeds, model: Gan, optimizer):
+    def _generator_step(
+        self, seeds: tuple[tf.Tensor, tf.Tensor], model: Gan, optimizer: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         kernels = spectral.kernels(model.generator)
         with tf.GradientTape() as tape:
             fake = model.generator(list(seeds), training=True)
@@ -150,13 +168,13 @@ class GanTask(EngineTask):
         gradients = tape.gradient(scaled, variables)
         return loss, steps.apply_if_finite(gradients, variables, optimizer, loss)
 
-    def _decay(self, iterations) -> tf.Tensor:
+    def _decay(self, iterations: tf.Tensor) -> tf.Tensor:
         """The average's decay: 0 up to `average_start`, so that the average equals the weights."""
         config = self.task_config
         begun = tf.cast(iterations > config.average_start, tf.float32)
         return begun * config.average_decay
 
-    def probe(self, inputs, model: Gan):
+    def probe(self, inputs: Any, model: Gan) -> tuple[list[Named], list[Named]]:
         """The outputs of all layers of both networks, and the gradients of both losses."""
         images, labels, noise, drawn_labels = inputs
         count = tf.shape(images)[0]
@@ -178,26 +196,32 @@ class GanTask(EngineTask):
             [(v.name, g) for v, g in zip(variables, gradients, strict=True)],
         )
 
-    def validation_step(self, inputs, model: Gan, metrics=None):
+    def validation_step(
+        self, inputs: Any, model: Gan, metrics: list[tf.keras.metrics.Metric] | None = None
+    ) -> dict[str, Any]:
         """The features of real images."""
         images, _, weights = inputs
         real_features, _ = self._features(images, training=False)
         return {"features": real_features, "weights": weights}
 
-    def aggregate_logs(self, state, step_outputs):
+    def aggregate_logs(
+        self, state: list[np.ndarray] | None, step_outputs: dict[str, Any]
+    ) -> list[np.ndarray]:
         """Collects the features of the images that do not have weight 0."""
         state = [] if state is None else state
         pairs = zip(step_outputs["features"], step_outputs["weights"], strict=True)
         state.extend(rows.numpy()[weights.numpy() > 0] for rows, weights in pairs)
         return state
 
-    def reduce_aggregated_logs(self, aggregated_logs, global_step=None):
+    def reduce_aggregated_logs(
+        self, aggregated_logs: Any, global_step: tf.Variable | None = None
+    ) -> dict[str, float]:
         """Inception Score and FID of samples; the first samples are written for TensorBoard."""
         config = self.task_config
         sampler = self.sampler(self._model)
         sampler.set_standing_statistics(config.standing_batches)
 
-        def judged(images):
+        def judged(images: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return (images, *self._features(images, training=False))
 
         fake_features, probabilities = [], []
@@ -227,7 +251,7 @@ class GanTask(EngineTask):
             seed=config.seed,
         )
 
-    def _write_images(self, images: np.ndarray, global_step) -> None:
+    def _write_images(self, images: np.ndarray, global_step: tf.Variable | None) -> None:
         if not self.logging_dir or not tf.distribute.get_strategy().extended.should_checkpoint:
             return
         step = 0 if global_step is None else int(global_step.numpy())
@@ -240,7 +264,9 @@ class GanTask(EngineTask):
 _NETWORKS = ("generator", "discriminator")
 
 
-def _discriminator_loss(network, real, fake) -> tf.Tensor:
+def _discriminator_loss(
+    network: tf.keras.Model, real: tuple[tf.Tensor, tf.Tensor], fake: tuple[tf.Tensor, tf.Tensor]
+) -> tf.Tensor:
     """The hinge loss of two pairs (images, labels), which form one batch for the network."""
     both = [tf.concat(pair, 0) for pair in zip(real, fake, strict=True)]
     return losses.discriminator_loss(*tf.split(network(both, training=True), 2))

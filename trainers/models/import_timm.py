@@ -10,7 +10,7 @@ B0 weights. Inputs are RGB images in [0, 1] minus 0.5, divided by 0.5, with chan
 
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from trainers import command
 from trainers.models import options
@@ -123,7 +123,7 @@ def _layer_and_weight(name: str) -> tuple[str, str]:
     return module, "kernel" if weight == "weight" else weight
 
 
-def _some(names) -> str:
+def _some(names: Iterable[str]) -> str:
     names = sorted(names)
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "-"
 

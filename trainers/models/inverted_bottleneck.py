@@ -67,7 +67,7 @@ def network(norm_act: Any, **settings: Any) -> Network:
     return Network(norm_act, make_initializer=_conv_initializer, **settings)
 
 
-def features(net: Network, images, spec: InvertedBottleneckSpec) -> dict[int, Any]:
+def features(net: Network, images: tf.Tensor, spec: InvertedBottleneckSpec) -> dict[int, Any]:
     """Feature maps by level; level k is 2^k times smaller.
 
     They are the linear outputs of each level's last block. As in tf-models-official's
@@ -105,7 +105,9 @@ def classifier(
     return tf.keras.Model(images, logits, name=name)
 
 
-def _block(net: Network, x, block: Stage, se_ratio: float, drop_rate: float, name: str):
+def _block(
+    net: Network, x: tf.Tensor, block: Stage, se_ratio: float, drop_rate: float, name: str
+) -> tf.Tensor:
     """Expand, depthwise, squeeze-and-excite, linear projection; + x where shapes allow."""
     channels = net.channels(x)
     y = x

@@ -95,7 +95,9 @@ def resnet_network(norm_act: NormAct, **settings: Any) -> Network:
     return Network(norm_act, make_initializer=_conv_initializer, padding="fixed", **settings)
 
 
-def resnet_features(net: Network, images, spec: ResNetSpec, version: int, width: float):
+def resnet_features(
+    net: Network, images: tf.Tensor, spec: ResNetSpec, version: int, width: float
+) -> dict[int, tf.Tensor]:
     """The activated feature maps of a ResNet by level; level k is 2^k times smaller.
 
     In version 2 all but the last are the activated input of the next stage.
@@ -148,7 +150,7 @@ def _convolutions(spec: ResNetSpec, filters: int, strides: int) -> list[_Conv]:
     return [_Conv(1, filters, 1), _Conv(3, filters, strides), _Conv(1, expanded, 1)]
 
 
-def _stem(net: Network, x, spec: ResNetSpec, filters: int, version: int):
+def _stem(net: Network, x: tf.Tensor, spec: ResNetSpec, filters: int, version: int) -> tf.Tensor:
     if spec.stem == "conv3":
         x = net.conv(x, filters, 3, "stem_conv")
     elif spec.stem == "conv7":
@@ -168,7 +170,9 @@ def _stem(net: Network, x, spec: ResNetSpec, filters: int, version: int):
     return net.max_pool(x, 3, "stem_pool", net.reduction(2), symmetric=spec.symmetric_pool)
 
 
-def _post_activation_block(net, x, spec, convs: list[_Conv], project: bool, name: str):
+def _post_activation_block(
+    net: Network, x: tf.Tensor, spec: ResNetSpec, convs: list[_Conv], project: bool, name: str
+) -> tf.Tensor:
     """relu(shortcut + branch), where both end in the layer's linear form."""
     shortcut = x
     if project:
@@ -184,7 +188,14 @@ def _post_activation_block(net, x, spec, convs: list[_Conv], project: bool, name
     return tf.keras.layers.ReLU(name=f"{name}_relu")(y)
 
 
-def _pre_activation_block(net, x, activated, spec, convs: list[_Conv], name: str):
+def _pre_activation_block(
+    net: Network,
+    x: tf.Tensor,
+    activated: tf.Tensor,
+    spec: ResNetSpec,
+    convs: list[_Conv],
+    name: str,
+) -> tf.Tensor:
     """Returns shortcut + branch; `activated` is the norm-act of x, the input of both."""
     y = activated
     for index, conv in enumerate(convs, start=1):
@@ -196,7 +207,9 @@ def _pre_activation_block(net, x, activated, spec, convs: list[_Conv], name: str
     return net.residual(shortcut, y, name)
 
 
-def _projection(net, x, spec: ResNetSpec, convs: list[_Conv], name: str):
+def _projection(
+    net: Network, x: tf.Tensor, spec: ResNetSpec, convs: list[_Conv], name: str
+) -> tf.Tensor:
     strides = _total_strides(convs)
     if spec.average_down and strides > 1:
         x = net.average_pool(x, strides, f"{name}_shortcut_pool")

@@ -97,7 +97,7 @@ def skeleton(network: str) -> Skeleton:
         )
     nonlinearity = {}
 
-    def identity(is_nonlinear: bool, name: str):
+    def identity(is_nonlinear: bool, name: str) -> tf.keras.layers.Layer:
         nonlinearity[name] = is_nonlinear
         return tf.keras.layers.Activation("linear", name=name)
 
