@@ -1,4 +1,4 @@
-"""The network of a classification's configuration."""
+"""The network that the configuration of a classification asks for."""
 
 import inspect
 

@@ -67,7 +67,7 @@ class ClassificationTask(EngineTask):
         return inputs.build_inputs(params, self.task_config.model, input_context, first_step)
 
     def write_assets(self, model_dir: str) -> None:
-        """The data set's names of the classes."""
+        """Writes the names that the training data set gives its classes."""
         names = inputs.class_names(self.task_config.train_data)
         if names:
             class_names.write(model_dir, names)
