@@ -48,7 +48,7 @@ def make_step(network: str, layer: str, batch: int) -> Callable[[], float]:
     import tensorflow as tf
 
     from trainers import models
-    from trainers.anchors import ANCHORS
+    from trainers.models.anchors import ANCHORS
 
     norm_act = keras_bn_relu if layer == RIVAL else layer
     size = _SIZES[network][1]

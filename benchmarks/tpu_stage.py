@@ -19,7 +19,7 @@ from tpu_scripts import compile_only, training_step
 import tensorflow as tf
 
 from trainers import models
-from trainers.engine.task import ClassificationTask
+from trainers.classification.task import ClassificationTask
 from trainers.models.resnet import ResNetSpec
 
 _RIVAL = "keras_bn_relu"

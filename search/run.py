@@ -14,8 +14,8 @@ from search.storage import ranking
 from search.storage.candidate import Candidate
 from search.storage.database import BEST
 from search.storage.store import Store
-from trainers.anchors import ANCHORS
-from trainers.data.image_data import DATA_SETS
+from trainers.data.loading import DATA_SETS
+from trainers.models.anchors import ANCHORS
 
 CONFIG_FILE = "config.json"
 _BEST_FILES = 10

@@ -125,6 +125,47 @@ def test_the_core_of_the_search_is_pure():
             assert not outside, f"{name} imports {sorted(outside)}"
 
 
+def test_modules_of_the_trainers_form_no_cycle():
+    assert_no_cycle(module_graph("trainers"))
+
+
+# A room of `trainers` imports from those before it alone; a module beside them is its own room.
+TASKS = ["classification", "detection", "gan"]
+TRAINERS_ROOMS = [
+    *("errors", "command", "checks", "models", "backbones", "engine", "data", *TASKS, "tasks"),
+    *("experiments", "results", "train", "evaluate", "export", "predict"),
+]
+
+
+def rooms_of_the_trainers():
+    """What each room imports of the others."""
+    graph = module_graph("trainers", with_faces=True)
+    del graph["trainers"]
+    rooms = {}
+    for name, targets in graph.items():
+        own = name.split(".")[1]
+        others = {target.split(".")[1] for target in targets - {"trainers"}}
+        rooms.setdefault(own, set()).update(others - {own})
+    return rooms
+
+
+def test_rooms_of_the_trainers_import_only_upwards():
+    rooms = rooms_of_the_trainers()
+    assert set(rooms) == set(TRAINERS_ROOMS)
+    for room, others in rooms.items():
+        wrong = others - set(TRAINERS_ROOMS[: TRAINERS_ROOMS.index(room)])
+        assert not wrong, f"trainers.{room} imports {sorted(wrong)}"
+
+
+def test_tasks_are_peers_and_the_engine_knows_none():
+    rooms = rooms_of_the_trainers()
+    for room in ("engine", "models", "data", *TASKS):
+        assert not rooms[room] & (set(TASKS) - {room}), f"trainers.{room} imports a task"
+    for path in modules("trainers/engine"):
+        for task in (*TASKS, "maskrcnn"):
+            assert f'"{task}' not in path.read_text(encoding="utf-8"), f"{path} names {task}"
+
+
 # Rooms of evonorm_tf, each with the rooms that it imports; "" is the package itself.
 ROOMS = {
     "graph": {""},

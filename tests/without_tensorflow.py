@@ -80,6 +80,11 @@ def _run(command: list[str]) -> int:
 
 if __name__ == "__main__":
     sys.meta_path.insert(0, _Blocking())
-    for module in ("numpy", "trainers.checks", "trainers.names", "trainers.experiments.arguments"):
+    for module in (
+        "numpy",
+        "trainers.checks",
+        "trainers.models.names",
+        "trainers.experiments.arguments",
+    ):
         importlib.import_module(module)  # here once, not in each fork
     print(json.dumps([_answer(command) for command in json.load(sys.stdin)]))

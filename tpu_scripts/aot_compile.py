@@ -30,7 +30,7 @@ def compile_step(
     """Compiles one training step.
 
     Args:
-      model: a name in `trainers.engine.networks.NETWORKS`.
+      model: a name in `trainers.models.classifiers.CLASSIFIERS`.
       layer: a registered name, or the path of a layer graph's JSON file.
       topology: see `compile_only.parse_topology`.
       batch: images on each replica.

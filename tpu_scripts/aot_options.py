@@ -5,7 +5,7 @@ import dataclasses
 import sys
 
 from tpu_scripts import compile_only
-from trainers import names
+from trainers.models import names
 
 DEFAULT_BATCH = 128
 

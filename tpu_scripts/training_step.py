@@ -10,9 +10,9 @@ from official.modeling import optimization, performance
 
 from evonorm_tf.numerics import devices
 from tpu_scripts.replicas import TracedReplicas
-from trainers.configs.classification import ExperimentConfig
+from trainers.classification.config import ExperimentConfig
+from trainers.classification.task import ClassificationTask
 from trainers.engine import parameters
-from trainers.engine.task import ClassificationTask
 from trainers.experiments import EXPERIMENTS
 from trainers.models.efficientnet import VARIANTS
 
@@ -27,7 +27,7 @@ def configure(network: str, layer: str, image_size: int | None = None) -> Experi
     without one gets ResNet-50's.
 
     Args:
-      network: a name in `trainers.engine.networks.NETWORKS`.
+      network: a name in `trainers.models.classifiers.CLASSIFIERS`.
       layer: a registered name, or the path of a layer graph's JSON file.
       image_size: side of the images; None for the network's own.
 

@@ -1,4 +1,4 @@
-"""Models, anchors, data and the training engine; run from a checkout.
+"""Models, data, the training engine and its tasks; run from a checkout.
 
 tf-models-official runs on Keras 2, so importing this package makes `tf.keras` be `tf_keras`
 where TensorFlow comes with Keras 3. It must be imported before TensorFlow chooses.
@@ -35,7 +35,7 @@ def _tensorflow_version() -> tuple[int, int]:
         except importlib.metadata.PackageNotFoundError:
             continue
         return int(major), int(minor)
-    return (0, 0)  # another build: TensorFlow itself says what it misses
+    return (0, 0)  # another build: TensorFlow itself reports what is missing
 
 
 _use_keras_2()

@@ -16,18 +16,18 @@ from official.modeling import hyperparams
 from official.vision.configs import backbones as official_backbones
 from official.vision.modeling.backbones import factory
 
-from trainers.models import inverted_bottleneck
+from trainers.models import inverted_bottleneck, norm_act
 from trainers.models.efficientnet import efficientnet_spec, variant
 from trainers.models.inverted_bottleneck import InvertedBottleneckSpec
 from trainers.models.mnasnet import mnasnet_spec
 from trainers.models.mobilenet_v2 import mobilenet_v2_spec
+from trainers.models.norm_act import NormActArgs
 from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
-from trainers.norm_act_config import NormActArgs, norm_act_settings
 
 
 @dataclasses.dataclass
 class _NormActBackbone(hyperparams.Config):
-    """What all backbones have in common.
+    """Fields that all backbones share.
 
     Attributes:
       norm_act: registered name, or path of a layer graph's JSON file.
@@ -89,7 +89,8 @@ class BackboneModel(tf.keras.Model):
         classification head at the size of the level below.
     """
 
-    def __init__(self, inputs, outputs, num_heads: int = 0, **kwargs):
+    def __init__(self, inputs: tf.Tensor, outputs: Any, num_heads: int = 0, **kwargs: Any):
+        """Keeps the shapes of the levels that a decoder can use."""
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         levels = sorted(outputs, key=int)
         levels = levels[: len(levels) - num_heads]
@@ -102,7 +103,12 @@ class BackboneModel(tf.keras.Model):
 
 
 @factory.register_backbone_builder("evo_resnet")
-def build_evo_resnet(input_specs, backbone_config, norm_activation_config, l2_regularizer=None):
+def build_evo_resnet(
+    input_specs: tf.keras.layers.InputSpec,
+    backbone_config: hyperparams.OneOfConfig,
+    norm_activation_config: Any,
+    l2_regularizer: tf.keras.regularizers.Regularizer | None = None,
+) -> BackboneModel:
     """Builds `EvoResNet`; called by tf-models-official's factory."""
     config: EvoResNet = backbone_config.get()
     net = resnet_network(**_settings(config, norm_activation_config, l2_regularizer))
@@ -114,8 +120,11 @@ def build_evo_resnet(input_specs, backbone_config, norm_activation_config, l2_re
 
 @factory.register_backbone_builder("evo_mobilenet_v2")
 def build_evo_mobilenet_v2(
-    input_specs, backbone_config, norm_activation_config, l2_regularizer=None
-):
+    input_specs: tf.keras.layers.InputSpec,
+    backbone_config: hyperparams.OneOfConfig,
+    norm_activation_config: Any,
+    l2_regularizer: tf.keras.regularizers.Regularizer | None = None,
+) -> BackboneModel:
     """Builds `EvoMobileNetV2`; called by tf-models-official's factory."""
     config: EvoMobileNetV2 = backbone_config.get()
     spec = mobilenet_v2_spec(config.width)
@@ -123,7 +132,12 @@ def build_evo_mobilenet_v2(
 
 
 @factory.register_backbone_builder("evo_mnasnet")
-def build_evo_mnasnet(input_specs, backbone_config, norm_activation_config, l2_regularizer=None):
+def build_evo_mnasnet(
+    input_specs: tf.keras.layers.InputSpec,
+    backbone_config: hyperparams.OneOfConfig,
+    norm_activation_config: Any,
+    l2_regularizer: tf.keras.regularizers.Regularizer | None = None,
+) -> BackboneModel:
     """Builds `EvoMnasNet`; called by tf-models-official's factory."""
     config: EvoMnasNet = backbone_config.get()
     spec = mnasnet_spec(config.width)
@@ -132,8 +146,11 @@ def build_evo_mnasnet(input_specs, backbone_config, norm_activation_config, l2_r
 
 @factory.register_backbone_builder("evo_efficientnet")
 def build_evo_efficientnet(
-    input_specs, backbone_config, norm_activation_config, l2_regularizer=None
-):
+    input_specs: tf.keras.layers.InputSpec,
+    backbone_config: hyperparams.OneOfConfig,
+    norm_activation_config: Any,
+    l2_regularizer: tf.keras.regularizers.Regularizer | None = None,
+) -> BackboneModel:
     """Builds `EvoEfficientNet`; called by tf-models-official's factory."""
     config: EvoEfficientNet = backbone_config.get()
     chosen = variant(config.variant)
@@ -141,11 +158,22 @@ def build_evo_efficientnet(
     return _inverted_bottleneck(input_specs, config, spec, norm_activation_config, l2_regularizer)
 
 
-def _settings(config: _NormActBackbone, norm_activation: Any, l2_regularizer) -> dict[str, Any]:
-    """The arguments of `Network`."""
-    norm_act, arguments = norm_act_settings(config.norm_act, config.norm_act_args, norm_activation)
+def _settings(
+    config: _NormActBackbone,
+    norm_activation: Any,
+    l2_regularizer: tf.keras.regularizers.Regularizer | None,
+) -> dict[str, Any]:
+    """The arguments of `Network`; those of the layer precede a task's `norm_activation`."""
+    defaults = {
+        "epsilon": norm_activation.norm_epsilon,
+        "momentum": norm_activation.norm_momentum,
+        "synchronized": norm_activation.use_sync_bn,
+    }
+    layer, arguments = norm_act.resolve(
+        config.norm_act, config.norm_act_args.given(), defaults, field="norm_act"
+    )
     return {
-        "norm_act": norm_act,
+        "norm_act": layer,
         "norm_act_args": arguments,
         "kernel_regularizer": l2_regularizer,
         "unit_strides": config.unit_strides,
@@ -153,13 +181,17 @@ def _settings(config: _NormActBackbone, norm_activation: Any, l2_regularizer) ->
 
 
 def _inverted_bottleneck(
-    input_specs, config, spec: InvertedBottleneckSpec, norm_activation, l2_regularizer
+    input_specs: tf.keras.layers.InputSpec,
+    config: Any,
+    spec: InvertedBottleneckSpec,
+    norm_activation: Any,
+    l2_regularizer: tf.keras.regularizers.Regularizer | None,
 ) -> BackboneModel:
     net = inverted_bottleneck.network(**_settings(config, norm_activation, l2_regularizer))
     images = tf.keras.Input(input_specs.shape[1:])
     return _model(images, inverted_bottleneck.features(net, images, spec), num_heads=1)
 
 
-def _model(images, features: dict[int, Any], num_heads: int) -> BackboneModel:
+def _model(images: tf.Tensor, features: dict[int, Any], num_heads: int) -> BackboneModel:
     outputs = {str(level): tensor for level, tensor in features.items()}
     return BackboneModel(images, outputs, num_heads=num_heads)

@@ -1,10 +1,10 @@
-"""What the command lines share: their flags, their help, their checks, and errors in one line.
+"""What the command lines share: flags, help, checks, and errors in one line.
 
-TensorFlow takes many seconds to import, so a command answers first what needs none of it. Its
-file has the flags at the top, under `if __name__ == "__main__":`, and ends there with
-`run_module`: flags and checks come first, and only then is the same file imported under its own
-name, with all that it needs, for its `main`. This is the one place where a command goes from
-one to the other; a check must import neither tensorflow nor official.
+TensorFlow takes many seconds to import, so a command handles its flags and errors in them before
+it imports TensorFlow. Its file defines the flags at the top, under `if __name__ == "__main__":`,
+and calls `run_module` there. This parses the flags, runs the checks, and then imports the same
+file under its own name, with TensorFlow, to call its `main`. A check must import neither
+tensorflow nor official.
 """
 
 import importlib
@@ -15,28 +15,28 @@ from absl import app, flags
 
 from trainers.errors import TrainersError, TrainingDivergedError
 
-# Called with the arguments that are no flags, the program's name first.
-Main = Callable[[list[str]], None]
+# Called with the positional arguments, the program's name first.
+Main = Callable[[list[str]], object]
 _HELP = ("--help", "-help", "--helpshort", "-helpshort", "-h", "-?")
 
 
 def define_model_flags() -> None:
-    """Flags that say which trained model is meant."""
+    """Defines the flags that select a trained model."""
     flags.DEFINE_string("model_dir", None, "Folder of the trained model. Required.", required=True)
     flags.DEFINE_string("checkpoint", "", "Another checkpoint than the newest.")
 
 
 def define_export_flags() -> None:
-    """Flags that say which trained model goes where."""
+    """Defines the flags that select a trained model and the folder of its export."""
     define_model_flags()
     flags.DEFINE_string("export_dir", None, "Folder to write. Required.", required=True)
 
 
 def named(arguments: list[str], things: str) -> list[str]:
-    """The arguments behind the program's name.
+    """The arguments after the program's name.
 
     Raises:
-      TrainersError: when there is none.
+      TrainersError: when there are none.
     """
     if len(arguments) < 2:
         raise TrainersError(f"name at least one {things}")
@@ -44,7 +44,7 @@ def named(arguments: list[str], things: str) -> list[str]:
 
 
 def run(program: str, main: Main) -> None:
-    """Runs main under absl; what a user can act on ends in one line and exit code 1."""
+    """Runs main under absl; errors that a user can act on end it with one line and exit code 1."""
 
     def reported(arguments: list[str]) -> None:
         try:
@@ -72,7 +72,7 @@ def run_module(program: str, *checks: Main) -> None:
 
 
 def run_parsed(program: str, parse: Callable[[list[str]], object]) -> None:
-    """The same for a module whose main reads its options by argparse.
+    """Runs a module whose main reads its options by argparse.
 
     Args:
       program: name of the module.
@@ -83,7 +83,7 @@ def run_parsed(program: str, parse: Callable[[list[str]], object]) -> None:
 
 
 def _parse(arguments: list[str]) -> list[str]:
-    """Reads the flags, as absl does but for the help."""
+    """Parses the flags as absl does, except for the help."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if any(option in _HELP for option in options[1:]):
         print(_help())
@@ -92,7 +92,7 @@ def _parse(arguments: list[str]) -> list[str]:
 
 
 def _help() -> str:
-    """What the program does and which flags it has; absl's own are in --helpfull."""
+    """The program's docstring and its flags; absl's own flags are in --helpfull."""
     described = []
     for module in flags.FLAGS.flags_by_module_dict():
         if not module.startswith("absl."):

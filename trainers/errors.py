@@ -2,23 +2,23 @@
 
 import re
 
-# "{{function_node ...}}", "{{node ...}}", "[[...]]" and "[Op:...]", with a name behind it.
-_INSIDES = re.compile(r"\{\{\w+ [^}]*\}\}|\[\[.*?\]\]|\[Op:[^\]]*\](\s*name:.*)?")
+# "{{function_node ...}}", "{{node ...}}", "[[...]]" and "[Op:...]", the last with a name after it.
+_INTERNALS = re.compile(r"\{\{\w+ [^}]*\}\}|\[\[.*?\]\]|\[Op:[^\]]*\](\s*name:.*)?")
 
-# What comes before that, from within a graph.
-_WHERE = ("Graph execution error:", "Detected at node ", 'File "')
+# Lines before the message of an error inside a graph.
+_LOCATIONS = ("Graph execution error:", "Detected at node ", 'File "')
 
 
 def reason(error: Exception) -> str:
-    """The first line of why, of what TensorFlow says, without the names of its insides."""
-    text = _INSIDES.sub("", getattr(error, "message", None) or str(error))
+    """The first line of an error message of TensorFlow that gives a reason, without node names."""
+    text = _INTERNALS.sub("", getattr(error, "message", None) or str(error))
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    why = (line for line in lines if line and not line.startswith(_WHERE))
-    return next(why, type(error).__name__)
+    reasons = (line for line in lines if line and not line.startswith(_LOCATIONS))
+    return next(reasons, type(error).__name__)
 
 
 class TrainersError(ValueError):
-    """A setting, a data set or a model folder is not as it must be."""
+    """A setting, a data set or a model folder that cannot be used."""
 
 
 class TrainingDivergedError(ArithmeticError):
@@ -30,6 +30,7 @@ class TrainingDivergedError(ArithmeticError):
     """
 
     def __init__(self, message: str, step: int, layer: str | None):
+        """Keeps where the training diverged besides the message."""
         super().__init__(message)
         self.step = step
         self.layer = layer

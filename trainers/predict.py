@@ -2,10 +2,9 @@
 
     python -m trainers.predict --model_dir=DIR [--top=5] FILE...
 
-Files are JPEG, PNG, BMP or GIF with pixels from 0 to 255. They are preprocessed as
-validation images are. Prints a line for each file: its name, then classes with their
-probabilities, the likeliest first. Classes have the names that the training data set gives
-them.
+Files are JPEG, PNG, BMP or GIF with pixels from 0 to 255, and are preprocessed like
+validation images. Prints a line for each file: its name, then the likeliest classes with
+their probabilities. Classes have the names of the training data set.
 """
 
 from absl import flags
@@ -15,55 +14,8 @@ from trainers import checks, command
 if __name__ == "__main__":
     command.define_model_flags()
     flags.DEFINE_integer("top", 5, "How many classes to print.")
-    command.run_module("trainers.predict", checks.trained_model(), checks.images)
+    command.run_module("trainers.predict", checks.trained_model("classification"), checks.images)
 
-import numpy as np
-import tensorflow as tf
+from trainers.classification.predict import main
 
-from trainers.data import augment
-from trainers.engine import class_names, restoring
-from trainers.errors import reason
-
-
-def predict(model_dir: str, files: list[str], checkpoint: str = "") -> np.ndarray:
-    """Probabilities (files, classes).
-
-    Args:
-      model_dir: a folder that `trainers.train` wrote.
-      files: paths of images.
-      checkpoint: another checkpoint than the newest.
-
-    Raises:
-      TrainersError: for a file that is missing or no image; names it.
-    """
-    params, task, model = restoring.restore(model_dir, checkpoint)
-    size = list(params.task.model.input_size)
-    probabilities = []
-    for file in files:
-        image = _decoded(file, size[2])
-        image = augment.evaluation_image(image, params.task.validation_data, size)
-        logits = task.logits(image[None], model, training=False)
-        probabilities.append(tf.nn.softmax(logits)[0].numpy())
-    return np.stack(probabilities)
-
-
-def line(file: str, probabilities: np.ndarray, names: list[str], top: int) -> str:
-    """A file and its `top` likeliest classes, as "name:probability"."""
-    likeliest = np.argsort(-probabilities)[:top]
-    return " ".join([file, *(f"{names[label]}:{probabilities[label]:.4f}" for label in likeliest)])
-
-
-def _decoded(file: str, channels: int) -> tf.Tensor:
-    try:
-        return tf.io.decode_image(tf.io.read_file(file), channels, expand_animations=False)
-    except tf.errors.OpError as error:
-        raise checks.no_image(file, reason(error)) from error
-
-
-def main(arguments: list[str]) -> None:
-    """Prints the likeliest classes of each file."""
-    files = command.named(arguments, "image file")
-    probabilities = predict(flags.FLAGS.model_dir, files, flags.FLAGS.checkpoint)
-    names = class_names.read(flags.FLAGS.model_dir, probabilities.shape[1])
-    for file, row in zip(files, probabilities, strict=True):
-        print(line(file, row, names, flags.FLAGS.top))
+__all__ = ["main"]

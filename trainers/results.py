@@ -1,4 +1,4 @@
-"""Finished runs beside the paper's figures, with their curves.
+"""Compares finished runs with the paper's figures, and plots their curves.
 
     python -m trainers.results [--output_dir=DIR] MODEL_DIR...
 
@@ -10,6 +10,7 @@ loss and accuracy as curves.png.
 import dataclasses
 import os
 import pathlib
+from typing import Any
 
 from absl import flags
 
@@ -17,21 +18,19 @@ from trainers import checks, command
 
 if __name__ == "__main__":
     flags.DEFINE_string("output_dir", "", "Where to write results.md and curves.png.")
-    command.run_module("trainers.results", checks.model_folders())
+    command.run_module("trainers.results", checks.model_folders("classification"))
 
-import tensorflow as tf
-
-from trainers.configs.classification import ExperimentConfig
-from trainers.engine import parameters, restoring
+from trainers.classification.config import ExperimentConfig
+from trainers.classification.task import ClassificationTask
+from trainers.engine import events, restoring
+from trainers.engine.events import Curve
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
-
-Curve = dict[int, float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A model folder's story.
+    """What a model folder records of a run.
 
     Attributes:
       model_dir: the folder.
@@ -61,10 +60,9 @@ def read(model_dir: str) -> Run:
     Raises:
       TrainersError: when the folder holds no run.
     """
-    params = parameters.load(os.path.join(model_dir, "params.yaml"))
-    restoring.check_kind(params, "classification", model_dir)
-    loss = curve(os.path.join(model_dir, "train"), "training_loss")
-    accuracy = curve(os.path.join(model_dir, "validation"), "accuracy")
+    params = restoring.configuration(model_dir, ClassificationTask)
+    loss = events.read_curve(os.path.join(model_dir, "train"), "training_loss")
+    accuracy = events.read_curve(os.path.join(model_dir, "validation"), "accuracy")
     if not loss and not accuracy:
         raise TrainersError(f"{model_dir} has no TensorBoard events of a training")
     return Run(model_dir, params, loss, accuracy)
@@ -113,32 +111,20 @@ def _points(curve: Curve, scale: float = 1.0) -> tuple[list[int], list[float]]:
     return steps, [scale * curve[step] for step in steps]
 
 
-def curve(folder: str, tag: str) -> Curve:
-    """A scalar's values by step; a resumed training's later events replace earlier ones."""
-    curve: Curve = {}
-    for path in sorted(tf.io.gfile.glob(os.path.join(folder, "events.out.tfevents.*"))):
-        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                if value.tag == tag:
-                    curve[event.step] = float(tf.make_ndarray(value.tensor))
-    return curve
-
-
 def _same(first: ExperimentConfig, second: ExperimentConfig) -> bool:
-    """Whether two configurations train alike; where data lies and machines do not count."""
+    """Whether two configurations train alike; folders of data and devices do not matter."""
 
-    def essence(params: ExperimentConfig):
+    def relevant(params: ExperimentConfig) -> tuple[Any, ...]:
         task = params.task.as_dict()
         for data in (task["train_data"], task["validation_data"]):
             data.pop("data_dir")
         return task, params.trainer.optimizer_config.as_dict(), params.trainer.train_steps
 
-    return essence(first) == essence(second)
+    return relevant(first) == relevant(second)
 
 
 def main(arguments: list[str]) -> None:
-    """Prints, and writes where --output_dir says."""
+    """Prints the table, and writes files where --output_dir is set."""
     runs = [read(folder) for folder in command.named(arguments, "model folder")]
     print(table(runs), end="")
     if flags.FLAGS.output_dir:

@@ -4,8 +4,10 @@
 
 Flags are tf-models-official's: --mode is train, eval, train_and_eval or continuous_eval;
 --config_file and --params_override change the experiment; --tpu names a TPU. A training
-that was stopped goes on from its last checkpoint when the same command is given again.
+that was stopped resumes from its last checkpoint when the same command is given again.
 """
+
+from typing import Any
 
 from trainers.experiments.arguments import MODES, command_line
 
@@ -20,11 +22,13 @@ from official.core import task_factory, train_utils
 from official.modeling import performance
 from official.vision.utils.summary_manager import maybe_build_eval_summary_manager as _summaries
 
+import trainers.tasks  # noqa: F401  (registers every kind of experiment)
 from trainers import experiments
-from trainers.configs.experiment import ExperimentConfig
-from trainers.engine import class_names, distribution, parameters
+from trainers.engine import distribution, parameters
+from trainers.engine.config import ExperimentConfig
 from trainers.engine.runner import Runner
 from trainers.errors import TrainersError
+from trainers.experiments import parsing
 
 __all__ = ["LastEvaluation", "command_line", "main", "run"]
 
@@ -33,7 +37,7 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
     """Runs an experiment in a mode; returns the last evaluation's metrics, if there was one.
 
     Raises:
-      TrainersError: for settings, data or a model folder that are not as they must be.
+      TrainersError: for settings, data or a model folder that cannot be used.
       TrainingDivergedError: when the loss or a gradient is not finite.
     """
     if mode not in MODES:
@@ -41,15 +45,15 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
     strategy = distribution.build_strategy(params.runtime)
     parameters.check_model_dir(params, model_dir)
     parameters.check_data(params, mode, strategy.num_replicas_in_sync)
-    # Set always: a policy stays for the whole process.
+    # Set even for float32: a policy holds for the whole process.
     performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype or "float32")
     chief = strategy.extended.should_checkpoint
     if "train" in mode and chief:
         train_utils.serialize_config(params, model_dir)
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=model_dir)
-    if "train" in mode and chief and (names := task.class_names()):
-        class_names.write(model_dir, names)
+    if "train" in mode and chief:
+        task.write_assets(model_dir)
     recorder = LastEvaluation()
     runner = Runner(
         distribution_strategy=strategy,
@@ -66,7 +70,7 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
 
 
 def _tidy_output() -> None:
-    """Orbit prints each line and logs it too, with NumPy's scalars as np.float32(...)."""
+    """Silences Orbit's log, which repeats what it prints, and prints NumPy scalars as numbers."""
     logging.get_absl_handler().addFilter(
         lambda record: (
             record.levelno > logging.converter.absl_to_standard(logging.INFO)
@@ -78,21 +82,22 @@ def _tidy_output() -> None:
 
 
 class LastEvaluation:
-    """An action after each evaluation, which keeps its metrics."""
+    """An action after each evaluation that keeps its metrics."""
 
-    def __init__(self):
+    def __init__(self) -> None:
+        """Starts without metrics."""
         self.metrics: dict[str, float] = {}
 
-    def __call__(self, output) -> None:
-        """Keeps the scalars; others are pictures for TensorBoard."""
+    def __call__(self, output: dict[str, Any]) -> None:
+        """Keeps the scalars; the other outputs are images for TensorBoard."""
         scalars = {n: v for n, v in output.items() if not isinstance(v, dict) and np.ndim(v) == 0}
         self.metrics = {name: float(value) for name, value in scalars.items()}
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Runs what the flags say."""
     _tidy_output()
     experiments.register_all()
-    metrics = run(parameters.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
+    metrics = run(parsing.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
     for name, value in sorted(metrics.items()):
         print(f"{name:20} {value:.6g}")

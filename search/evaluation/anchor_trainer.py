@@ -13,8 +13,9 @@ from search.config import Evaluation
 from search.evaluation.engine.layer_program import LayerProgram
 from search.evaluation.exchangeable_layer import ExchangeableLayer
 from search.evaluation.stability import ascent_function
-from trainers.anchors import ANCHORS
 from trainers.data import ImageData, Split
+from trainers.models.anchors import ANCHORS
+from trainers.models.kernels import kernels
 
 _EVALUATION_BATCH = 512
 
@@ -23,7 +24,7 @@ class AnchorTrainer:
     """Trains and scores an anchor.
 
     Args:
-      anchor: a name in `trainers.anchors.ANCHORS`.
+      anchor: a name in `trainers.models.anchors.ANCHORS`.
       data: the images to train and score on.
       settings: the configuration's `evaluation`.
       seed: for the kernels, the batches and the crops.
@@ -175,8 +176,8 @@ class AnchorTrainer:
     def _decay(self):
         if not self._settings.weight_decay:
             return 0.0
-        kernels = [v for v in self.model.trainable_variables if "kernel" in v.name]
-        return self._settings.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
+        squares = [tf.nn.l2_loss(kernel) for kernel in kernels(self.model)]
+        return self._settings.weight_decay * tf.add_n(squares)
 
     def prepared(self, images, rows=None, columns=None):
         """Normalized images for the model, whole or cropped to rows and columns of each."""

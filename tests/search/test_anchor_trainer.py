@@ -12,7 +12,7 @@ from evonorm_tf import registry
 from search.config import preset
 from search.evaluation.anchor_trainer import AnchorTrainer, learning_rates
 from trainers import data
-from trainers.anchors import build_anchor
+from trainers.models.anchors import build_anchor
 
 SETTINGS = dataclasses.replace(
     preset("demo").evaluation, steps=6, batch_size=16, weight_decay=0.01, learning_rate=0.05

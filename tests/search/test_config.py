@@ -7,7 +7,7 @@ import pytest
 
 from search import config
 from search.errors import SearchError
-from trainers.anchors import ANCHORS
+from trainers.models.anchors import ANCHORS
 
 
 @pytest.mark.parametrize("name", config.PRESETS)

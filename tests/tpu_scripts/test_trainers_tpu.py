@@ -10,15 +10,15 @@ import threading
 import pytest
 import tensorflow as tf
 
-from trainers.configs.experiment import RuntimeConfig
 from trainers.engine import distribution
+from trainers.engine.config import RuntimeConfig
 from trainers.errors import TrainersError
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Connects as the trainers do, in a process of its own: a cluster belongs to the whole process.
 CONNECT = """
 import sys
-from trainers.configs.experiment import RuntimeConfig
+from trainers.engine.config import RuntimeConfig
 from trainers.engine import distribution
 from trainers.errors import TrainersError
 try:

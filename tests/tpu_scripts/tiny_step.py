@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from evonorm_tf import norm_act_factory
 from tpu_scripts import training_step
-from trainers.engine.task import ClassificationTask
+from trainers.classification.task import ClassificationTask
 
 BATCH = 8
 

@@ -17,7 +17,7 @@ from tests.tiers import tiered
 from trainers import backbones
 from trainers.backbones import Backbone, EvoEfficientNet, EvoMnasNet, EvoMobileNetV2, EvoResNet
 from trainers.models import summary
-from trainers.norm_act_config import NormActArgs, norm_act_settings
+from trainers.models.norm_act import NormActArgs, resolve
 
 FAMILIES = {
     "evo_resnet": EvoResNet(depth=18),
@@ -85,10 +85,13 @@ def test_overrides_are_checked():
 
 def test_an_argument_that_the_layer_has_not_is_an_error():
     with pytest.raises(ValueError, match="Received: momentum"):
-        norm_act_settings("evonorm_s0", NormActArgs(momentum=0.9))
-    with pytest.raises(ValueError, match="name='evonorm'"):
-        norm_act_settings("evonorm", NormActArgs())
-    assert norm_act_settings("evonorm_s0", NormActArgs(groups=4)) == ("evonorm_s0", {"groups": 4})
+        resolve("evonorm_s0", {"momentum": 0.9})
+    with pytest.raises(ValueError, match=r"`here` .*norm_act='evonorm'"):
+        resolve("evonorm", field="here")
+    chosen = NormActArgs(groups=4).given()
+    defaults = {"groups": 8, "epsilon": 0.1, "momentum": 0.5}
+    expected = ("evonorm_s0", {"groups": 4, "epsilon": 0.1})
+    assert resolve("evonorm_s0", chosen, defaults) == expected
 
 
 def small(norm_act="evonorm_s0"):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainers.configs.classification import DataConfig
 from trainers.data import augment, memory_pipeline
+from trainers.data.config import DataConfig
 from trainers.data.image_data import Split
-from trainers.data.sharding import Shard, shard_of
+from trainers.engine.sharding import Shard, shard_of
 from trainers.errors import TrainersError
 
 COUNT = 23

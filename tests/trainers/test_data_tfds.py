@@ -9,10 +9,11 @@ import tensorflow as tf
 from tests.tiers import tiered
 from tests.trainers import tfds_data, tiny
 from trainers import train
-from trainers.configs.classification import DataConfig, ModelConfig
+from trainers.classification.config import ModelConfig
 from trainers.data import augment, inputs, tfds_source
-from trainers.data.sharding import Shard
+from trainers.data.config import DataConfig
 from trainers.engine import parameters
+from trainers.engine.sharding import Shard
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 

@@ -13,10 +13,12 @@ import evonorm_tf as en
 from tests.trainers import tiny
 from tests.trainers.short import restored
 from trainers import train
+from trainers.classification import weight_decay
+from trainers.classification.config import ExperimentConfig
+from trainers.classification.task import ClassificationTask
 from trainers.data import digits
-from trainers.engine import parameters, weight_decay
+from trainers.engine import kinds, parameters, restoring
 from trainers.engine.runner import SharedCheckpointManager
-from trainers.engine.task import ClassificationTask
 from trainers.errors import TrainersError, TrainingDivergedError
 
 
@@ -182,6 +184,20 @@ def test_a_folder_without_a_kind_is_of_classification(trained, tmp_path):
     old.write_text(text.replace("kind: classification\n", "kind: none\n"), encoding="utf-8")
     with pytest.raises(TrainersError, match=r"is no configuration of this project.*none"):
         parameters.load(str(old))
+
+
+def test_a_folder_is_read_for_the_task_that_it_is_of(trained):
+    folder, params, _ = trained
+    assert restoring.configuration(folder, ClassificationTask).as_dict() == params.as_dict()
+    with pytest.raises(TrainersError, match=r"of gan, not of classification.*model_dir=" + folder):
+        restoring.configuration(folder, kinds.find("gan").task)
+
+
+def test_a_kind_has_one_task():
+    with pytest.raises(ValueError, match=r"`kind` must be new.*kind='classification'"):
+        kinds.register(ExperimentConfig)(ClassificationTask)
+    assert kinds.find("classification").task is ClassificationTask
+    assert set(kinds.KINDS) == {"classification", "gan", "maskrcnn"}
 
 
 def test_divergence_names_step_and_layer_and_keeps_the_checkpoint(tmp_path):

@@ -6,11 +6,9 @@ import pytest
 import yaml
 from official.modeling.hyperparams import params_dict
 
-from trainers import names
-from trainers.engine import networks
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS, keys, overrides, write_keys
-from trainers.models import summary
+from trainers.models import classifiers, names, summary
 
 FILE = json.loads(keys.FILE.read_text(encoding="utf-8"))
 # One of each function that makes configurations.
@@ -23,7 +21,7 @@ of_this_release = pytest.mark.skipif(
 @of_this_release
 @pytest.mark.parametrize("name", EXAMPLES.values())
 def test_the_file_has_the_keys_of_the_configurations(name):
-    assert keys.known(name) == keys.tree_of(EXPERIMENTS[name].build()), (
+    assert keys.snapshot_of(name) == keys.tree_of(EXPERIMENTS[name].build()), (
         "run `python -m trainers.experiments.write_keys`"
     )
 
@@ -40,10 +38,10 @@ def test_the_file_has_all_experiments():
 
 def test_nothing_is_known_of_other_releases_and_experiments(monkeypatch):
     monkeypatch.setattr(keys, "release", lambda: FILE["release"])
-    assert keys.known("digits_resnet_small_frn")
-    assert keys.known("mine") is None
+    assert keys.snapshot_of("digits_resnet_small_frn")
+    assert keys.snapshot_of("mine") is None
     monkeypatch.setattr(keys, "release", lambda: "2.15.0")
-    assert keys.known("digits_resnet_small_frn") is None
+    assert keys.snapshot_of("digits_resnet_small_frn") is None
 
 
 @pytest.mark.parametrize(
@@ -102,5 +100,5 @@ def test_keys_are_refused_where_the_configuration_refuses_them(texts, key):
 
 
 def test_networks_have_the_names_that_command_lines_know():
-    assert tuple(networks._networks()) == names.TRAINED
+    assert tuple(classifiers._classifiers()) == names.TRAINED
     assert tuple(summary.NETWORKS) == names.SUMMARIZED

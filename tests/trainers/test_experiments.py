@@ -9,12 +9,12 @@ from official.core import exp_factory
 from official.modeling import hyperparams
 
 from tests.trainers import tiny  # noqa: F401  (registers all experiments)
-from trainers.configs.classification import ExperimentConfig
+from trainers.classification.config import ExperimentConfig
+from trainers.classification.task import ClassificationTask
 from trainers.data import digits as data
 from trainers.engine import parameters
-from trainers.engine.task import ClassificationTask
 from trainers.errors import TrainersError
-from trainers.experiments import EXPERIMENTS, cifar10, digits, imagenet, tables
+from trainers.experiments import EXPERIMENTS, cifar10, digits, imagenet, parsing, tables
 from trainers.experiments import __main__ as listing
 from trainers.experiments.registry import Experiment, add
 
@@ -183,7 +183,7 @@ def test_wrong_values_are_errors(path, value, message):
 
 def parsed(experiment, override=None):
     names = {"config_file": None, "tpu": None, "tf_data_service": None}
-    return parameters.parse(Flags(names, experiment=experiment, params_override=override))
+    return parsing.parse(Flags(names, experiment=experiment, params_override=override))
 
 
 class Flags(dict):

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tests.trainers import tiny  # noqa: F401  (makes the network known)
-from trainers import evaluate, train
+from trainers import train
+from trainers.classification import evaluate
 from trainers.experiments import digits, digits_report, digits_study
 
 

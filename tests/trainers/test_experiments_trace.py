@@ -8,7 +8,7 @@ from tests.trainers import (
     tiny,  # noqa: F401  (registers all experiments)
     tracing,
 )
-from trainers.engine.task import ClassificationTask
+from trainers.classification.task import ClassificationTask
 from trainers.experiments import EXPERIMENTS
 
 

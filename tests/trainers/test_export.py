@@ -9,13 +9,19 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from tests.trainers import tiny
-from trainers import evaluate, export, predict, results, train
+from trainers import results, train
+from trainers.classification import class_names, evaluate, export, predict
+from trainers.classification.task import ClassificationTask
 from trainers.data import digits
-from trainers.engine import class_names, parameters, restoring
+from trainers.engine import parameters, restoring
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
 
 pytestmark = pytest.mark.slow
+
+
+def restore(folder):
+    return restoring.restore(folder, ClassificationTask)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,7 @@ def exported(trained, tmp_path_factory):
 def expected(trained):
     """Test images, and their logits by the restored model."""
     images = digits.load().test.images[:7]
-    _, task, model = restoring.restore(trained[0])
+    _, task, model = restore(trained[0])
     return images, task.logits(images, model, training=False).numpy()
 
 
@@ -59,7 +65,7 @@ def test_the_saved_model_serves_jpeg(exported, trained):
     image = digits.load().test.images[0]
     encoded = tf.io.encode_jpeg(image, format="grayscale").numpy()
     decoded = tf.io.decode_jpeg(encoded, channels=1).numpy()
-    _, task, model = restoring.restore(trained[0])
+    _, task, model = restore(trained[0])
     logits = task.logits(decoded[None], model, training=False)
     served = tf.saved_model.load(f"{exported}/saved_model").signatures["jpeg"]
     result = served(encoded=tf.constant([encoded, encoded]))
@@ -100,7 +106,7 @@ def test_pixels_of_files_are_the_training_pixels(trained, tmp_path):
     files = [str(tmp_path / f"{i}.png") for i in range(len(shades))]
     for file, image in zip(files, shades, strict=True):
         tf.io.write_file(file, tf.io.encode_png(np.rint(255 * image / 16).astype(np.uint8)))
-    _, task, model = restoring.restore(trained[0])
+    _, task, model = restore(trained[0])
     probabilities = tf.nn.softmax(task.logits(255 * shades / 16, model, training=False))
     np.testing.assert_allclose(predict.predict(trained[0], files), probabilities, atol=5e-3)
 
@@ -148,7 +154,7 @@ def test_results_find_the_papers_figure(trained):
     assert cell.paper == "-"
 
 
-@pytest.mark.parametrize("command", [results.read, restoring.restore, evaluate.evaluate])
+@pytest.mark.parametrize("command", [results.read, restore, evaluate.evaluate])
 def test_a_folder_without_a_run_is_an_error(command, tmp_path):
     with pytest.raises(TrainersError, match=r"params\.yaml"):
         command(str(tmp_path))
@@ -157,7 +163,7 @@ def test_a_folder_without_a_run_is_an_error(command, tmp_path):
 def test_a_folder_without_checkpoint_is_an_error(trained, tmp_path):
     shutil.copy(f"{trained[0]}/params.yaml", tmp_path)
     with pytest.raises(TrainersError, match="holds no checkpoint"):
-        restoring.restore(str(tmp_path))
+        restore(str(tmp_path))
 
 
 def test_params_yaml_holds_the_whole_configuration(trained):

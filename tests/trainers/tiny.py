@@ -8,13 +8,13 @@ import trainers  # noqa: F401
 # isort: split
 from tests.trainers.short import four_steps
 from trainers import experiments, models, train
-from trainers.configs.classification import ExperimentConfig
-from trainers.engine import networks
+from trainers.classification.config import ExperimentConfig
 from trainers.experiments import digits
+from trainers.models.classifiers import CLASSIFIERS
 from trainers.models.resnet import ResNetSpec
 
 SPEC = ResNetSpec((1,), bottleneck=False, filters=(4,), stem="conv3")
-networks.NETWORKS["tiny"] = (models.resnet, {"depth": SPEC})
+CLASSIFIERS["tiny"] = (models.resnet, {"depth": SPEC})
 experiments.register_all()
 
 

@@ -1,9 +1,11 @@
 """Crops, flips and augmentation policies."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 from official.vision.ops import augment, preprocess_ops
 
-from trainers.configs.classification import DataConfig
+from trainers.data.config import DataConfig
 from trainers.errors import TrainersError
 
 CROPS = ("none", "random", "inception")
@@ -13,13 +15,13 @@ _CUTOUT, _TRANSLATE = 40, 100
 
 
 def check(config: DataConfig, where: str) -> None:
-    """Raises TrainersError for settings that do not exist or do not go together."""
+    """Raises TrainersError for unknown settings and those that exclude each other."""
     choices = {"crop": CROPS, "augment": POLICIES}
-    for name, known in choices.items():
+    for name, allowed in choices.items():
         value = getattr(config, name)
-        if value not in known:
+        if value not in allowed:
             raise TrainersError(
-                f"`{where}.{name}` must be one of {known}. Received: {name}={value!r}"
+                f"`{where}.{name}` must be one of {allowed}. Received: {name}={value!r}"
             )
     if (config.crop == "random") != (config.crop_size > 0):
         raise TrainersError(
@@ -53,8 +55,8 @@ def crop_and_flip(images: tf.Tensor, config: DataConfig, draws: tf.Tensor) -> tf
     return images
 
 
-def policy_of(config: DataConfig):
-    """The configured policy as a function of a uint8 image; None for none."""
+def policy_of(config: DataConfig) -> Callable[[tf.Tensor], tf.Tensor] | None:
+    """The configured policy as a function of a uint8 image; None if there is no policy."""
     if config.augment == "randaugment":
         return augment.RandAugment(
             num_layers=config.augment_layers,
@@ -67,14 +69,19 @@ def policy_of(config: DataConfig):
     return None
 
 
-def training_image(encoded, config: DataConfig, size: list[int], policy) -> tf.Tensor:
+def training_image(
+    encoded: tf.Tensor,
+    config: DataConfig,
+    size: list[int],
+    policy: Callable[[tf.Tensor], tf.Tensor] | None,
+) -> tf.Tensor:
     """Crops, resizes, mirrors and augments one image; float32 pixels from 0 to 255.
 
     Args:
       encoded: JPEG bytes, of which only the crop is decoded, or uint8 pixels.
       config: the split's configuration.
       size: height, width and channels of the result.
-      policy: of `policy_of`.
+      policy: a function that `policy_of` returned.
     """
     if config.crop == "inception":
         image = _inception_crop(encoded)
@@ -90,7 +97,7 @@ def training_image(encoded, config: DataConfig, size: list[int], policy) -> tf.T
     return tf.cast(image, tf.float32)
 
 
-def evaluation_image(encoded, config: DataConfig, size: list[int]) -> tf.Tensor:
+def evaluation_image(encoded: tf.Tensor, config: DataConfig, size: list[int]) -> tf.Tensor:
     """The centre crop, resized; or the whole image. float32 pixels from 0 to 255."""
     if config.crop == "inception":
         return centre_crop(_pixels(encoded, size), size, config.center_fraction)
@@ -102,8 +109,11 @@ def centre_crop(image: tf.Tensor, size: list[int], fraction: float) -> tf.Tensor
     return _resized(preprocess_ops.center_crop_image(image, fraction), size)
 
 
-def _inception_crop(encoded) -> tf.Tensor:
-    """8 to 100% of the area at an aspect ratio of 3/4 to 4/3; the centre when none fits."""
+def _inception_crop(encoded: tf.Tensor) -> tf.Tensor:
+    """A crop of 8 to 100% of the area, with an aspect ratio of 3/4 to 4/3.
+
+    The centre of the image where no such crop was drawn.
+    """
     if encoded.dtype != tf.string:
         return preprocess_ops.random_crop_image(encoded)
     shape = tf.image.extract_jpeg_shape(encoded)
@@ -115,14 +125,14 @@ def _inception_crop(encoded) -> tf.Tensor:
     )
 
 
-def _pixels(encoded, size: list[int]) -> tf.Tensor:
+def _pixels(encoded: tf.Tensor, size: list[int]) -> tf.Tensor:
     if encoded.dtype == tf.string:
         encoded = tf.io.decode_jpeg(encoded, channels=size[2])
     encoded.set_shape([None, None, size[2]])
     return encoded
 
 
-def _resized(image, size: list[int]) -> tf.Tensor:
+def _resized(image: tf.Tensor, size: list[int]) -> tf.Tensor:
     image = tf.image.resize(image, size[:2], method="bicubic")
     image.set_shape(size)
     return image

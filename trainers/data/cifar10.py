@@ -1,6 +1,7 @@
 """CIFAR-10 by tensorflow-datasets, with a validation set cut from the training set."""
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from trainers.data.image_data import ImageData, Split
@@ -18,7 +19,7 @@ def load(data_dir: str | None = None) -> ImageData:
     return ImageData.from_splits(train, validation, test)
 
 
-def _to_split(part) -> Split:
+def _to_split(part: tf.data.Dataset) -> Split:
     batches = list(tfds.as_numpy(part.batch(1000)))
     images = np.concatenate([batch["image"] for batch in batches])
     labels = np.concatenate([batch["label"] for batch in batches])

@@ -1,10 +1,8 @@
-"""`ImageData`: the splits of a small data set as arrays, and the loader by name."""
+"""`ImageData`: the splits of a small data set as arrays."""
 
 import dataclasses
 
 import numpy as np
-
-DATA_SETS = ("digits", "inverted_digits", "cifar10")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,6 +13,7 @@ class Split:
     labels: np.ndarray
 
     def __len__(self) -> int:
+        """The number of images."""
         return len(self.labels)
 
 
@@ -25,7 +24,7 @@ class ImageData:
     Attributes:
       train: what models are trained on.
       validation: what the search scores layers on; cut from the training set.
-      test: for final numbers alone.
+      test: only for final scores.
       num_classes: labels are 0 to num_classes - 1.
       mean, stddev: over all pixels of `train`, for each channel.
     """
@@ -39,14 +38,14 @@ class ImageData:
 
     @classmethod
     def from_splits(cls, train: Split, validation: Split, test: Split) -> "ImageData":
-        """Counts the classes and measures the training images."""
+        """Counts the classes, and computes mean and deviation of the training images."""
         pixels = train.images.reshape(-1, train.images.shape[-1]).astype(np.float64)
         num_classes = int(train.labels.max()) + 1
         mean, stddev = pixels.mean(0).astype(np.float32), pixels.std(0).astype(np.float32)
         return cls(train, validation, test, num_classes, mean, stddev)
 
     def held_out(self, fraction: float, seed: int) -> "ImageData":
-        """Train and validation together, split anew with `fraction` held out (reranking)."""
+        """A new split of train and validation, with `fraction` held out (for reranking)."""
         images = np.concatenate([self.train.images, self.validation.images])
         labels = np.concatenate([self.train.labels, self.validation.labels])
         train, held_out = stratified(Split(images, labels), fraction, seed)
@@ -60,26 +59,5 @@ def stratified(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     first, second = train_test_split(
         np.arange(len(split)), test_size=fraction, random_state=seed, stratify=split.labels
     )
-    return tuple(Split(split.images[i], split.labels[i]) for i in (np.sort(first), np.sort(second)))
-
-
-def load(name: str, data_dir: str | None = None) -> ImageData:
-    """Loads a data set.
-
-    Args:
-      name: "digits", scikit-learn's embedded 8x8 digits; "inverted_digits", the same with half
-        of the images inverted; or "cifar10", by TFDS.
-      data_dir: where TFDS keeps its data; None for its default.
-
-    Raises:
-      ValueError: for an unknown name.
-    """
-    if name in ("digits", "inverted_digits"):
-        from trainers.data import digits
-
-        return digits.load(inverted=name == "inverted_digits")
-    if name == "cifar10":
-        from trainers.data import cifar10
-
-        return cifar10.load(data_dir)
-    raise ValueError(f"`name` must be one of {', '.join(DATA_SETS)}. Received: name={name!r}")
+    rest, part = (Split(split.images[i], split.labels[i]) for i in map(np.sort, (first, second)))
+    return rest, part

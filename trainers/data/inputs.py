@@ -1,12 +1,13 @@
-"""The input of a training or an evaluation, as its configuration describes it."""
+"""Input pipelines of training and evaluation, from the configuration of a data set."""
 
 import functools
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from trainers.configs.classification import DataConfig, ModelConfig
 from trainers.data import augment, digits, image_data, memory_pipeline, tfds_source
-from trainers.data.sharding import shard_of
+from trainers.data.config import DataConfig, ImageSpec
+from trainers.engine.sharding import shard_of
 from trainers.errors import TrainersError
 
 DIGITS = "digits"
@@ -14,14 +15,15 @@ DIGITS = "digits"
 
 def build_inputs(
     config: DataConfig,
-    model: ModelConfig,
+    model: ImageSpec,
     context: tf.distribute.InputContext | None = None,
     first_step: int = 0,
 ) -> tf.data.Dataset:
     """Batches for each replica that this pipeline feeds: (images, labels, weights).
 
-    Images are pixels from 0 to 255. Training is endless and begins with the batch of
-    `first_step`; evaluation has each image once, and fills up with weight 0.
+    Images have pixels from 0 to 255. In training the data set is endless and begins with the
+    batch of `first_step`. In evaluation each image occurs once, and images of weight 0 fill up
+    the last batches.
     """
     shard = shard_of(context, config.global_batch_size)
     if _is_in_memory(config):
@@ -37,7 +39,7 @@ def build_inputs(
         else:
             batches = source.evaluation_batches(config, model.input_size, shard)
     options = tf.data.Options()
-    # The batches are made for each pipeline already.
+    # Each pipeline already makes its own part of the batches.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
@@ -56,7 +58,7 @@ def class_names(config: DataConfig) -> list[str]:
     return tfds_source.open_source(config.source, config.data_dir).class_names
 
 
-def check(config: DataConfig, model: ModelConfig, where: str) -> None:
+def check(config: DataConfig, model: ImageSpec, where: str) -> None:
     """Opens the data set and compares it with the model.
 
     Raises:
@@ -80,7 +82,7 @@ def check(config: DataConfig, model: ModelConfig, where: str) -> None:
         raise TrainersError(f"`{where}.split` is empty. Received: split={config.split!r}")
 
 
-def _check_size(shape, config: DataConfig, model: ModelConfig, where: str) -> None:
+def _check_size(shape: Sequence[int], config: DataConfig, model: ImageSpec, where: str) -> None:
     side = (config.crop_size,) * 2 if config.crop == "random" else shape[:2]
     if config.is_training and (*side, shape[2]) != tuple(model.input_size):
         raise TrainersError(

@@ -8,16 +8,16 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainers.configs.classification import DataConfig
 from trainers.data import augment
+from trainers.data.config import DataConfig
 from trainers.data.image_data import Split
-from trainers.data.sharding import Shard
+from trainers.engine.sharding import Shard
 from trainers.errors import TrainersError
 
 
 @dataclasses.dataclass(frozen=True)
 class TfdsSource:
-    """A prepared data set and the features that are read.
+    """A prepared data set and the names of its image and its label.
 
     Attributes:
       builder: of the data set.
@@ -30,12 +30,12 @@ class TfdsSource:
 
     @property
     def num_classes(self) -> int:
-        """The number of classes that its labels say it has."""
+        """The number of classes, from the feature of the labels."""
         return self.builder.info.features[self.label].num_classes
 
     @property
     def class_names(self) -> list[str]:
-        """The names of its classes, by label; TFDS takes numbers where there are none."""
+        """The names of its classes, by label; TFDS uses numbers where there are none."""
         return self.builder.info.features[self.label].names
 
     def count(self, split: str) -> int:
@@ -59,12 +59,12 @@ class TfdsSource:
     ) -> tf.data.Dataset:
         """Endless batches (images, labels, weights) of this input pipeline.
 
-        The order is drawn anew, from seed and step, when a training is resumed.
+        A resumed training has another order, a function of seed and step.
         """
         seed = config.seed + first_step
         policy = augment.policy_of(config)
 
-        def parse(example):
+        def parse(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, float]:
             image = augment.training_image(example[self.image], config, size, policy)
             return image, tf.cast(example[self.label], tf.int32), 1.0
 
@@ -76,10 +76,10 @@ class TfdsSource:
     def evaluation_batches(
         self, config: DataConfig, size: list[int], shard: Shard
     ) -> tf.data.Dataset:
-        """Each image once; all pipelines make as many batches, filled up with weight 0."""
+        """Each image once, and images of weight 0 so that pipelines make equally many batches."""
         height, width, _ = size
 
-        def parse(example):
+        def parse(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, float]:
             image = augment.evaluation_image(example[self.image], config, size)
             if config.crop == "inception":
                 image.set_shape([height, width, size[2]])
@@ -93,17 +93,17 @@ class TfdsSource:
         batches = parsed.concatenate(filler).batch(shard.per_replica_batch, drop_remainder=True)
         return batches.take(steps * shard.replicas_here)
 
-    def _split(self, split: str):
+    def _split(self, split: str) -> tfds.core.SplitInfo:
         try:
             return self.builder.info.splits[split]
         except (ValueError, KeyError, AssertionError) as error:
-            known = ", ".join(self.builder.info.splits)
+            splits = ", ".join(self.builder.info.splits)
             raise TrainersError(
-                f"`split`: {self.builder.info.full_name} has {known}. Received: split={split!r}"
+                f"`split`: {self.builder.info.full_name} has {splits}. Received: split={split!r}"
             ) from error
 
     def _examples(self, config: DataConfig, shard: Shard, seed: int) -> tf.data.Dataset:
-        """This pipeline's examples: its files, or its part of all when they are few."""
+        """This pipeline's examples: its own files, or every n-th example where files are few."""
         by_file = len(self._split(config.split).file_instructions) >= shard.num_pipelines
         context = tf.distribute.InputContext(
             shard.num_pipelines, shard.pipeline, shard.num_replicas
@@ -122,8 +122,8 @@ class TfdsSource:
         )
         return dataset if by_file else dataset.shard(shard.num_pipelines, shard.pipeline)
 
-    def _decoders(self):
-        """JPEG stays encoded, so that only crops are decoded; PNG is decoded here."""
+    def _decoders(self) -> dict[str, tfds.decode.Decoder] | None:
+        """Leaves JPEG encoded, so that only crops are decoded; other images are decoded whole."""
         encoding = self.builder.info.features[self.image].to_json_content().encoding_format
         return {self.image: tfds.decode.SkipDecoding()} if encoding == "jpeg" else None
 
@@ -143,10 +143,10 @@ def open_source(source: str, data_dir: str = "") -> TfdsSource:
     builder = _from_folder(source) if os.path.isdir(source) else _from_name(source, data_dir)
     features = builder.info.features
     keys = builder.info.supervised_keys or ("image", "label")
-    found = dict(features.items()) if isinstance(features, tfds.features.FeaturesDict) else {}
+    by_name = dict(features.items()) if isinstance(features, tfds.features.FeaturesDict) else {}
     if not (
-        isinstance(found.get(keys[0]), tfds.features.Image)
-        and isinstance(found.get(keys[1]), tfds.features.ClassLabel)
+        isinstance(by_name.get(keys[0]), tfds.features.Image)
+        and isinstance(by_name.get(keys[1]), tfds.features.ClassLabel)
     ):
         raise TrainersError(
             f"`source` must have an image and a class label. {source!r} has {features}"

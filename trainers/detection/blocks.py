@@ -1,33 +1,37 @@
 """The residual blocks of tf-models-official with any norm-act layer.
 
-A block is built as it is there; then its norms, not yet built themselves, are replaced.
-Within a branch they are nonlinear; at the end of a branch, whose gamma begins at 0 (authors'
-code), and in the projection they are linear, and the ReLU after the addition stays.
+tf-models-official builds a block; then its norms, which are not built yet, are replaced. Norms
+within a branch become nonlinear layers. Those at the end of a branch, where gamma starts at 0
+as in the authors' code, and in the projection become linear ones, and the ReLU after the
+addition stays.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 from official.vision.modeling.layers import nn_blocks
 
 
-class _NormActBlock:
-    """What both blocks do; goes before tf-models-official's class.
+class _NormActBlock(tf.keras.layers.Layer):
+    """What both blocks share; a block inherits from it before tf-models-official's class.
 
     Args:
-      make_layer: as `evonorm_tf.norm_act_factory` returns it.
+      make_layer: a function that `evonorm_tf.norm_act_factory` returned.
       **kwargs: of tf-models-official's block.
     """
 
+    # Names of the norms within a branch, and of the one at its end.
     within: tuple[str, ...]
     end: str
+    _use_projection: bool
 
-    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs):
+    def __init__(self, make_layer: Callable[..., tf.keras.layers.Layer], **kwargs: Any):
         super().__init__(**kwargs)
         self._make_layer = make_layer
 
-    def build(self, input_shape):
-        """Makes the sublayers."""
+    def build(self, input_shape: Any) -> None:
+        """Creates the sublayers."""
         super().build(input_shape)
         if self._use_projection:
             self._norm0 = self._make_layer(nonlinearity=False, name="shortcut_norm")
@@ -42,8 +46,8 @@ class BottleneckBlock(_NormActBlock, nn_blocks.BottleneckBlock):
 
     within, end = ("_norm1", "_norm2"), "_norm3"
 
-    def build(self, input_shape):
-        """Makes the sublayers."""
+    def build(self, input_shape: Any) -> None:
+        """Creates the sublayers."""
         super().build(input_shape)
         self._activation1 = self._activation2 = tf.identity
 
@@ -53,8 +57,8 @@ class ResidualBlock(_NormActBlock, nn_blocks.ResidualBlock):
 
     within, end = ("_norm1",), "_norm2"
 
-    def call(self, inputs, training=None):
-        """relu(shortcut + branch)."""
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns relu(shortcut + branch)."""
         shortcut = self._norm0(self._shortcut(inputs)) if self._use_projection else inputs
         x = self._norm1(self._conv1(inputs))
         x = self._norm2(self._conv2(x))

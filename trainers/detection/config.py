@@ -1,14 +1,14 @@
-"""The configuration of a Mask R-CNN experiment: tf-models-official's, with the layer."""
+"""The configuration of a Mask R-CNN experiment: tf-models-official's, plus the layer."""
 
 import dataclasses
 
 from official.modeling import hyperparams
 from official.vision.configs import common, maskrcnn
 
-from trainers.configs import experiment
-from trainers.norm_act_config import NormActArgs
+from trainers.engine import config
+from trainers.models.norm_act import NormActArgs
 
-# Of one data set, one split; see tf-models-official's `vision/configs/maskrcnn.py`.
+# The configuration of one split; see tf-models-official's `vision/configs/maskrcnn.py`.
 DataConfig = maskrcnn.DataConfig
 Parser = maskrcnn.Parser
 
@@ -28,7 +28,7 @@ class ResNetConfig(hyperparams.Config):
 
 @dataclasses.dataclass
 class SpineNetConfig(hyperparams.Config):
-    """A SpineNet; the levels are those of the model.
+    """A SpineNet; the model's configuration has its levels.
 
     Attributes:
       model_id: "49S", "49", "96", "143", "143L" or "190".
@@ -57,7 +57,7 @@ class ModelConfig(maskrcnn.MaskRCNN):
     Attributes:
       norm_act: registered name, or path of a layer graph's JSON file.
       norm_act_args: constructor arguments of every norm-act layer.
-      backbone: the backbone; where it is a SpineNet, `decoder.type` is "identity".
+      backbone: the backbone; a SpineNet needs "identity" as `decoder.type`.
       norm_activation: not read.
     """
 
@@ -69,12 +69,27 @@ class ModelConfig(maskrcnn.MaskRCNN):
     )
 
 
+def coco_model(backbone: str, norm_act: str) -> ModelConfig:
+    """The paper's Mask R-CNN for COCO (table 5), with images of 1024x1024 pixels.
+
+    Args:
+      backbone: "r50_fpn" or "spinenet96".
+      norm_act: registered name of the norm-act layer.
+    """
+    model = ModelConfig(norm_act=norm_act, num_classes=91, input_size=[1024, 1024, 3])
+    if backbone == "spinenet96":
+        model.backbone.type, model.decoder.type = "spinenet", "identity"
+        model.min_level, model.max_level = 3, 7
+        model.anchor.anchor_size = 3.0
+    return model
+
+
 @dataclasses.dataclass
 class TaskConfig(maskrcnn.MaskRCNNTask):
     """The task: model, loss, data and metrics.
 
     Attributes:
-      seed: of the initial weights.
+      seed: seed of the initial weights.
     """
 
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -82,7 +97,7 @@ class TaskConfig(maskrcnn.MaskRCNNTask):
 
 
 @dataclasses.dataclass
-class ExperimentConfig(experiment.ExperimentConfig):
+class ExperimentConfig(config.ExperimentConfig):
     """A whole experiment of Mask R-CNN."""
 
     kind: str = "maskrcnn"

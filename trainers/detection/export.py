@@ -3,8 +3,8 @@
     python -m trainers.detection.export --model_dir=DIR --export_dir=DIR [--checkpoint=PATH]
 
 Writes `saved_model`, loads it and compares its outputs with the trained model's. Its
-signature "serving_default" takes `inputs`, uint8 (batch, height, width, 3) of any size, which
-are resized and padded as in evaluation, and returns `detection_boxes` (ymin, xmin, ymax, xmax
+signature "serving_default" takes `inputs`, uint8 images (batch, height, width, 3) of any size,
+which it resizes and pads as in evaluation. It returns `detection_boxes` (ymin, xmin, ymax, xmax
 in pixels of the model's input), `detection_scores`, `detection_classes`, `detection_masks`
 (within the boxes), `num_detections` and `image_info` (sizes and scale of the images).
 """
@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 from official.vision.serving import detection
 
+from trainers.detection.task import MaskRCNNTask
 from trainers.engine import restoring, serving
 from trainers.errors import TrainersError
 
@@ -30,12 +31,12 @@ _TOLERANCE = 1e-4
 
 
 def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
-    """Exports and checks.
+    """Exports a model and compares what was written with it.
 
     Raises:
-      TrainersError: when there is nothing to export, or what was loaded again differs.
+      TrainersError: when there is nothing to export, or the loaded model computes other outputs.
     """
-    params, _, model = restoring.restore(model_dir, checkpoint, "maskrcnn")
+    params, _, model = restoring.restore(model_dir, MaskRCNNTask, checkpoint)
     size = list(params.task.model.input_size[:2])
     module = detection.DetectionModule(params, batch_size=None, input_image_size=size, model=model)
     path = os.path.join(export_dir, "saved_model")
@@ -51,6 +52,6 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
     print(f"{path}: loaded again, {', '.join(sorted(expected))} equal within {_TOLERANCE}")
 
 
-def main(_) -> None:
-    """Exports what the flags say."""
+def main(_: list[str]) -> None:
+    """Exports the model that the flags select."""
     export(flags.FLAGS.model_dir, flags.FLAGS.export_dir, flags.FLAGS.checkpoint)

@@ -1,4 +1,4 @@
-"""Where the drawn shapes are."""
+"""The files of the drawn shapes."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -14,9 +14,9 @@ def new(
     splits: Iterable[str] = SPLITS,
     exists: Callable[[str], bool] = os.path.exists,
 ) -> dict[str, str]:
-    """The paths of the splits' files in a folder. Raises TrainersError when one exists."""
+    """The path of each split's file in a folder. Raises TrainersError when one exists."""
     paths = {split: os.path.join(output_dir, f"{split}.tfrecord") for split in splits}
-    there = [path for path in paths.values() if exists(path)]
-    if there:
-        raise TrainersError(f"`output_dir` must not have {', '.join(there)} yet")
+    existing = [path for path in paths.values() if exists(path)]
+    if existing:
+        raise TrainersError(f"`output_dir` must not have {', '.join(existing)} yet")
     return paths

@@ -1,6 +1,7 @@
 """Mask R-CNN (He et al. 2017) of tf-models-official with any norm-act layer."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import tensorflow as tf
 from official.vision.modeling import factory, maskrcnn_model
@@ -11,33 +12,33 @@ from trainers.backbones import BackboneModel
 from trainers.detection.config import ModelConfig
 from trainers.detection.heads import DetectionHead, MaskHead, RPNHead
 from trainers.detection.spinenet import SpineNet
+from trainers.models import norm_act
 from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
-from trainers.norm_act_config import norm_act_settings
 
-MaskRCNN = maskrcnn_model.MaskRCNNModel
+MaskRCNN: TypeAlias = maskrcnn_model.MaskRCNNModel
 _MakeLayer = Callable[..., tf.keras.layers.Layer]
 
 
 def build_maskrcnn(
     config: ModelConfig, regularizer: tf.keras.regularizers.Regularizer | None = None
 ) -> MaskRCNN:
-    """A Mask R-CNN whose every pair of norm and activation is the configured layer.
+    """A Mask R-CNN with the configured layer in place of every norm and activation.
 
-    Norms that no activation follows (the ends of residual branches, projections, the
-    feature pyramid, the end of SpineNet's resamplings) are its linear form.
+    Norms that no activation follows become its linear form: at the ends of residual branches,
+    in projections and the feature pyramid, and at the end of SpineNet's resamplings.
 
     Args:
-      config: of the model; its `norm_activation` is not read.
-      regularizer: of the kernels of convolutions and dense layers.
+      config: the model's configuration; its `norm_activation` is not read.
+      regularizer: regularizer of the kernels of convolutions and dense layers.
 
     Returns:
-      The model, whose variables exist.
+      The model with its variables.
 
     Raises:
       ValueError: for an unknown layer, depth or size.
     """
-    norm_act, arguments = norm_act_settings(config.norm_act, config.norm_act_args)
-    make_layer = norm_act_factory(norm_act, **arguments)
+    layer, arguments = norm_act.resolve(config.norm_act, config.norm_act_args.given())
+    make_layer = norm_act_factory(layer, **arguments)
     backbone = build_backbone(config, regularizer)
     decoder = _decoder(config, backbone, make_layer, regularizer)
     images = tf.keras.layers.InputSpec(shape=[None, *config.input_size])
@@ -51,7 +52,7 @@ def build_maskrcnn(
     if config.include_mask:
         parts["mask_head"] = MaskHead(make_layer, **stock.mask_head.get_config(), name="mask_head")
     model = MaskRCNN(**parts)
-    # Called once, which makes the heads' variables.
+    # The first call creates the variables of the heads.
     model(tf.keras.Input(config.input_size), image_shape=tf.keras.Input([2]), training=False)
     return model
 
@@ -60,30 +61,35 @@ def build_backbone(
     config: ModelConfig, regularizer: tf.keras.regularizers.Regularizer | None = None
 ) -> tf.keras.Model:
     """The configured backbone, from images to feature maps by level."""
-    norm_act, arguments = norm_act_settings(config.norm_act, config.norm_act_args)
+    layer, arguments = norm_act.resolve(config.norm_act, config.norm_act_args.given())
     chosen = config.backbone.get()
     if config.backbone.type == "spinenet":
         return SpineNet(
             str(chosen.model_id),
-            norm_act_factory(norm_act, **arguments),
+            norm_act_factory(layer, **arguments),
             input_specs=tf.keras.layers.InputSpec(shape=[None, *config.input_size]),
             min_level=config.min_level,
             max_level=config.max_level,
             kernel_regularizer=regularizer,
         )
-    net = resnet_network(norm_act, norm_act_args=arguments, kernel_regularizer=regularizer)
+    net = resnet_network(layer, norm_act_args=arguments, kernel_regularizer=regularizer)
     images = tf.keras.Input(config.input_size)
     features = resnet_features(net, images, resnet_spec(chosen.depth), 1, chosen.width)
     return BackboneModel(images, {str(level): map_ for level, map_ in features.items()})
 
 
-def _decoder(config: ModelConfig, backbone, make_layer: _MakeLayer, regularizer):
-    """tf-models-official's decoder with linear norms of the layer; None where there is none."""
+def _decoder(
+    config: ModelConfig,
+    backbone: tf.keras.Model,
+    make_layer: _MakeLayer,
+    regularizer: tf.keras.regularizers.Regularizer | None,
+) -> tf.keras.Model | None:
+    """The decoder, with the layer's linear form as its norms; None where there is no decoder."""
     stock = decoder_factory.build_decoder(backbone.output_specs, config, regularizer)
     if stock is None:
         return None
 
-    def clone(layer):
+    def clone(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             return make_layer(nonlinearity=False, name=layer.name)
         return layer.__class__.from_config(layer.get_config())

@@ -1,4 +1,4 @@
-"""TFRecords of images with boxes and masks: what must be in them, checked before training."""
+"""Checks of TFRecords of images with boxes and masks, before training."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _LABEL, _MASK, _IMAGE = "image/object/class/label", "image/object/mask", "image/
 
 
 def patterns(input_path: str | Sequence[str]) -> list[str]:
-    """The patterns of files in a configuration: a sequence, or one text with commas."""
+    """The patterns of files in a configuration, which has a sequence or a text with commas."""
     parts = input_path.split(",") if isinstance(input_path, str) else input_path
     return [part.strip() for part in parts if part.strip()]
 
@@ -23,8 +23,8 @@ def check(input_path: str | Sequence[str], num_classes: int, masks: bool, path: 
     Args:
       input_path: patterns of the files.
       num_classes: labels are 1 to num_classes - 1.
-      masks: whether each object must have one.
-      path: of the data set in the configuration, for messages.
+      masks: whether each object must have a mask.
+      path: name of the data set in the configuration, for messages.
 
     Raises:
       TrainersError: when there are no files or no records, one is corrupt, or one does not
@@ -54,7 +54,7 @@ def check(input_path: str | Sequence[str], num_classes: int, masks: bool, path: 
 def _check_record(record: bytes, num_classes: int, masks: bool, path: str) -> None:
     try:
         features = tf.train.Example.FromString(record).features.feature
-    except ValueError as error:  # of protobuf, whose DecodeError it is
+    except ValueError as error:  # protobuf's DecodeError is one
         raise TrainersError(f"`{path}.input_path` holds records that are no examples") from error
     labels = list(features[_LABEL].int64_list.value)
     counts = {name: len(features[name].float_list.value) for name in _BOX}

@@ -1,14 +1,15 @@
-"""Trained Mask R-CNNs side by side: average precision, and detections drawn.
+"""Compares trained Mask R-CNNs: average precision, and pictures of their detections.
 
     python -m trainers.detection.report --output_dir=DIR MODEL_DIR...
 
-Prints a Markdown table, and writes it as results.md, its numbers as results.json, and what
-each model finds on the first validation images as detections.png.
+Prints a Markdown table, and writes it as results.md, its numbers as results.json, and each
+model's detections in the first validation images as detections.png.
 """
 
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -20,10 +21,11 @@ if __name__ == "__main__":
     command.run_module("trainers.detection.report", checks.model_folders("maskrcnn"))
 
 import numpy as np
+import tensorflow as tf
 from official.vision.ops import mask_ops, preprocess_ops
 
-from trainers import results
-from trainers.engine import restoring
+from trainers.detection.task import MaskRCNNTask
+from trainers.engine import events, restoring
 from trainers.errors import TrainersError
 
 _IMAGES, _LEAST_SCORE = 6, 0.5
@@ -40,14 +42,15 @@ def report(model_dirs: list[str], output: pathlib.Path) -> str:
     Raises:
       TrainersError: when a folder has no evaluated model.
     """
-    runs, pictures = [], []
+    runs: list[dict[str, Any]] = []
+    pictures: list[tuple[str, list[np.ndarray]]] = []
     for model_dir in model_dirs:
-        params, task, model = restoring.restore(model_dir, kind="maskrcnn")
+        params, task, model = restoring.restore(model_dir, MaskRCNNTask)
         images, labels = next(iter(task.build_inputs(params.task.validation_data)))
         if not pictures:
             pictures.append(("truth", _truth(images, labels)))
         layer = params.task.model.norm_act
-        pictures.append((layer, _found(model, images, labels)))
+        pictures.append((layer, _detections(model, images, labels)))
         runs.append({"layer": layer, "batch": params.task.train_data.global_batch_size})
         runs[-1] |= _scores(model_dir)
     output.mkdir(parents=True, exist_ok=True)
@@ -59,9 +62,9 @@ def report(model_dirs: list[str], output: pathlib.Path) -> str:
 
 
 def _scores(model_dir: str) -> dict[str, Any]:
-    """The last evaluation's, with its step."""
+    """The scores of the last evaluation, with its step."""
     folder = os.path.join(model_dir, "validation")
-    curves = {name: results.curve(folder, name) for name in _SCORES}
+    curves = {name: events.read_curve(folder, name) for name in _SCORES}
     if not all(curves.values()):
         raise TrainersError(f"{model_dir} has no evaluation of its model")
     step = max(curves["mask_AP"])
@@ -79,7 +82,7 @@ def _table(runs: list[dict[str, Any]]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _truth(images, labels) -> list[np.ndarray]:
+def _truth(images: tf.Tensor, labels: dict[str, Any]) -> list[np.ndarray]:
     """The images with their objects."""
     truth = labels["groundtruths"]
     drawn = []
@@ -91,8 +94,10 @@ def _truth(images, labels) -> list[np.ndarray]:
     return drawn
 
 
-def _found(model, images, labels) -> list[np.ndarray]:
-    """The images with what the model finds in them."""
+def _detections(
+    model: tf.keras.Model, images: tf.Tensor, labels: dict[str, Any]
+) -> list[np.ndarray]:
+    """The images with the model's detections."""
     sizes = labels["image_info"][:, 1, :]
     outputs = model(images, image_shape=sizes, training=False)
     drawn = []
@@ -105,16 +110,16 @@ def _found(model, images, labels) -> list[np.ndarray]:
     return drawn
 
 
-def _pasted(masks: np.ndarray, boxes: np.ndarray, size) -> np.ndarray:
-    """Masks within boxes (ymin, xmin, ymax, xmax) as masks of the whole image."""
+def _pasted(masks: np.ndarray, boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Masks of boxes (ymin, xmin, ymax, xmax) as masks of the whole image."""
     corner, far = boxes[:, [1, 0]], boxes[:, [3, 2]]
     return mask_ops.paste_instance_masks(
         masks, np.concatenate([corner, far - corner], axis=1), *size
     )
 
 
-def _overlay(image, masks, classes) -> np.ndarray:
-    """A normalized image as uint8 pixels, objects in the colours of their classes."""
+def _overlay(image: tf.Tensor, masks: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """A normalized image as uint8 pixels, with objects in the colours of their classes."""
     mean, stddev = np.array(preprocess_ops.MEAN_RGB), np.array(preprocess_ops.STDDEV_RGB)
     pixels = image.numpy() * stddev + mean
     for mask, label in zip(masks, classes, strict=False):

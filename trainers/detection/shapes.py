@@ -2,9 +2,12 @@
 
     python -m trainers.detection.shapes [--output_dir=runs/shapes]
 
-Writes train.tfrecord, validation.tfrecord and test.tfrecord, examples in the format of
-tf-models-official's COCO. The same images every time.
+Writes train.tfrecord, validation.tfrecord and test.tfrecord, with examples in the format
+of tf-models-official's COCO. The images are the same every time.
 """
+
+from collections.abc import Iterable
+from typing import Any
 
 from absl import flags
 
@@ -23,7 +26,7 @@ SIDE, MOST_OBJECTS = 64, 4
 TRAIN_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 1000, 100, 500
 _SEEDS = {"train": 0, "validation": 1, "test": 2}
 _SMALLEST, _LARGEST = 7, 15  # half the height or width, in pixels
-_LEAST_VISIBLE = 60  # pixels; what is covered more than that is no object
+_LEAST_VISIBLE = 60  # pixels; a shape of which less is visible does not count as an object
 
 
 def write(output_dir: str, counts: dict[str, int] | None = None) -> None:
@@ -31,7 +34,7 @@ def write(output_dir: str, counts: dict[str, int] | None = None) -> None:
 
     Args:
       output_dir: the folder, made if it is not there.
-      counts: images of "train", "validation" and "test"; None for those of the experiments.
+      counts: images of "train", "validation" and "test"; None for the experiments' numbers.
 
     Raises:
       TrainersError: when one of the files exists.
@@ -54,11 +57,12 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One image.
 
     Returns:
-      uint8 pixels (64, 64, 3); labels (objects,); boolean masks (objects, 64, 64) of what
-      is seen of each object, since later ones cover earlier ones.
+      uint8 pixels (64, 64, 3); labels (objects,); boolean masks (objects, 64, 64) of the visible
+      part of each object, since later objects cover earlier ones.
     """
     image = rng.uniform(60, 200, 3) + rng.normal(0, 20, (SIDE, SIDE, 3))
-    labels, masks = [], []
+    labels: list[int] = []
+    masks: list[np.ndarray] = []
     for _ in range(rng.integers(1, MOST_OBJECTS + 1)):
         label = int(rng.integers(1, len(CLASSES) + 1))
         shape = _shape(rng, label)
@@ -68,9 +72,9 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         masks = [mask & ~shape for mask in masks]
         labels.append(label)
         masks.append(shape)
-    seen = [index for index, mask in enumerate(masks) if mask.sum() >= _LEAST_VISIBLE]
+    visible = [index for index, mask in enumerate(masks) if mask.sum() >= _LEAST_VISIBLE]
     pixels = np.clip(image, 0, 255).astype(np.uint8)
-    return pixels, np.array(labels)[seen], np.array(masks)[seen]
+    return pixels, np.array(labels)[visible], np.array(masks)[visible]
 
 
 def _shape(rng: np.random.Generator, label: int) -> np.ndarray:
@@ -95,11 +99,13 @@ def example(
     """An example of tf-models-official's COCO format.
 
     Args:
-      number: of the image, its COCO id.
-      image, labels, masks: as `draw` returns them.
+      number: the image's COCO id.
+      image: pixels (height, width, 3), as `draw` returns them.
+      labels: the objects' labels (objects,).
+      masks: the objects' visible parts (objects, height, width).
     """
     height, width = image.shape[:2]
-    rows, columns = masks.any(2), masks.any(1)
+    rows, columns = np.any(masks, axis=2), np.any(masks, axis=1)
     sides = {
         "ymin": rows.argmax(1) / height,
         "xmin": columns.argmax(1) / width,
@@ -121,18 +127,18 @@ def example(
     return tf.train.Example(features=tf.train.Features(feature=features))
 
 
-def _bytes(values) -> tf.train.Feature:
+def _bytes(values: Iterable[Any]) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
 
-def _ints(values) -> tf.train.Feature:
+def _ints(values: Iterable[Any]) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(v) for v in values]))
 
 
-def _floats(values) -> tf.train.Feature:
+def _floats(values: Iterable[Any]) -> tf.train.Feature:
     return tf.train.Feature(float_list=tf.train.FloatList(value=[float(v) for v in values]))
 
 
-def main(_) -> None:
-    """Writes what the flags say."""
+def main(_: list[str]) -> None:
+    """Writes the files into the folder that --output_dir names."""
     write(flags.FLAGS.output_dir)

@@ -1,10 +1,10 @@
-"""Parameters and multiply-adds of the paper's Mask R-CNNs beside its table 5.
+"""Compares parameters and multiply-adds of the Mask R-CNNs with the paper's table 5.
 
     python -m trainers.detection.summary
 
-Multiply-adds are of one image of 1024x1024 in evaluation: convolutions and dense layers of
-backbone, pyramid and heads, the latter on 1000 proposals and 100 detections. The paper's
-include those of the norm-act layers, whose count it does not define.
+Multiply-adds are those of convolutions and dense layers for one image of 1024x1024 in
+evaluation: of backbone, pyramid and heads, with 1000 proposals and 100 detections. The paper's
+numbers include the norm-act layers, whose multiply-adds it does not define.
 """
 
 import functools
@@ -18,9 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from evonorm_tf.layers.base import NormAct
-from trainers.detection.config import ModelConfig
+from trainers.detection.config import ModelConfig, coco_model
 from trainers.detection.model import MaskRCNN, build_maskrcnn
-from trainers.experiments import coco
 from trainers.models.summary import Site, Skeleton, count_with, markdown
 
 # Millions of parameters, billions of multiply-adds (table 5).
@@ -45,7 +44,7 @@ PAPER = {
 @functools.cache
 def skeleton(backbone: str) -> Skeleton:
     """A network of table 5 ("r50_fpn", "spinenet96") without its norm-act layers."""
-    return skeleton_of(coco.config(backbone, "bn_relu").task.model)
+    return skeleton_of(coco_model(backbone, "bn_relu"))
 
 
 def skeleton_of(config: ModelConfig) -> Skeleton:
@@ -62,7 +61,7 @@ def multiply_adds(model: MaskRCNN, input_size: list[int]) -> int:
     """Multiply-adds of the convolutions and dense layers for one image in evaluation."""
 
     @tf.function(autograph=False)
-    def forward(images):
+    def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
         sizes = tf.constant([input_size[:2]], tf.float32)
         return model(images, image_shape=sizes, training=False)
 
@@ -71,7 +70,7 @@ def multiply_adds(model: MaskRCNN, input_size: list[int]) -> int:
 
 
 def _of_operation(operation: tf.Operation) -> int:
-    """Each weight of a kernel is multiplied once at each place where it is applied."""
+    """The multiply-adds of one operation: the kernel's size times the positions of the output."""
     if operation.type == "Conv2D":
         places = operation.outputs[0].shape[1:3]
         return int(np.prod([*places, *operation.inputs[1].shape])) * operation.outputs[0].shape[0]
@@ -104,6 +103,6 @@ def table() -> list[list[str]]:
     return rows
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Prints the table."""
     print(markdown(table()))

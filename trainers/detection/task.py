@@ -1,49 +1,50 @@
-"""The Mask R-CNN task: tf-models-official's, for the engine and with any norm-act layer."""
+"""The Mask R-CNN task of tf-models-official, for the engine and with any norm-act layer."""
 
 import hashlib
 import os
+from typing import Any
 
 import tensorflow as tf
-from official.core import task_factory
 from official.vision.evaluation import coco_evaluator, coco_utils
 from official.vision.tasks import maskrcnn
 
 from trainers.detection import records
-from trainers.detection.config import DataConfig, ExperimentConfig, TaskConfig
+from trainers.detection.config import DataConfig, ExperimentConfig
 from trainers.detection.model import MaskRCNN, build_maskrcnn
 from trainers.detection.spinenet import SIZES
-from trainers.engine import networks, steps
-from trainers.engine.base import EngineTask
+from trainers.engine import kinds, steps
+from trainers.engine.base import EngineTask, Named
 from trainers.errors import TrainersError, reason
+from trainers.models import norm_act
 from trainers.models.resnet import SPECS
 
 
-@task_factory.register_task_cls(TaskConfig)
+@kinds.register(ExperimentConfig)
 class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
     """Trains Mask R-CNN on TFRecords of images with boxes and masks, as of COCO.
 
     Data, losses and evaluation by pycocotools are tf-models-official's. The order of the
-    training images is a function of `task.train_data.seed` and the step where training
-    begins.
+    training images is a function of `task.train_data.seed` and the step at which training
+    begins or resumes.
     """
 
     unread = ("task.model.norm_activation", "task.freeze_backbone", "task.use_wod_metrics")
 
     @classmethod
     def check(cls, params: ExperimentConfig) -> None:
-        """Backbone, layer, image size and what evaluation needs. Raises TrainersError."""
+        """Checks backbone, layer, image size and validation data. Raises TrainersError."""
         model, data = params.task.model, params.task.validation_data
-        networks.layer_of(model.norm_act)
+        norm_act.source_of(model.norm_act)
         chosen = model.backbone.get()
-        known, value = (
+        allowed, value = (
             (SIZES, chosen.model_id)
             if model.backbone.type == "spinenet"
             else (tuple(depth for depth in SPECS if isinstance(depth, int)), chosen.depth)
         )
-        if value not in known:
+        if value not in allowed:
             raise TrainersError(
                 f"`task.model.backbone.{model.backbone.type}` must be one of "
-                f"{', '.join(map(str, known))}. Received: {value!r}"
+                f"{', '.join(map(str, allowed))}. Received: {value!r}"
             )
         multiple = 2**model.max_level
         if len(model.input_size) != 3 or any(side % multiple for side in model.input_size[:2]):
@@ -75,23 +76,28 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
 
     @classmethod
     def data_name(cls, config: DataConfig) -> str:
-        """The patterns of its files."""
+        """The patterns of the data set's files."""
         return ", ".join(records.patterns(config.input_path))
 
     def build_model(self) -> MaskRCNN:
-        """The model; the same initial weights for the same `task.seed`."""
+        """The model, with the same initial weights for the same `task.seed`."""
         tf.keras.utils.set_random_seed(self.task_config.seed)
         decay = self.task_config.losses.l2_weight_decay
-        # The regularizer is without the half that weight decay has.
+        # Weight decay is of half the squared norm, the regularizer of the whole.
         regularizer = tf.keras.regularizers.l2(decay / 2) if decay else None
         return build_maskrcnn(self.task_config.model, regularizer)
 
-    def build_inputs(self, params, input_context=None, first_step=0) -> tf.data.Dataset:
+    def build_inputs(
+        self,
+        params: Any,
+        input_context: tf.distribute.InputContext | None = None,
+        first_step: int = 0,
+    ) -> tf.data.Dataset:
         """Batches (images, labels); see tf-models-official.
 
         Raises:
           TrainersError: for evaluation on several replicas with a last batch that is not
-            full: TensorFlow's convolutions do not take the empty rest of a replica.
+            full: TensorFlow's convolutions fail on a replica's empty batch.
         """
         replicas = input_context.num_replicas_in_sync if input_context else 1
         if params.is_training:
@@ -106,7 +112,13 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
             )
         return maskrcnn.MaskRCNNTask.build_inputs(self, params, input_context)
 
-    def train_step(self, inputs, model, optimizer, metrics=None):
+    def train_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        optimizer: Any,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """One step on this replica."""
         with tf.GradientTape() as tape:
             losses = self._losses(inputs, model)
@@ -119,18 +131,23 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
             metric.update_state(losses[metric.name])
         return {self.loss: loss, "finite": finite}
 
-    def validation_step(self, inputs, model, metrics=None):
-        """Detections beside the truth, for pycocotools."""
+    def validation_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, Any]:
+        """Detections and ground truth, for pycocotools."""
         logs = super().validation_step(inputs, model, metrics)
-        del logs[self.loss]  # 0 always
+        del logs[self.loss]  # always 0
         return logs
 
-    def probe(self, inputs, model):
+    def probe(self, inputs: Any, model: tf.keras.Model) -> tuple[list[Named], list[Named]]:
         """Outputs of the backbone's layers, and all gradients."""
         images, _ = inputs
         backbone = model.backbone
-        inside = tf.keras.Model(backbone.inputs, [layer.output for layer in backbone.layers])
-        outputs = inside(images, training=True)
+        all_layers = tf.keras.Model(backbone.inputs, [layer.output for layer in backbone.layers])
+        outputs = all_layers(images, training=True)
         with tf.GradientTape() as tape:
             loss = self._losses(inputs, model)["total_loss"]
         gradients = tape.gradient(loss, model.trainable_variables)
@@ -139,8 +156,8 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
             [(v.name, g) for v, g in zip(model.trainable_variables, gradients, strict=True)],
         )
 
-    def _losses(self, inputs, model) -> dict[str, tf.Tensor]:
-        """All losses of tf-models-official's, by name, in float32."""
+    def _losses(self, inputs: Any, model: tf.keras.Model) -> dict[str, tf.Tensor]:
+        """All losses of tf-models-official by name, in float32."""
         images, labels = inputs
         arguments = {name: labels[name] for name in ("anchor_boxes", "gt_boxes", "gt_classes")}
         if self.task_config.model.include_mask:
@@ -152,8 +169,8 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
         outputs = tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), outputs)
         return self.build_losses(outputs, labels, model.losses)
 
-    def _build_coco_metrics(self):
-        """pycocotools' metrics; annotations come from the records where no file has them."""
+    def _build_coco_metrics(self) -> None:
+        """Creates pycocotools' metrics, with annotations of the records where no file has them."""
         config = self.task_config
         annotations = config.annotation_file
         if not annotations and config.model.include_mask:
@@ -165,10 +182,10 @@ class MaskRCNNTask(EngineTask, maskrcnn.MaskRCNNTask):
         )
 
     def _annotations_of_records(self) -> str:
-        """Path of a COCO annotation file in the model folder, written if it is not there."""
+        """Path of a COCO annotation file in the model folder, which is written if it is missing."""
         data = self.task_config.validation_data
-        essence = f"{data.input_path} {data.num_examples}".encode()
-        name = f"annotations_{hashlib.sha256(essence).hexdigest()[:8]}.json"
+        identity = f"{data.input_path} {data.num_examples}".encode()
+        name = f"annotations_{hashlib.sha256(identity).hexdigest()[:8]}.json"
         path = os.path.join(self.logging_dir, name)
         if not tf.io.gfile.exists(path):
             tf.io.gfile.makedirs(self.logging_dir)

@@ -1,4 +1,4 @@
-"""What the engine needs of a task, whatever it trains."""
+"""`EngineTask`: the interface between the engine and what it trains."""
 
 import abc
 from typing import Any
@@ -6,24 +6,23 @@ from typing import Any
 import tensorflow as tf
 from official.core import base_task
 
-from trainers.configs.experiment import ExperimentConfig
 from trainers.engine import steps
+from trainers.engine.config import ExperimentConfig
 
 Named = tuple[str, tf.Tensor]
 
 
 class EngineTask(base_task.Task):
-    """A task of tf-models-official that resumes at its step and notices what is not finite.
+    """A task of tf-models-official that resumes at any step and reports values that are not finite.
 
-    It is registered for its own configuration class (`task_factory.register_task_cls`) and
-    named in `trainers.engine.kinds`. Besides the methods below, those of
-    tf-models-official's tasks hold: `build_metrics`, `validation_step`, `aggregate_logs`,
-    `reduce_aggregated_logs`, `create_optimizer`. Values that `build_metrics(training=False)`
-    or `reduce_aggregated_logs` give as scalars are printed at the end.
+    `trainers.engine.kinds.register` registers it. Besides the methods below, a task has those
+    of tf-models-official: `build_metrics`, `validation_step`, `aggregate_logs`,
+    `reduce_aggregated_logs`, `create_optimizer`. The trainer prints the last evaluation's
+    scalars, which come from `build_metrics(training=False)` or `reduce_aggregated_logs`.
 
     Attributes:
-      unread: paths of configuration fields, such as "task.name", that are inherited from
-        tf-models-official and that nothing reads for this task: setting one is an error.
+      unread: paths of configuration fields, such as "task.name", that the task inherits from
+        tf-models-official and does not read: setting one is an error.
     """
 
     unread: tuple[str, ...] = ()
@@ -41,7 +40,7 @@ class EngineTask(base_task.Task):
         Args:
           config: that data set's configuration.
           params: of the experiment.
-          path: the data set's place, for messages.
+          path: name of the field, for messages.
 
         Raises:
           TrainersError: when it is missing or does not fit the model.
@@ -50,19 +49,19 @@ class EngineTask(base_task.Task):
     @classmethod
     @abc.abstractmethod
     def data_name(cls, config: Any) -> str:
-        """How a data set is called in messages."""
+        """The name of a data set in messages."""
 
     def make_optimizer_variables(self, model: tf.keras.Model, optimizer: Any) -> None:
-        """Makes the variables of `optimizer`, in the strategy's scope, before the first step."""
+        """Creates the variables of `optimizer`, in the strategy's scope, before the first step."""
         steps.make_variables(optimizer, model.trainable_variables)
 
     @abc.abstractmethod
     def build_model(self) -> tf.keras.Model:
         """The model, with the same initial weights for the same `task.seed`.
 
-        A functional model, or one that has been called: its variables exist, since the
-        checkpoint is read into them before the first step. What must be in the
-        checkpoint beside its variables is its property `checkpoint_items`, a dictionary.
+        A functional model, or one that has been called: its variables must exist, since the
+        checkpoint is read into them before the first step. A model whose checkpoint has more
+        than its variables lists it in the property `checkpoint_items`, a dictionary.
         """
 
     @abc.abstractmethod
@@ -72,24 +71,32 @@ class EngineTask(base_task.Task):
         input_context: tf.distribute.InputContext | None = None,
         first_step: int = 0,
     ) -> tf.data.Dataset:
-        """Batches, in training without end and as from the step `first_step` on."""
+        """Batches; in training an endless data set that begins with the batch of `first_step`."""
 
     @abc.abstractmethod
-    def train_step(self, inputs, model, optimizer, metrics=None) -> dict[str, tf.Tensor]:
+    def train_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        optimizer: Any,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """One step on this replica.
 
         Returns:
           Logs: `self.loss` ("loss"), a scalar, and "finite", a boolean scalar that is equal
-          on all replicas: whether loss and gradients were finite everywhere. A step that
-          was not must have changed no trainable variable; see `trainers.engine.steps`.
+          on all replicas: whether loss and gradients were finite on all of them. If not, the
+          step must leave all trainable variables unchanged; see `trainers.engine.steps`.
         """
 
-    def class_names(self) -> list[str]:
-        """The training data's names of the classes, by label; empty where labels have none."""
-        return []
+    def write_assets(self, model_dir: str) -> None:
+        """Writes what users of the trained model need besides its checkpoint; nothing by default.
 
-    def probe(self, inputs, model) -> tuple[list[Named], list[Named]]:
-        """Where to look for values that are not finite; called within a replica.
+        The chief calls it once, before training.
+        """
+
+    def probe(self, inputs: Any, model: tf.keras.Model) -> tuple[list[Named], list[Named]]:
+        """The values among which the engine looks for one that is not finite; called in a replica.
 
         Returns:
           Outputs with their layer's name, in the order of computation, and gradients (or

@@ -1,4 +1,4 @@
-"""Distribution strategies: those of tf-models-official, on what the machine has."""
+"""Distribution strategies of tf-models-official, for the devices of this machine."""
 
 import contextlib
 import functools
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from official.common import distribute_utils
 
-from trainers.configs.experiment import RuntimeConfig
+from trainers.engine.config import RuntimeConfig
 from trainers.errors import TrainersError, reason
 
 _TPU_ADVICE = (
@@ -46,7 +46,7 @@ def build_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
             name, num_gpus=gpus, all_reduce_alg=runtime.all_reduce_alg
         )
     if name == "mirrored" and not gpus:
-        # Collectives of two such strategies in one process would take each other's numbers.
+        # Collective operations of two strategies in one process would mix up their values.
         return tf.distribute.MirroredStrategy(
             _cpus(runtime.cpu_replicas), tf.distribute.ReductionToOneDevice()
         )
@@ -61,16 +61,16 @@ def build_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
 
 
 def tpu_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
-    """Connects to a TPU, by name, zone and project, address, or "local" on a TPU VM.
+    """Connects to a TPU, given by name, zone and project, by address, or as "local" on a TPU VM.
 
-    Without an address it is that of the variable TPU_NAME, which TPU VMs set, or "local".
+    The default is the environment variable TPU_NAME, which TPU VMs set, or else "local".
 
     Raises:
       TrainersError: when none answers within `runtime.tpu_timeout`.
     """
     address = runtime.tpu or os.environ.get("TPU_NAME") or "local"
     contact = functools.partial(_contact, address, runtime.tpu_zone, runtime.tpu_project)
-    # A thread of its own: TensorFlow's calls wait without end, and cannot be interrupted.
+    # In a thread, since TensorFlow's calls have no time limit and cannot be interrupted.
     answer: queue.Queue = queue.Queue()
     threading.Thread(target=lambda: answer.put(_outcome(contact)), daemon=True).start()
     try:
@@ -112,10 +112,10 @@ def _cpus(count: int) -> list[str]:
                 tf.config.list_physical_devices("CPU")[0],
                 [tf.config.LogicalDeviceConfiguration()] * count,
             )
-    there = len(tf.config.list_logical_devices("CPU"))
-    if there < count:
+    available = len(tf.config.list_logical_devices("CPU"))
+    if available < count:
         raise TrainersError(
-            f"`runtime.cpu_replicas` must be at most {there}, the CPU devices of this process. "
+            f"`runtime.cpu_replicas` must be at most {available}, the CPU devices of this process. "
             f"Received: cpu_replicas={count}"
         )
     return [f"CPU:{index}" for index in range(count)]

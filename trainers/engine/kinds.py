@@ -1,15 +1,16 @@
-"""The kinds of experiments: the configuration and the task of each."""
+"""The kinds of experiments. Tasks register here; the engine itself imports none of them."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import TypeVar
 
-from trainers.configs import classification
-from trainers.configs.experiment import ExperimentConfig
-from trainers.detection import config as detection
-from trainers.detection.task import MaskRCNNTask
+from official.core import task_factory
+
 from trainers.engine.base import EngineTask
-from trainers.engine.task import ClassificationTask
-from trainers.gan.configs import GanExperimentConfig
-from trainers.gan.task import GanTask
+from trainers.engine.config import ExperimentConfig
+from trainers.errors import TrainersError
+
+_Task = TypeVar("_Task", bound=type[EngineTask])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +27,36 @@ class Kind:
 
 
 # By the value of `ExperimentConfig.kind`.
-KINDS: dict[str, Kind] = {
-    "classification": Kind(classification.ExperimentConfig, ClassificationTask),
-    "gan": Kind(GanExperimentConfig, GanTask),
-    "maskrcnn": Kind(detection.ExperimentConfig, MaskRCNNTask),
-}
+KINDS: dict[str, Kind] = {}
+
+
+def register(config: type[ExperimentConfig]) -> Callable[[_Task], _Task]:
+    """A decorator that registers a task for experiments, here and with tf-models-official.
+
+    Args:
+      config: class of the task's experiments; its default `kind` is the name.
+
+    Raises:
+      ValueError: for a name that another task has.
+    """
+    default = config()
+
+    def add(task: _Task) -> _Task:
+        if default.kind in KINDS:
+            raise ValueError(f"`kind` must be new. Received: kind={default.kind!r}")
+        KINDS[default.kind] = Kind(config, task)
+        return task_factory.register_task_cls(type(default.task))(task)
+
+    return add
+
+
+def find(name: str) -> Kind:
+    """The kind of that name. Raises TrainersError where no task has registered for it."""
+    if name not in KINDS:
+        raise TrainersError(f"`kind` must be one of {', '.join(KINDS)}. Received: kind={name!r}")
+    return KINDS[name]
+
+
+def name_of(task: type[EngineTask]) -> str:
+    """The kind of the experiments that a task is registered for."""
+    return next(name for name, kind in KINDS.items() if kind.task is task)

@@ -1,22 +1,19 @@
-"""From flags to a checked configuration."""
+"""Configurations: read from a model folder, and checked."""
 
-import dataclasses
 import os
 from typing import Any
 
 import tensorflow as tf
 import yaml
-from official.core import train_utils
-from official.modeling.hyperparams import params_dict
+from official.modeling.hyperparams import base_config, params_dict
 
 from trainers import checks
-from trainers.configs.experiment import ExperimentConfig
-from trainers.data.sharding import check_divides
-from trainers.engine.kinds import KINDS
+from trainers.engine import kinds
+from trainers.engine.config import ExperimentConfig
+from trainers.engine.sharding import check_divides
 from trainers.errors import TrainersError
-from trainers.experiments import EXPERIMENTS, arguments, keys, overrides
 
-# Inherited from tf-models-official and not read here: setting one is an error.
+# Fields that are inherited from tf-models-official and not read: setting one is an error.
 _UNREAD = (
     "task.differential_privacy_config",
     "task.name",
@@ -35,42 +32,35 @@ _UNREAD = (
 )
 
 
-def parse(flags: Any) -> ExperimentConfig:
-    """The experiment of --experiment with --config_file, --tpu and --params_override applied.
+def load(path: str, kind: str | None = None) -> ExperimentConfig:
+    """The configuration in a model folder's params.yaml.
+
+    Args:
+      path: of the file.
+      kind: the kind of experiment that the caller can use; None for all registered kinds.
 
     Raises:
-      TrainersError: for an unknown experiment or key, a key that nothing reads, or values
-        that do not go together.
+      TrainersError: when it is no configuration of a registered kind, or of another kind.
     """
-    arguments.check_name(flags.experiment)
-    arguments.check_keys(flags, keys.tree_of(EXPERIMENTS[flags.experiment].build()))
+    actual = _kind_in(path)
+    if kind not in (None, actual):
+        raise checks.wrong_kind(actual, str(kind), os.path.dirname(path))
     try:
-        params = train_utils.ExperimentParser(flags).parse()
-    except (LookupError, TypeError, yaml.YAMLError, tf.errors.NotFoundError) as error:
-        raise overrides.unusable(error) from error
-    check(params)
-    params.lock()
-    return params
+        return params_dict.override_params_dict(kinds.find(actual).config(), path, is_strict=True)
+    except (KeyError, ValueError, yaml.YAMLError) as error:
+        raise checks.no_configuration(path, error) from error
 
 
-def load(path: str) -> ExperimentConfig:
-    """The configuration in a model folder's params.yaml."""
+def _kind_in(path: str) -> str:
     try:
         with tf.io.gfile.GFile(path) as file:
-            kind = checks.kind_of(yaml.safe_load(file))
-        return params_dict.override_params_dict(KINDS[kind].config(), path, is_strict=True)
-    except (
-        AttributeError,
-        KeyError,
-        ValueError,
-        yaml.YAMLError,
-        tf.errors.NotFoundError,
-    ) as error:
+            return checks.kind_of(yaml.safe_load(file))
+    except (AttributeError, ValueError, yaml.YAMLError, tf.errors.NotFoundError) as error:
         raise checks.no_configuration(path, error) from error
 
 
 def check(params: ExperimentConfig) -> None:
-    """Checks what needs no data and no device.
+    """Checks all that needs neither data nor devices.
 
     Raises:
       TrainersError: naming the field.
@@ -80,7 +70,7 @@ def check(params: ExperimentConfig) -> None:
         raise TrainersError(
             f"`kind` must be {default.kind!r} for this experiment. Received: kind={params.kind!r}"
         )
-    task, trainer = KINDS[params.kind].task, params.trainer
+    task, trainer = kinds.find(params.kind).task, params.trainer
     params.validate()
     for path in (*_UNREAD, *task.unread):
         if _value(params, path) != _value(default, path):
@@ -97,7 +87,7 @@ def check(params: ExperimentConfig) -> None:
 
 
 def check_data(params: ExperimentConfig, mode: str, replicas: int) -> None:
-    """Opens the data sets that the mode needs and compares them with the rest.
+    """Opens the data sets that the mode needs and compares them with the model.
 
     Raises:
       TrainersError: naming what is missing or does not fit.
@@ -107,7 +97,7 @@ def check_data(params: ExperimentConfig, mode: str, replicas: int) -> None:
         if needed:
             config = getattr(params.task, name)
             check_divides(config.global_batch_size, replicas)
-            KINDS[params.kind].task.check_data(config, params, f"task.{name}")
+            kinds.find(params.kind).task.check_data(config, params, f"task.{name}")
 
 
 def check_model_dir(params: ExperimentConfig, model_dir: str) -> None:
@@ -115,15 +105,15 @@ def check_model_dir(params: ExperimentConfig, model_dir: str) -> None:
 
     Raises:
       TrainersError: naming the fields that differ; variables of different layers can have
-        equal names and shapes, so a checkpoint alone would not tell.
+        equal names and shapes, so a checkpoint alone does not show the difference.
     """
     path = os.path.join(model_dir, "params.yaml")
     if not tf.io.gfile.exists(path):
         return
-    there, here = (_flat(p.task.model.as_dict()) for p in (load(path), params))
-    differing = [name for name in there if here.get(name) != there[name]]
-    if differing or there.keys() != here.keys():
-        shown = ", ".join(f"{name}={there[name]!r}" for name in differing)
+    stored, given = (_flat(p.task.model.as_dict()) for p in (load(path), params))
+    differing = [name for name in stored if given.get(name) != stored[name]]
+    if differing or stored.keys() != given.keys():
+        shown = ", ".join(f"{name}={stored[name]!r}" for name in differing)
         raise TrainersError(
             f"`model_dir` holds another model: {shown}. Choose an empty folder. "
             f"Received: model_dir={model_dir}"
@@ -142,4 +132,4 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _value(params: Any, path: str) -> Any:
     for name in path.split("."):
         params = getattr(params, name)
-    return params.as_dict() if dataclasses.is_dataclass(params) else params
+    return params.as_dict() if isinstance(params, base_config.Config) else params

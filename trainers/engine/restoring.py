@@ -1,35 +1,36 @@
 """A trained model from its folder."""
 
 import os
+from typing import TypeVar
 
 import tensorflow as tf
-from official.core import task_factory
 
 from trainers import checks
-from trainers.configs.experiment import ExperimentConfig
-from trainers.engine import parameters
+from trainers.engine import kinds, parameters
 from trainers.engine.base import EngineTask
+from trainers.engine.config import ExperimentConfig
 from trainers.errors import TrainersError, reason
+
+Task = TypeVar("Task", bound=EngineTask)
 
 
 def restore(
-    model_dir: str, checkpoint: str = "", kind: str = "classification"
-) -> tuple[ExperimentConfig, EngineTask, tf.keras.Model]:
+    model_dir: str, task_class: type[Task], checkpoint: str = ""
+) -> tuple[ExperimentConfig, Task, tf.keras.Model]:
     """The configuration, task and model of a model folder, with the checkpoint's weights.
 
     Args:
       model_dir: a folder that `trainers.train` wrote.
+      task_class: the task whose models the caller can use.
       checkpoint: path of another checkpoint than the newest. Moving averages of the
         weights, where they are kept, are preferred to the newest checkpoint.
-      kind: of the experiments that the caller can use; see `trainers.engine.kinds`.
 
     Raises:
       TrainersError: when there is no configuration or no checkpoint, they do not match, or
-        the model is of another kind.
+        the model is one of another task.
     """
-    params = parameters.load(os.path.join(model_dir, "params.yaml"))
-    check_kind(params, kind, model_dir)
-    task = task_factory.get_task(params.task)
+    params = configuration(model_dir, task_class)
+    task = task_class(params.task)
     model = task.build_model()
     path = checkpoint or newest(model_dir)
     try:
@@ -42,16 +43,20 @@ def restore(
     return params, task, model
 
 
-def check_kind(params: ExperimentConfig, kind: str, model_dir: str) -> None:
-    """Raises TrainersError for a model folder of another kind of experiment."""
-    if params.kind != kind:
-        raise checks.wrong_kind(params.kind, kind, model_dir)
+def configuration(model_dir: str, task_class: type[EngineTask]) -> ExperimentConfig:
+    """The configuration of a model folder.
+
+    Raises:
+      TrainersError: when there is none, or it is one of another task.
+    """
+    path = os.path.join(model_dir, "params.yaml")
+    return parameters.load(path, kinds.name_of(task_class))
 
 
 def newest(model_dir: str) -> str:
     """Path of the newest checkpoint; that of the averaged weights where there is one."""
     folders = (os.path.join(model_dir, "ema_checkpoints"), model_dir)
-    found = next(filter(None, map(tf.train.latest_checkpoint, folders)), None)
-    if found is None:
+    path = next(filter(None, map(tf.train.latest_checkpoint, folders)), None)
+    if path is None:
         raise checks.no_checkpoint(model_dir)
-    return found
+    return path

@@ -1,11 +1,14 @@
-"""The runner: tf-models-official's, that any worker can resume and that stops at NaN."""
+"""The runner of tf-models-official, extended: all workers resume, and training stops at NaN."""
 
 import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 from absl import logging
 from official.core import train_lib
 
+from trainers.engine.base import EngineTask
 from trainers.engine.divergence import StopWhenNotFinite
 from trainers.engine.trainer import Trainer
 from trainers.errors import TrainersError, reason
@@ -14,32 +17,35 @@ _UNREADABLE = (
     tf.errors.DataLossError,
     tf.errors.NotFoundError,
     tf.errors.OutOfRangeError,
-    IndexError,  # what the checkpoint reader makes of OutOfRangeError
+    IndexError,  # the checkpoint reader raises it for OutOfRangeError
 )
 
 
 class Runner(train_lib.OrbitExperimentRunner):
     """Runs an experiment; arguments as for tf-models-official's.
 
-    Workers other than the chief write to a scratch folder, and restore from the folder
-    that all share: without the latter a resumed job would begin at different steps.
+    Workers other than the chief write to a scratch folder, but restore from the shared one,
+    since otherwise the workers of a resumed job would begin at different steps.
     """
 
-    def __init__(self, *, train_actions=None, **kwargs):
+    def __init__(
+        self, *, train_actions: Sequence[Callable[..., Any]] | None = None, **kwargs: Any
+    ) -> None:
+        """Adds to the given actions one that stops at values that are not finite."""
         self._own_actions = list(train_actions or [])
         super().__init__(train_actions=self._own_actions, **kwargs)
 
-    def _build_trainer(self, task, train: bool, evaluate: bool) -> Trainer:
+    def _build_trainer(self, task: EngineTask, train: bool, evaluate: bool) -> Trainer:
         with self.strategy.scope():
             return Trainer(
                 self.params, task, train, evaluate, self._build_best_checkpoint_exporter()
             )
 
-    def _build_best_checkpoint_exporter(self):
+    def _build_best_checkpoint_exporter(self) -> Any:
         exporter = super()._build_best_checkpoint_exporter()
         if exporter is not None and not self.strategy.extended.should_checkpoint:
-            # Saving needs all workers, and so that all agree on what is best so far, this one
-            # has read the shared folder; it must not write there.
+            # All workers take part in saving. This one has read the best result from the shared
+            # folder, so that all agree on what is best, but must not write there.
             exporter._export_dir = tempfile.mkdtemp()
         return exporter
 
@@ -58,7 +64,11 @@ class Runner(train_lib.OrbitExperimentRunner):
         return manager
 
     def run(self) -> None:
-        """Trains or evaluates; a corrupt record becomes a clear error."""
+        """Trains or evaluates.
+
+        Raises:
+          TrainersError: for a corrupt record, with the last good checkpoint.
+        """
         try:
             with self.strategy.scope():
                 self._run_mode()
@@ -71,7 +81,7 @@ class Runner(train_lib.OrbitExperimentRunner):
             ) from error
 
     def _step(self) -> int:
-        # Of several replicas it is a variable that is no number.
+        # With several replicas the step is a distributed variable, not a number.
         return int(self.trainer.global_step.numpy())
 
     def _run_mode(self) -> None:
@@ -102,7 +112,7 @@ class Runner(train_lib.OrbitExperimentRunner):
 
 
 class SharedCheckpointManager(tf.train.CheckpointManager):
-    """Restores from a folder that all workers read, past checkpoints that are damaged."""
+    """Restores from a folder that all workers read, and skips damaged checkpoints."""
 
     shared_directory: str = ""
 
@@ -111,7 +121,7 @@ class SharedCheckpointManager(tf.train.CheckpointManager):
         return tf.train.latest_checkpoint(self.shared_directory)
 
     def restore_or_initialize(self) -> str | None:
-        """Restores the newest readable checkpoint; initializes the model if there is none.
+        """Restores the newest readable checkpoint, or initializes the model if there is none.
 
         Raises:
           TrainersError: when there are checkpoints but none can be read, or they are of

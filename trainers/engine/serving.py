@@ -8,13 +8,13 @@ def save(
     model: tf.keras.Model,
     signatures: dict[str, tf.types.experimental.ConcreteFunction],
 ) -> None:
-    """Writes a SavedModel of nothing but signatures and the weights that they read.
+    """Writes a SavedModel that has only the signatures and the weights that they read.
 
-    With the model itself Keras would trace every layer's training too, for minutes.
+    Saving the model itself takes minutes, since Keras then traces the training of every layer.
 
     Args:
       path: the folder to write.
-      model: whose weights the signatures read.
+      model: the model that has the weights.
       signatures: concrete functions, by their names in the SavedModel.
     """
     saved = tf.Module()

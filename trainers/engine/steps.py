@@ -1,23 +1,26 @@
-"""The end of a training step: scaled loss in, gradients applied if all is finite."""
+"""The end of a training step: the loss is scaled, and finite gradients are applied."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 from official.modeling import optimization
 
 
-def scaled(loss: tf.Tensor, optimizer) -> tf.Tensor:
-    """What to take gradients of: the replica's share of the loss, times the loss scale."""
-    # The optimizer adds up the replicas' gradients.
+def scaled(loss: tf.Tensor, optimizer: Any) -> tf.Tensor:
+    """The replica's share of the loss times the loss scale, to be differentiated."""
+    # The optimizer sums the gradients of all replicas.
     share = loss / tf.distribute.get_strategy().num_replicas_in_sync
     if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
         return optimizer.get_scaled_loss(share)
     return share
 
 
-def make_variables(optimizer, variables) -> None:
-    """Makes the optimizer's own variables before the first step.
+def make_variables(optimizer: Any, variables: Sequence[tf.Variable]) -> None:
+    """Creates the optimizer's own variables before the first step.
 
-    A tf.function in which variables are made is traced twice. Wrappers (of a loss scale, of
-    averaged weights) make theirs in the first trace all the same.
+    A tf.function that creates variables is traced twice. Wrappers (of a loss scale, of averaged
+    weights) still create theirs in the first trace.
     """
     make = getattr(optimizer, "_create_all_weights", None) or getattr(optimizer, "build", None)
     wrappers = (tf.keras.mixed_precision.LossScaleOptimizer, optimization.ExponentialMovingAverage)
@@ -25,20 +28,25 @@ def make_variables(optimizer, variables) -> None:
         make(variables)
 
 
-def apply_if_finite(gradients, variables, optimizer, loss: tf.Tensor) -> tf.Tensor:
-    """Applies the gradients of a `scaled` loss; as zeros if one is not finite anywhere.
+def apply_if_finite(
+    gradients: Sequence[tf.Tensor | None],
+    variables: Sequence[tf.Variable],
+    optimizer: Any,
+    loss: tf.Tensor,
+) -> tf.Tensor:
+    """Applies the gradients of a `scaled` loss, or zeros if a value is not finite on any replica.
 
     Args:
-      gradients: with None where a variable has none.
-      variables: in the gradients' order.
-      optimizer: which may scale losses.
-      loss: of this replica.
+      gradients: of the scaled loss; None where a variable has none.
+      variables: the trained variables, in the order of the gradients.
+      optimizer: the optimizer; it may scale losses.
+      loss: the loss of this replica, not scaled.
 
     Returns:
       Whether loss and gradients are finite on all replicas, a boolean scalar.
     """
     if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
-        # It skips steps with infinite gradients itself, and lowers its scale.
+        # This optimizer itself skips a step with infinite gradients, and lowers its scale.
         gradients = optimizer.get_unscaled_gradients(gradients)
         finite = all_replicas(tf.math.is_finite(loss))
     else:
@@ -58,5 +66,5 @@ def all_replicas(condition: tf.Tensor) -> tf.Tensor:
     return tf.equal(failed, 0.0)
 
 
-def _kept_if(finite: tf.Tensor, gradient):
+def _kept_if(finite: tf.Tensor, gradient: tf.Tensor | None) -> tf.Tensor | None:
     return None if gradient is None else tf.where(finite, gradient, tf.zeros_like(gradient))

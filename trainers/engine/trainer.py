@@ -1,23 +1,26 @@
-"""The trainer: tf-models-official's, that begins where it stopped and notices NaN."""
+"""The trainer of tf-models-official, extended: it resumes at its step and notices NaN."""
 
 import functools
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 from official.core import base_trainer
 from official.modeling import optimization
 
-from trainers.configs.experiment import ExperimentConfig
 from trainers.engine.base import EngineTask
+from trainers.engine.config import ExperimentConfig
 
 
 class Trainer(base_trainer.Trainer):
     """Builds the training input at the step where training begins, and tracks finiteness.
 
     Args:
-      config: of the experiment.
-      task: what to train.
-      train, evaluate: what it is for.
-      checkpoint_exporter: of the best checkpoint; see tf-models-official.
+      config: the experiment's configuration.
+      task: the task to train.
+      train: whether the trainer is used for training.
+      evaluate: whether it is used for evaluation.
+      checkpoint_exporter: exports the best checkpoint; see tf-models-official.
     """
 
     def __init__(
@@ -26,8 +29,9 @@ class Trainer(base_trainer.Trainer):
         task: EngineTask,
         train: bool,
         evaluate: bool,
-        checkpoint_exporter=None,
+        checkpoint_exporter: Any = None,
     ):
+        """Builds model and optimizer, and variables of the latter; to be called in the scope."""
         model = task.build_model()
         optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
         super().__init__(
@@ -37,7 +41,7 @@ class Trainer(base_trainer.Trainer):
             optimizer=optimizer,
             train=train,
             evaluate=evaluate,
-            # The step is known, and the input made, once a checkpoint has been restored.
+            # The real input begins at the step of the checkpoint, which is restored later.
             train_dataset=tf.data.Dataset.range(0) if train else None,
             checkpoint_exporter=checkpoint_exporter,
         )
@@ -57,25 +61,25 @@ class Trainer(base_trainer.Trainer):
         return int(self._first_bad_step.numpy())
 
     def restart(self) -> None:
-        """Makes the next loop build its input anew, with no bad step noted."""
+        """Forgets the input and the bad step: the next loop builds its input again."""
         self._train_iter = None
         self._first_bad_step.assign(0)
 
-    def train_input(self, first_step: int):
+    def train_input(self, first_step: int) -> tf.distribute.DistributedDataset:
         """The distributed training input from a step on."""
         build = functools.partial(self.task.build_inputs, first_step=first_step)
         return self.distribute_dataset(build, self.config.task.train_data)
 
-    def train_loop_begin(self):
-        """Makes the input at the first loop."""
+    def train_loop_begin(self) -> None:
+        """Builds the input at the first loop."""
         super().train_loop_begin()
         if self._train_iter is None:
             self.train_dataset = self.train_input(int(self.global_step.numpy()))
 
-    def train_step(self, iterator):
+    def train_step(self, iterator: Iterator[Any]) -> None:
         """One step on all replicas."""
 
-        def step(inputs):
+        def step(inputs: Any) -> None:
             run = self.task.train_step
             if self.config.runtime.enable_xla and self.config.runtime.num_gpus > 0:
                 run = tf.function(run, jit_compile=True)
@@ -91,8 +95,8 @@ class Trainer(base_trainer.Trainer):
 
         self.strategy.run(step, args=(next(iterator),), options=self._runtime_options)
 
-    def eval_end(self, aggregated_logs=None):
-        """Puts back the very weights from before `eval_begin`.
+    def eval_end(self, aggregated_logs: Any = None) -> Any:
+        """Restores the exact weights from before `eval_begin`.
 
         tf-models-official swaps by adding and subtracting, which rounds at each evaluation.
         """
@@ -105,8 +109,8 @@ class Trainer(base_trainer.Trainer):
             self._weights_before_swap = None
         return logs
 
-    def eval_begin(self):
-        """Swaps in the moving averages of the weights, where the optimizer has them."""
+    def eval_begin(self) -> None:
+        """Swaps in the moving averages of the weights, if the optimizer has them."""
         if isinstance(self.optimizer, optimization.ExponentialMovingAverage):
             self._weights_before_swap = [v.numpy() for v in self.model.trainable_variables]
         super().eval_begin()

@@ -1,6 +1,6 @@
-"""Named experiments: one for every cell family of the paper, and small ones for here.
+"""Named experiments: those of the paper's tables, and small ones for one CPU core.
 
-The list needs no TensorFlow; the modules that make the configurations do.
+The list needs no TensorFlow; the modules that build the configurations do.
 """
 
 # In the order of the list.

@@ -1,4 +1,4 @@
-"""Lists the experiments: name, the paper's figure, and whether it has been run.
+"""Lists the experiments: their name, the paper's figure, and whether they have been run.
 
 python -m trainers.experiments [--match=TEXT] [--commands]
 """
@@ -12,7 +12,7 @@ _MATCH = flags.DEFINE_string("match", "", "Only names that contain this text.")
 _COMMANDS = flags.DEFINE_bool("commands", False, "Each experiment's command and hardware too.")
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Prints the list."""
     chosen = [e for e in EXPERIMENTS.values() if _MATCH.value in e.name]
     if not chosen:

@@ -1,6 +1,6 @@
-"""The command line that names an experiment and changes it: flags and what is checked of them.
+"""The command line that names an experiment and changes it: the flags and their checks.
 
-Flags are those of tf-models-official that are read here.
+The flags are those of tf-models-official's that the engine reads.
 """
 
 import sys
@@ -35,15 +35,15 @@ def define() -> None:
 
 
 def command_line() -> None:
-    """Runs what the command line says; also for programs with experiments of their own."""
+    """Runs the training of the command line; also for programs with their own experiments."""
     define()
     command.run_module("trainers.train", check)
 
 
-def check(_) -> None:
-    """Checks what can be known of the flags without TensorFlow. Raises TrainersError."""
+def check(_: object) -> None:
+    """Checks the flags as far as that needs no TensorFlow. Raises TrainersError."""
     check_name(flags.FLAGS.experiment)
-    check_keys(flags.FLAGS, keys.known(flags.FLAGS.experiment))
+    check_keys(flags.FLAGS, keys.snapshot_of(flags.FLAGS.experiment))
     if flags.FLAGS.dry_run:
         print(f"{flags.FLAGS.experiment}: its name, the flags and all keys are right")
         sys.exit()
@@ -64,7 +64,7 @@ def check_keys(values: Any, tree: overrides.Tree | None) -> None:
 
     Args:
       values: the flags.
-      tree: the keys of the experiment, None if these are not known. It is changed.
+      tree: the keys of the experiment; None to leave them unchecked. It is changed.
 
     Raises:
       TrainersError: for one that does not exist, or a file that cannot be read.

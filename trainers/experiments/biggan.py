@@ -1,12 +1,12 @@
 """The paper's table 6, and the same six layers on the embedded digits.
 
-What neither the paper's text nor BigGAN's (Brock et al. 2019, appendices B and C) says is
+Settings that neither the paper nor BigGAN's (Brock et al. 2019, appendices B and C) states are
 marked "ours".
 """
 
-from trainers.configs.classification import DataConfig
+from trainers.data.config import DataConfig
 from trainers.experiments.catalogue import TABLE_6
-from trainers.gan.configs import GanConfig, GanExperimentConfig, GanModelConfig, adam
+from trainers.gan.config import GanConfig, GanExperimentConfig, GanModelConfig, adam
 
 __all__ = ["TABLE_6", "digits", "imagenet"]
 
@@ -16,9 +16,9 @@ _DIGITS_STEPS, _DIGITS_BATCH = 1200, 32
 def imagenet(layer: str) -> GanExperimentConfig:
     """BigGAN-deep at 128x128: Adam, 5e-5 for the generator, 2e-4 for the discriminator.
 
-    Batches of 2048, two steps of the discriminator for one of the generator, statistics
-    over all replicas. Ours: 150,000 steps, crops and flips, FID against the validation
-    images, the average's start.
+    Batches of 2048, two steps of the discriminator for each of the generator, statistics over
+    all replicas. Ours: 150,000 steps, crops and flips, FID of the validation images, and the
+    step at which the average starts.
     """
     params = GanExperimentConfig(
         task=GanConfig(
@@ -43,7 +43,7 @@ def imagenet(layer: str) -> GanExperimentConfig:
 
 
 def digits(layer: str) -> GanExperimentConfig:
-    """A small BigGAN-deep on the digits, enlarged from 8x8 to 16x16 pixels. All ours."""
+    """A small BigGAN-deep on the digits, enlarged from 8x8 to 16x16 pixels. All of it is ours."""
     params = GanExperimentConfig(
         task=GanConfig(
             model=GanModelConfig(
@@ -58,7 +58,7 @@ def digits(layer: str) -> GanExperimentConfig:
                 attention=8,
             ),
             train_data=DataConfig(source="digits", global_batch_size=_DIGITS_BATCH),
-            # The training images, as usual for FID: all 1077 of them.
+            # FID is usually that of the training images, here all 1077.
             validation_data=DataConfig(
                 source="digits", split="train", is_training=False, global_batch_size=128
             ),

@@ -1,6 +1,6 @@
-"""The experiments beside `tables`: COCO, GANs, CIFAR-10, the digits and the drawn shapes.
+"""The experiments that `tables` does not have: COCO, GANs, CIFAR-10, digits, drawn shapes.
 
-Their configurations are in the modules of those names.
+The modules of those names have their configurations.
 """
 
 from trainers.experiments.registry import Experiment, add, made_by
@@ -22,7 +22,7 @@ TABLE_5 = {
         "evonorm_s0": "47.5 / 42.1",
     },
 }
-# Table 6: Inception Score and FID, medians of three seeds, and the best where it is given.
+# Table 6: Inception Score and FID, medians of three seeds, with the best seed where it is given.
 TABLE_6 = {
     "bn_relu": "IS 118.77 (best 124.01), FID 7.85 (best 7.29)",
     "evonorm_b0": "IS 101.13 (best 113.63), FID 6.91 (best 5.87)",
@@ -31,7 +31,7 @@ TABLE_6 = {
     "pixelnorm_relu": "IS 88.58, FID 10.41",
     "evonorm_s0": "IS 104.64 (best 113.96), FID 6.86 (best 6.26)",
 }
-# Of the digits and of CIFAR-10.
+# The layers of the digits and of CIFAR-10.
 LAYERS = (
     "bn_relu",
     "bn_silu",
@@ -47,7 +47,7 @@ LAYERS = (
     "evonorm_s1",
     "evonorm_s2",
 )
-BATCH_SIZES = (4, 16, 128)  # of the digits
+BATCH_SIZES = (4, 16, 128)  # images in a step of the digits
 DIGITS_NETWORKS = ("resnet_small", "mobilenet_v2_small", "efficientnet_small")
 CIFAR10_ANCHORS = ("resnet50_cifar", "mobilenet_v2_cifar", "efficientnet_b0_cifar")
 SHAPES_LAYERS = ("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0")

@@ -2,14 +2,14 @@
 
 import evonorm_tf as en
 from evonorm_tf.layers.parts import BatchStatistics
-from trainers.configs.classification import (
+from trainers.classification.config import (
     ClassificationConfig,
-    DataConfig,
     ExperimentConfig,
     LossConfig,
     ModelConfig,
-    OptimizationConfig,
 )
+from trainers.data.config import DataConfig
+from trainers.engine.config import OptimizationConfig
 
 _MEAN = [125.3, 123.0, 113.9]
 _STDDEV = [63.0, 62.1, 66.7]
@@ -19,7 +19,7 @@ _BATCH_SIZE, _CROP = 128, 24
 def config(anchor: str, layer: str) -> ExperimentConfig:
     """Random 24x24 crops, 128 images a step; scored on whole images held out of training.
 
-    Layers that use the batch: 2000 steps at rate 0.1. Others: 5000 steps, cosine.
+    Layers with statistics of the batch: 2000 steps at rate 0.1. Others: 5000 steps, cosine.
     """
     batch_dependent = uses_batch(layer)
     steps = 2000 if batch_dependent else 5000
@@ -59,6 +59,6 @@ def config(anchor: str, layer: str) -> ExperimentConfig:
 def uses_batch(layer: str) -> bool:
     """Whether a layer has statistics of the batch.
 
-    Nothing is built, since an operation before the distribution strategy would forbid it.
+    The layer is not built: a strategy cannot be created after the first operation.
     """
     return isinstance(en.get(layer), BatchStatistics)

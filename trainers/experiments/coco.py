@@ -1,11 +1,17 @@
 """COCO: the paper's table 5, Mask R-CNN with two backbones and five layers.
 
-What neither the paper's text nor its appendix says is marked "ours".
+Settings that neither the paper's text nor its appendix states are marked "ours".
 """
 
 from official.modeling import optimization
 
-from trainers.detection.config import DataConfig, ExperimentConfig, Parser, TaskConfig
+from trainers.detection.config import (
+    DataConfig,
+    ExperimentConfig,
+    Parser,
+    TaskConfig,
+    coco_model,
+)
 
 VALIDATION_IMAGES, EVALUATED_AT_ONCE = 5000, 8
 _STEPS, _DROPS = 135000, (120000, 125000)
@@ -24,6 +30,7 @@ def config(backbone: str, layer: str) -> ExperimentConfig:
       layer: registered name of the norm-act layer.
     """
     task = TaskConfig(
+        model=coco_model(backbone, layer),
         annotation_file="coco/instances_val2017.json",
         train_data=DataConfig(
             input_path="coco/train*",
@@ -39,12 +46,6 @@ def config(backbone: str, layer: str) -> ExperimentConfig:
         ),
     )
     task.losses.l2_weight_decay = 4e-5
-    task.model.norm_act = layer
-    task.model.num_classes, task.model.input_size = 91, [1024, 1024, 3]
-    if backbone == "spinenet96":
-        task.model.backbone.type, task.model.decoder.type = "spinenet", "identity"
-        task.model.min_level, task.model.max_level = 3, 7
-        task.model.anchor.anchor_size = 3.0
     params = ExperimentConfig(task=task)
     params.runtime.mixed_precision_dtype = "bfloat16"
     trainer = params.trainer

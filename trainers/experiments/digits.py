@@ -1,27 +1,27 @@
-"""The embedded digits: the paper's table 4 in small, in seconds on one core.
+"""The embedded digits: a small version of the paper's table 4, in seconds on one core.
 
-Thirteen layers, at 4, 16 and 128 images a step, with the learning rate scaled linearly and
-equally many epochs, as in the paper's study of batch sizes.
+Thirteen layers, with 4, 16 and 128 images in a step, a linearly scaled learning rate and equally
+many epochs, as in the paper's study of batch sizes.
 """
 
-from trainers.configs.classification import (
+from trainers.classification.config import (
     ClassificationConfig,
-    DataConfig,
     ExperimentConfig,
     LossConfig,
     ModelConfig,
-    OptimizationConfig,
 )
+from trainers.data.config import DataConfig
+from trainers.engine.config import OptimizationConfig
 from trainers.experiments.catalogue import BATCH_SIZES, LAYERS
 
 __all__ = ["BATCH_SIZES", "EPOCHS", "LAYERS", "TRAIN_IMAGES", "config"]
 
 TRAIN_IMAGES, EPOCHS = 1077, 10
-# Of the training pixels, which go from 0 to 255.
+# Statistics of the training pixels, which go from 0 to 255.
 _MEAN, _STDDEV = 77.694, 95.844
 _RATE_PER_128 = 0.1
-# The paper's 32 groups are of 64 to 2048 channels. Here are 8 to 64, where 32 groups would
-# mostly be of one channel each, another layer.
+# The paper has 32 groups of 64 to 2048 channels. With the 8 to 64 channels here most of 32 groups
+# would have one channel, which makes another layer.
 _GROUPS = 4
 
 

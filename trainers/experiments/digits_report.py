@@ -8,7 +8,7 @@ from typing import Any
 from trainers.experiments import digits
 
 Run = dict[str, Any]
-SHOWN = {  # layers that the figure names, with their colours; the rest is grey
+SHOWN = {  # layers that the figure names, with their colours; the others are grey
     "bn_relu": "#d62728",
     "gn_relu": "#1f77b4",
     "evonorm_b0": "#ff7f0e",
@@ -17,7 +17,7 @@ SHOWN = {  # layers that the figure names, with their colours; the rest is grey
 
 
 def read(journal: pathlib.Path) -> list[Run]:
-    """The finished runs; none where there is no journal yet."""
+    """The finished runs; none if there is no journal yet."""
     if not journal.exists():
         return []
     return [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
@@ -53,8 +53,8 @@ def summary(runs: list[Run], layer: str, size: int) -> tuple[float, float] | Non
 
 
 def _cell(runs: list[Run], layer: str, size: int) -> str:
-    found = summary(runs, layer, size)
-    if found is None:
+    accuracy = summary(runs, layer, size)
+    if accuracy is None:
         return "-"
     diverged = sum(
         bool(run["first_bad_step"])
@@ -62,7 +62,7 @@ def _cell(runs: list[Run], layer: str, size: int) -> str:
         if (run["layer"], run["batch_size"]) == (layer, size)
     )
     note = f" ({diverged} not finite)" if diverged else ""
-    return f"{found[0]:.1f} ± {found[1]:.1f}{note}"
+    return f"{accuracy[0]:.1f} ± {accuracy[1]:.1f}{note}"
 
 
 def _figure(runs: list[Run], path: pathlib.Path) -> None:
@@ -73,8 +73,8 @@ def _figure(runs: list[Run], path: pathlib.Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for layer in sorted(digits.LAYERS, key=lambda layer: layer in SHOWN):
-        found = [(size, summary(runs, layer, size)) for size in digits.BATCH_SIZES]
-        points = [(size, *value) for size, value in found if value]
+        summaries = [(size, summary(runs, layer, size)) for size in digits.BATCH_SIZES]
+        points = [(size, *value) for size, value in summaries if value]
         if not points:
             continue
         shown = layer in SHOWN

@@ -1,12 +1,12 @@
-"""The study of batch sizes on the digits: the paper's table 4 in small.
+"""The study of batch sizes on the digits: a small version of the paper's table 4.
 
     python -m trainers.experiments.digits_study --output_dir=docs/trainers
 
-Thirteen layers at 4, 16 and 128 images a step, three seeds each, equally many epochs, the
-learning rate scaled linearly. The trainings are those of `digits_resnet_small_*`, with the
-engine's own trainer and task; the three seeds of a layer and batch size share one trace, and
-no checkpoints are written. Finished runs are kept in runs.jsonl, where a new start goes on.
-Scores are of the test images, after the last step.
+Thirteen layers with 4, 16 and 128 images in a step, three seeds each, equally many epochs and a
+linearly scaled learning rate. The trainings are those of `digits_resnet_small_*`, with the
+engine's trainer; the three seeds of a layer and batch size share one trace, and no checkpoints
+are written. runs.jsonl has the finished runs, which a new start does not repeat. Scores are those
+of the test images after the last step.
 """
 
 import json
@@ -23,8 +23,8 @@ if __name__ == "__main__":
 
 import tensorflow as tf
 
-from trainers.engine import networks
-from trainers.engine.task import ClassificationTask
+from trainers.classification import networks
+from trainers.classification.task import ClassificationTask
 from trainers.engine.trainer import Trainer
 from trainers.experiments import digits, digits_report
 
@@ -32,7 +32,7 @@ SEEDS = (0, 1, 2)
 
 
 def run(output: pathlib.Path) -> None:
-    """Runs what is missing, then writes the table and the figure."""
+    """Runs the missing trainings, then writes the table and the figure."""
     output.mkdir(parents=True, exist_ok=True)
     journal = output / "runs.jsonl"
     done = digits_report.read(journal)
@@ -46,12 +46,12 @@ def run(output: pathlib.Path) -> None:
 
 
 def _rank(layer: str) -> int:
-    """Those that the figure names come first."""
+    """The sort key of a layer: layers that the figure names come first."""
     return layer not in digits_report.SHOWN
 
 
 def _train(layer: str, batch_size: int, seeds: list[int]) -> list[dict[str, Any]]:
-    """One trainer, started anew for each seed."""
+    """Trains all seeds with one trainer, which is reset for each."""
     params = digits.config(layer, batch_size)
     params.task.validation_data.split = "test"
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
@@ -87,7 +87,7 @@ def _append(journal: pathlib.Path, runs: list[dict[str, Any]]) -> None:
         file.writelines(json.dumps(run) + "\n" for run in runs)
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Runs the study on one thread."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -1,16 +1,18 @@
-"""ImageNet: how each network of the paper is trained (section 5.1, appendix C).
+"""ImageNet: the training of each network of the paper (section 5.1, appendix C).
 
-What neither the paper's text nor the authors' code says is marked "ours".
+Settings that neither the paper's text nor the authors' code states are marked "ours".
 """
 
-from trainers.configs.classification import (
+from typing import Any
+
+from trainers.classification.config import (
     ClassificationConfig,
-    DataConfig,
     ExperimentConfig,
     LossConfig,
     ModelConfig,
-    OptimizationConfig,
 )
+from trainers.data.config import DataConfig
+from trainers.engine.config import OptimizationConfig
 
 TRAIN_IMAGES = 1281167
 _WARMUP_EPOCHS_PER_90 = 5
@@ -91,7 +93,7 @@ def efficientnet(network: str, layer: str, size: int, batch_size: int) -> Experi
 def _base(
     network: str, layer: str, batch_size: int, epochs: int, model: ModelConfig
 ) -> ExperimentConfig:
-    """Inception crops and flips; a checkpoint an epoch; evaluation on all 50,000 images."""
+    """Inception crops and flips; a checkpoint each epoch; evaluation on all 50,000 images."""
     model.network, model.norm_act = network, layer
     per_epoch = TRAIN_IMAGES // batch_size
     params = ExperimentConfig(
@@ -119,7 +121,13 @@ def _cosine(rate: float, steps: int) -> dict:
     return {"type": "cosine", "cosine": {"initial_learning_rate": rate, "decay_steps": steps}}
 
 
-def _optimize(params, optimizer: dict, schedule: dict, warmup_epochs: int, ema=None) -> None:
+def _optimize(
+    params: ExperimentConfig,
+    optimizer: dict,
+    schedule: dict,
+    warmup_epochs: int,
+    ema: dict[str, Any] | None = None,
+) -> None:
     per_epoch = params.trainer.checkpoint_interval
     settings = {
         "optimizer": optimizer,

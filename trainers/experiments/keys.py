@@ -1,9 +1,9 @@
 """The keys of each experiment's configuration, without TensorFlow.
 
-Configurations are dataclasses of tf-models-official, and it imports TensorFlow. keys.json has
-their keys, as `python -m trainers.experiments.write_keys` writes it; a test compares the two. It
-says which release of tf-models-official it is of: another may have other keys, and then nothing
-is known here.
+Configurations are dataclasses of tf-models-official, which imports TensorFlow. So keys.json has
+a snapshot of their keys, which `python -m trainers.experiments.write_keys` writes; a test
+compares the two. The snapshot holds for one release of tf-models-official: with another release
+keys are not checked.
 """
 
 import importlib.metadata
@@ -16,19 +16,19 @@ from trainers.experiments.overrides import Tree
 FILE = pathlib.Path(__file__).with_name("keys.json")
 
 
-def known(experiment: str) -> Tree | None:
-    """The keys of an experiment; None where they are not known without TensorFlow."""
+def snapshot_of(experiment: str) -> Tree | None:
+    """The keys of an experiment; None if the snapshot does not have them."""
     snapshot = json.loads(FILE.read_text(encoding="utf-8"))
     if snapshot["release"] != release():
         return None
     shapes = {name: shape for shape, names in snapshot["experiments"].items() for name in names}
-    if experiment not in shapes:  # of a program with experiments of its own
+    if experiment not in shapes:  # an experiment of another program
         return None
     return _unfolded(shapes[experiment], snapshot["shapes"])
 
 
 def release() -> str:
-    """The tf-models-official that is installed; empty where none is by that name."""
+    """The installed release of tf-models-official; empty if there is none of that name."""
     try:
         return importlib.metadata.version("tf-models-official")
     except importlib.metadata.PackageNotFoundError:
@@ -38,7 +38,7 @@ def release() -> str:
 def tree_of(config: Any) -> Tree:
     """The keys of a configuration, as tf-models-official compares overrides with them.
 
-    Where a value is no configuration, any settings can take its place.
+    A value that is not a configuration may be replaced by any settings.
     """
     return {
         name: tree_of(value) if hasattr(value, "override") else None

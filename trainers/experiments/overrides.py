@@ -1,7 +1,8 @@
-"""What --config_file and --params_override set, read and held against the keys that there are.
+"""Reads the settings of --config_file and --params_override, and checks their keys.
 
-tf-models-official reads and applies them too, but needs TensorFlow for it. Here the same text
-is read by the same rules, and keys are compared with a tree of them; values are left alone.
+tf-models-official reads and applies them too, but needs TensorFlow for that. This module reads
+the same text by the same rules, and compares keys with the tree of an experiment's keys. It
+does not check values.
 """
 
 import difflib
@@ -14,10 +15,10 @@ import yaml
 
 from trainers.errors import TrainersError
 
-# The keys of a configuration with those below each; None where any may be set.
+# The keys of a configuration, each with the keys below it; None where any key may be set.
 Tree = dict[str, Union["Tree", None]]
 
-# NAME=VALUE and what may be behind a name in tf-models-official's lists of them: an index.
+# An element of tf-models-official's lists of NAME=VALUE; a name may have an index.
 _SETTING = re.compile(
     r"""([a-zA-Z][\w.]*)(\[?[0-9]*\]?)\s*=\s*('.*?'|".*?"|[^,\[]*|\[[^\]]*\])(?:$|,\s*)"""
 )
@@ -28,7 +29,7 @@ def check(sources: Iterable[str | dict[str, Any]], tree: Tree | None) -> None:
 
     Args:
       sources: texts as the flags take them, and settings.
-      tree: the keys that there are, None if these are not known. It is changed.
+      tree: the keys that exist; None to leave keys unchecked. It is changed.
 
     Raises:
       TrainersError: for a key that does not exist, and a text or file that cannot be read.
@@ -36,7 +37,7 @@ def check(sources: Iterable[str | dict[str, Any]], tree: Tree | None) -> None:
     for source in sources:
         settings = read(source) if isinstance(source, str) else source
         if settings is None:
-            return  # what it sets is unknown, and with it which keys there are afterwards
+            return  # its settings are unknown, and so are the keys after they are applied
         if tree is not None:
             _apply(settings, tree, "")
 
@@ -48,7 +49,7 @@ def read(text: str) -> dict[str, Any] | None:
       None where only TensorFlow can read it: remote files, and elements of lists by index.
 
     Raises:
-      TrainersError: for YAML that is none, and a file that cannot be read.
+      TrainersError: for invalid YAML, and a file that cannot be read.
     """
     try:
         as_yaml = _as_yaml(text)
@@ -81,7 +82,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def _as_yaml(text: str) -> str | None:
-    """A list of NAME=VALUE with dotted names as YAML, another text as it is; None for indices."""
+    """A list of NAME=VALUE with dotted names as YAML; other text unchanged; None for indices."""
     entries: list[str] = []
     below: dict[str, list[str]] = {}
     position = 0
@@ -114,7 +115,7 @@ def _apply(settings: dict[str, Any], tree: Tree, path: str) -> None:
         below = tree[key]
         if below is not None and isinstance(value, dict):
             _apply(value, below, f"{path}{key}.")
-        else:  # a value in place of settings, such as null: no keys are known below it
+        else:  # a value that replaces settings, such as null: any keys may follow below it
             tree[key] = None
 
 

@@ -1,4 +1,4 @@
-"""What an experiment is, and the list of all. Needs no TensorFlow until one is built."""
+"""The list of experiments, which needs TensorFlow only when one is built."""
 
 import dataclasses
 import functools
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trainers.configs.experiment import ExperimentConfig
+    from trainers.engine.config import ExperimentConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,11 +16,11 @@ class Experiment:
 
     Attributes:
       name: DATA_NETWORK[_SETTING]_LAYER[_batchN], with N images a step.
-      build: makes its configuration.
-      table: where the paper has it; empty where it has not.
-      figure: what the paper reports there, in percent.
-      hardware: what it is meant for.
-      status: "not yet run", or what was seen.
+      build: returns its configuration.
+      table: the table of the paper; empty for an experiment that the paper does not have.
+      figure: the figure that the paper reports there, in percent.
+      hardware: the hardware that it is meant for.
+      status: "not yet run", or where its results are.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Experiment:
 
     @property
     def record(self) -> str:
-        """Command, hardware, expected figure and status, as text."""
+        """Command, hardware, expected figure and status, one on each line."""
         expected = f"{self.table}: {self.figure}" if self.table else "not in the paper"
         lines = (self.command, f"hardware: {self.hardware}", f"expected: {expected}", self.status)
         return "\n".join(lines)
@@ -59,7 +59,7 @@ def add(experiment: Experiment) -> None:
 def made_by(module: str, function: str, *arguments: Any) -> Callable[[], "ExperimentConfig"]:
     """An experiment's `build`: a call of a function in a module of this package.
 
-    The module is imported at that call, since configurations need TensorFlow.
+    The call imports the module, since configurations need TensorFlow.
     """
     return functools.partial(_make, f"{__package__}.{module}", function, *arguments)
 
@@ -70,7 +70,7 @@ def _make(module: str, function: str, *arguments: Any) -> "ExperimentConfig":
 
 @functools.cache
 def register_all() -> None:
-    """Makes all experiments known to tf-models-official; once a process."""
+    """Registers all experiments with tf-models-official, once in a process."""
     register = importlib.import_module("official.core.exp_factory").register_config_factory
     for experiment in EXPERIMENTS.values():
         register(experiment.name)(_factory(experiment))

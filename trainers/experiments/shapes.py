@@ -1,6 +1,6 @@
-"""Mask R-CNN in small: drawn shapes of 64x64 pixels, two images a step, on one CPU core.
+"""A small Mask R-CNN for drawn shapes: 64x64 pixels, two images in a step, one CPU core.
 
-The data is made by `python -m trainers.detection.shapes`.
+`python -m trainers.detection.shapes` draws the data.
 """
 
 from official.modeling import optimization
@@ -10,7 +10,7 @@ from trainers.detection.config import DataConfig, ExperimentConfig, ModelConfig,
 
 STEPS = 2500
 _BATCH_SIZE, _RATE = 2, 0.02
-# As for the digits: the paper's 32 groups are of more channels than there are here.
+# As for the digits: with few channels the paper's 32 groups would have one channel each.
 _GROUPS = 4
 
 

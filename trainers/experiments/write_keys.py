@@ -2,7 +2,7 @@
 
 python -m trainers.experiments.write_keys
 
-To be run after a configuration class or tf-models-official has changed.
+Run it after a configuration class or tf-models-official has changed.
 """
 
 import json
@@ -13,10 +13,10 @@ from trainers.experiments import EXPERIMENTS, keys
 
 
 def snapshot() -> dict[str, Any]:
-    """Of all experiments: the installed release, shapes by name, experiments by their shape.
+    """The content of keys.json: the installed release, shapes by name, experiments by shape.
 
-    A shape has the keys of a configuration, each with the name of the shape below it. It is
-    called as its class, with a number where configurations of one class differ in their keys.
+    A shape has the keys of a configuration, each with the name of the shape below it. Its name
+    is that of the class, with a number where configurations of one class have different keys.
     """
     shapes: dict[str, dict[str, str | None]] = {}
     experiments: dict[str, list[str]] = {}
@@ -47,7 +47,7 @@ def text() -> str:
     return json.dumps(snapshot(), indent=1) + "\n"
 
 
-def main(_) -> None:
+def main(_: list[str]) -> None:
     """Writes the file."""
     keys.FILE.write_text(text(), encoding="utf-8")
     print(f"{keys.FILE}: the keys of {len(EXPERIMENTS)} experiments")

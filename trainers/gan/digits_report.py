@@ -1,4 +1,4 @@
-"""The page's table and figures of the digits' GANs, from their model folders.
+"""Writes table and figures of the digits' GANs for the documentation, from model folders.
 
 python -m trainers.gan.digits_report DIR... --output_dir=docs/gan
 """
@@ -17,26 +17,26 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from trainers.data import image_data
-from trainers.engine import parameters, restoring
+from trainers.data import loading
+from trainers.engine import events, restoring
 from trainers.errors import TrainersError
 from trainers.gan import data, features, metrics, sample
-from trainers.gan.configs import GanModelConfig
-from trainers.results import curve
+from trainers.gan.config import GanModelConfig
+from trainers.gan.task import GanTask
 
 _ROWS = 5
 
 
 def scores(model_dir: str) -> dict[str, float | str | int]:
-    """A run's layer, and step, Inception Score and FID of each evaluation.
+    """A run's layer, and each evaluation's step, Inception Score and FID.
 
     Raises:
       TrainersError: when the folder holds no evaluated GAN.
     """
-    params = parameters.load(os.path.join(model_dir, "params.yaml"))
-    restoring.check_kind(params, "gan", model_dir)
+    params = restoring.configuration(model_dir, GanTask)
     folder = os.path.join(model_dir, "validation")
-    fid, score = curve(folder, "fid"), curve(folder, "inception_score")
+    fid = events.read_curve(folder, "fid")
+    score = events.read_curve(folder, "inception_score")
     if not fid:
         raise TrainersError(f"{model_dir} has no evaluation")
     steps = sorted(fid)
@@ -49,9 +49,9 @@ def scores(model_dir: str) -> dict[str, float | str | int]:
 
 
 def real_scores(model: GanModelConfig) -> dict[str, float]:
-    """What the digits' test images reach beside their training images."""
+    """The scores of the digits' test images, compared with the training images."""
     network = features.feature_network(features.DIGITS, upsampling=model.upsampling)
-    splits = image_data.load(features.DIGITS)
+    splits = loading.load(features.DIGITS)
     train, _ = network(data.scaled(splits.train.images, model))
     test, probabilities = network(data.scaled(splits.test.images, model))
     right = np.argmax(probabilities, -1) == splits.test.labels
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> None:
     for run, folder in zip(runs, folders, strict=True):
         image = sample.draw(folder, _ROWS)
         sample.save(image, image.shape[0] // _ROWS, str(output / f"{run['layer']}.png"))
-    model = parameters.load(os.path.join(folders[0], "params.yaml")).task.model
+    model = restoring.configuration(folders[0], GanTask).task.model
     real = real_scores(model)
     text = json.dumps({"runs": runs, "real": real}, indent=1)
     (output / "digits.json").write_text(text + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The discriminator of BigGAN-deep (Brock et al. 2019, appendix B): is an image real?"""
+"""The discriminator of BigGAN-deep (Brock et al. 2019, appendix B): whether an image is real."""
 
 import tensorflow as tf
 
@@ -15,18 +15,18 @@ def discriminator(
     attention: int = 64,
     name: str = "discriminator",
 ) -> tf.keras.Model:
-    """A model of (images, labels) that returns a logit an image, larger for real ones.
+    """A model of (images, labels) that returns one logit for each image, larger for real images.
 
-    It has no normalization layer: ReLU stands before each convolution. The label enters by
-    projection, the inner product of its vector and the image's features.
+    It has no normalization layer: a ReLU comes before each convolution. The label enters by
+    projection: the inner product of its vector with the image's features.
 
     Args:
       resolution: side of the images, 8 to 512.
       num_classes: labels are 0 to num_classes - 1.
-      image_channels: of the images, whose pixels are from -1 to 1.
-      width: channels at the image's resolution, "ch" in the paper.
+      image_channels: channels of the images, whose pixels go from -1 to 1.
+      width: channels of the feature map at the images' resolution, "ch" in the paper.
       attention: the resolution with self-attention; 0 for none.
-      name: the model's.
+      name: name of the model.
 
     Raises:
       TrainersError: for a resolution that there is no network for.
@@ -47,10 +47,10 @@ def discriminator(
     return tf.keras.Model([images, labels], logits[:, 0], name=name)
 
 
-def _block(x, filters: int, downsample: bool, name: str):
-    """1x1, 3x3, 3x3 and 1x1 convolutions, each behind ReLU.
+def _block(x: tf.Tensor, filters: int, downsample: bool, name: str) -> tf.Tensor:
+    """1x1, 3x3, 3x3 and 1x1 convolutions, each after a ReLU.
 
-    The shortcut gets the channels that are missing from a 1x1 convolution.
+    A 1x1 convolution gives the channels that the shortcut lacks.
     """
     inner = filters // parts.BOTTLENECK
     h = x

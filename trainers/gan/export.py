@@ -4,9 +4,9 @@
 
 Writes `saved_model`: the averaged generator, with standing statistics, behind the signature
 serving_default from `noise`, float32 (batch, noise size), and `labels`, int32 (batch,), to
-`images`, uint8 (batch, height, width, channels) with pixels from 0 to 255. It is loaded again
-and compared. Noise is for the caller to draw and to truncate; --truncation is that which the
-standing statistics are made for.
+`images`, uint8 (batch, height, width, channels) with pixels from 0 to 255. The file is loaded
+and compared with the generator. The caller draws and truncates the noise; --truncation is the
+truncation of the noise that the standing statistics are computed from.
 """
 
 import os
@@ -26,7 +26,7 @@ import tensorflow as tf
 from trainers.engine import restoring, serving
 from trainers.errors import TrainersError
 from trainers.gan import sampling
-from trainers.gan.configs import GanExperimentConfig
+from trainers.gan.config import GanExperimentConfig
 from trainers.gan.model import Gan
 from trainers.gan.task import GanTask
 
@@ -34,13 +34,14 @@ _COMPARED = 8
 
 
 class Serving:
-    """A generator whose images are bytes.
+    """A generator that returns uint8 images.
 
     Args:
       generator: a model of (noise, labels).
     """
 
     def __init__(self, generator: tf.keras.Model):
+        """Keeps the generator, whose weights the signature reads."""
         self.generator = generator
 
     def signature(self) -> tf.types.experimental.ConcreteFunction:
@@ -52,10 +53,10 @@ class Serving:
         )
 
     @tf.function
-    def images(self, noise, labels):
-        """uint8 images."""
-        found = self.generator([noise, labels], training=False)
-        return {"images": sampling.to_uint8(tf.cast(found, tf.float32))}
+    def images(self, noise: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Images with pixels from 0 to 255, as uint8."""
+        images = self.generator([noise, labels], training=False)
+        return {"images": sampling.to_uint8(tf.cast(images, tf.float32))}
 
 
 def restore(
@@ -69,9 +70,9 @@ def restore(
       truncation: of the noise; None for the configuration's.
 
     Raises:
-      TrainersError: when there is none, it cannot be read, or it is no GAN.
+      TrainersError: when the folder has no GAN, or it cannot be read.
     """
-    params, task, model = restoring.restore(model_dir, checkpoint, "gan")
+    params, task, model = restoring.restore(model_dir, GanTask, checkpoint)
     if truncation is not None:
         task.task_config.truncation = truncation
     task.sampler(model).set_standing_statistics(task.task_config.standing_batches)
@@ -81,10 +82,10 @@ def restore(
 def export(
     model_dir: str, export_dir: str, checkpoint: str = "", truncation: float | None = None
 ) -> None:
-    """Exports and checks.
+    """Exports a generator and compares what was written with it.
 
     Raises:
-      TrainersError: when there is nothing to export, or what was loaded again differs.
+      TrainersError: when there is nothing to export, or the loaded generator draws other images.
     """
     params, _, model = restore(model_dir, checkpoint, truncation)
     served = Serving(model.averaged)
@@ -95,14 +96,14 @@ def export(
     labels = tf.range(_COMPARED) % config.num_classes
     expected = served.images(noise, labels)["images"].numpy().astype(int)
     loaded = tf.saved_model.load(path).signatures["serving_default"]
-    found = loaded(noise=noise, labels=labels)["images"].numpy()
-    worst = np.abs(found - expected).max()
-    if worst > 1:  # a rounding's difference
+    images = loaded(noise=noise, labels=labels)["images"].numpy()
+    worst = np.abs(images - expected).max()
+    if worst > 1:  # more than rounding explains
         raise TrainersError(f"{path} does not compute what the model does: off by {worst} of 255")
     print(f"{path}: loaded again, pixels equal within 1 of 255")
 
 
-def main(_) -> None:
-    """Exports what the flags say."""
+def main(_: list[str]) -> None:
+    """Exports the generator that the flags select."""
     values = flags.FLAGS
     export(values.model_dir, values.export_dir, values.checkpoint, values.truncation)

@@ -1,7 +1,7 @@
-"""Feature networks: what Inception Score and FID are computed from.
+"""Feature networks of Inception Score and FID.
 
-"inception" is the InceptionV3 of `tf.keras.applications`, whose weights the user gives;
-"digits" a small classifier that is trained on scikit-learn's digits when it is asked for.
+"inception" is the InceptionV3 of `tf.keras.applications`, whose weights the user provides.
+"digits" is a small classifier, which is trained on scikit-learn's digits at its first use.
 """
 
 import functools
@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import image_data
+from trainers.data import loading
 from trainers.errors import TrainersError, reason
 
 INCEPTION, DIGITS = "inception", "digits"
@@ -27,7 +27,7 @@ def feature_network(name: str, weights: str = "", upsampling: int = 1) -> tf.ker
     Args:
       name: "inception" or "digits".
       weights: file with InceptionV3's weights, classification layer included.
-      upsampling: how many times larger than 8x8 the digits are.
+      upsampling: side of the digits' images over 8.
 
     Raises:
       TrainersError: for another name, or weights that are missing or of another network.
@@ -93,17 +93,17 @@ def _digits_weights(upsampling: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Kernel and bias of each layer, trained on the digits' training images."""
     from sklearn.neural_network import MLPClassifier  # slow to import
 
-    split = image_data.load(DIGITS).train
+    split = loading.load(DIGITS).train
     images = enlarged(tf.cast(split.images, tf.float32), upsampling).numpy() / 127.5 - 1.0
     classifier = MLPClassifier(_HIDDEN, max_iter=60, alpha=1e-3, random_state=_SEED)
-    with warnings.catch_warnings():  # sixty rounds are enough; its test says so
+    with warnings.catch_warnings():  # sixty epochs suffice, as a test shows
         warnings.simplefilter("ignore")
         classifier.fit(images.reshape(len(images), -1), split.labels)
     return list(zip(classifier.coefs_, classifier.intercepts_, strict=True))
 
 
 def enlarged(images: tf.Tensor, times: int) -> tf.Tensor:
-    """Images `times` as large, by bilinear interpolation."""
+    """Images of `times` the side, by bilinear interpolation."""
     if times == 1:
         return images
     height, width = images.shape[1] * times, images.shape[2] * times

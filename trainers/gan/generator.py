@@ -1,6 +1,7 @@
 """The generator of BigGAN-deep (Brock et al. 2019, appendix B): from noise and label to image."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -29,22 +30,19 @@ def generator(
 ) -> tf.keras.Model:
     """A model of (noise, labels) that returns images with pixels from -1 to 1.
 
-    Noise and the label's embedding together are what the first layer and every
-    conditional norm-act layer see. Up to the image there are two residual blocks a
-    resolution, the second of which doubles it.
+    The first layer and every conditional norm-act layer see noise and the label's embedding.
 
     Args:
       resolution: side of the images, 8 to 512.
-      norm_act: a registered name, a `LayerGraph` or a callable; see
-        `evonorm_tf.norm_act_factory`.
-      norm_act_args: for every layer of a name or graph.
+      norm_act: a registered name, a `LayerGraph` or a callable; see `en.norm_act_factory`.
+      norm_act_args: constructor arguments of every layer of a name or graph.
       num_classes: labels are 0 to num_classes - 1.
-      image_channels: of the images.
-      width: channels at the image's resolution, "ch" in the paper.
-      noise_size: of the noise vector.
-      embedding_size: of a label's vector.
+      image_channels: channels of the images.
+      width: channels of the feature map at the images' resolution, "ch" in the paper.
+      noise_size: length of the noise vector.
+      embedding_size: length of a label's vector.
       attention: the resolution with self-attention; 0 for none.
-      name: the model's.
+      name: name of the model.
 
     Raises:
       TrainersError: for a resolution that there is no network for.
@@ -53,11 +51,32 @@ def generator(
     widths = parts.stage_widths(resolution, width)
     noise = tf.keras.Input((noise_size,), name="noise")
     labels = tf.keras.Input((), dtype=tf.int32, name="labels")
-    # Its kernel is not normalized: that is known to cripple the generator.
+    condition = tf.concat([noise, _embedded(labels, num_classes, embedding_size)], -1)
+    x = _feature_map(condition, widths, attention, make_layer, name)
+    images = tf.tanh(SpectralConv2D(image_channels, 3, name="last_conv")(x))
+    return tf.keras.Model([noise, labels], images, name=name)
+
+
+def _embedded(labels: tf.Tensor, num_classes: int, size: int) -> tf.Tensor:
+    """A vector for each label."""
+    # Spectral normalization of this kernel is known to cripple the generator.
     embedding = tf.keras.layers.Embedding(
-        num_classes, embedding_size, tf.keras.initializers.Orthogonal(), name="label_embedding"
+        num_classes, size, tf.keras.initializers.Orthogonal(), name="label_embedding"
     )
-    condition = tf.concat([noise, embedding(labels)], -1)
+    return embedding(labels)
+
+
+def _feature_map(
+    condition: tf.Tensor,
+    widths: list[int],
+    attention: int,
+    make_layer: Callable[..., tf.keras.layers.Layer],
+    name: str,
+) -> tf.Tensor:
+    """The activated map at the images' resolution.
+
+    Each resolution has two residual blocks, the second of which doubles it.
+    """
     x = SpectralDense(SMALLEST * SMALLEST * widths[0], name="first_dense")(condition)
     x = tf.keras.layers.Reshape((SMALLEST, SMALLEST, widths[0]), name="first_map")(x)
     for stage, (before, after) in enumerate(itertools.pairwise(widths)):
@@ -66,15 +85,20 @@ def generator(
         x = _block(x, condition, after, True, make_layer, f"{block}1")
         if x.shape[1] == attention:
             x = parts.SelfAttention(name=f"{name}_attention")(x)
-    x = make_layer(name="last_norm_act")(x)
-    images = tf.tanh(SpectralConv2D(image_channels, 3, name="last_conv")(x))
-    return tf.keras.Model([noise, labels], images, name=name)
+    return make_layer(name="last_norm_act")(x)
 
 
-def _block(x, condition, filters: int, upsample: bool, make_layer, name: str):
-    """1x1, 3x3, 3x3 and 1x1 convolutions, each behind a conditional norm-act layer.
+def _block(
+    x: tf.Tensor,
+    condition: tf.Tensor,
+    filters: int,
+    upsample: bool,
+    make_layer: Callable[..., tf.keras.layers.Layer],
+    name: str,
+) -> tf.Tensor:
+    """1x1, 3x3, 3x3 and 1x1 convolutions, each after a conditional norm-act layer.
 
-    The shortcut drops the channels that are too many.
+    The shortcut drops the channels that the block's output does not have.
     """
     inner = x.shape[-1] // parts.BOTTLENECK
     plan = ((inner, 1), (inner, 3), (inner, 3), (filters, 1))

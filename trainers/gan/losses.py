@@ -16,7 +16,9 @@ def generator_loss(fake: tf.Tensor) -> tf.Tensor:
 
 
 def orthogonal_penalty(kernels: Sequence[tf.Variable], strength: float) -> tf.Tensor:
-    """strength * sum over kernels of |W^T W without its diagonal|^2 (Brock et al. 2019, eq. 3).
+    """Orthogonal regularization (Brock et al. 2019, equation 3).
+
+    strength * sum over kernels of |W^T W without its diagonal|^2
 
     Args:
       kernels: each with its outputs along the last axis, which are the columns of W.

@@ -1,6 +1,6 @@
 """Inception Score (Salimans et al. 2016) and Fréchet Inception distance (Heusel et al. 2017).
 
-In float64, of the features and class probabilities that a feature network gives.
+Both are computed in float64 from the features and class probabilities of a feature network.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ def inception_score(probabilities: np.ndarray) -> float:
       probabilities: (images, classes), each row of sum 1.
 
     Raises:
-      ValueError: for another shape, no image, or rows that are no probabilities.
+      ValueError: for another shape, no image, or rows that are not probabilities.
     """
     p = np.asarray(probabilities, np.float64)
     if p.ndim != 2 or not len(p):
@@ -31,7 +31,8 @@ def frechet_inception_distance(real: np.ndarray, fake: np.ndarray) -> float:
     """The Fréchet distance of the Gaussians that fit two sets of features.
 
     Args:
-      real, fake: (images, features) each, of at least two images.
+      real: features of real images (images, features), of at least two.
+      fake: features of samples (images, features), of at least two.
 
     Raises:
       ValueError: for other shapes, or features that are not finite.
@@ -52,8 +53,8 @@ def frechet_distance(
 ) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of two Gaussians.
 
-    The trace of the root is the sum of the roots of the eigenvalues of C1^(1/2) C2 C1^(1/2),
-    which is symmetric, so that singular covariances do no harm.
+    The trace of the root is the sum of the square roots of the eigenvalues of the symmetric
+    C1^(1/2) C2 C1^(1/2), so that singular covariances are no problem.
     """
     values, vectors = np.linalg.eigh(covariance1)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T

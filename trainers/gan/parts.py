@@ -1,12 +1,14 @@
-"""What generator and discriminator share: stages, self-attention, resizing by two."""
+"""The common parts of generator and discriminator: stages and self-attention."""
+
+from typing import Any
 
 import tensorflow as tf
 
 from trainers.errors import TrainersError
 from trainers.gan.spectral import SpectralConv2D, build_parts
 
-# Channels, in units of the network's width, from 4x4 pixels up to the image, doubling its
-# side each time. From 128 on those of BigGAN-deep (appendix B, tables 7 to 9); below ours.
+# Channels over the network's width, from the map of 4x4 pixels to the image, whose side doubles
+# from stage to stage. From 128 on those of BigGAN-deep (appendix B, tables 7 to 9); below, ours.
 WIDTHS = {
     8: (2, 1),
     16: (4, 2, 1),
@@ -21,7 +23,7 @@ BOTTLENECK = 4
 
 
 def stage_widths(resolution: int, width: int) -> list[int]:
-    """Channels from 4x4 pixels up to the image.
+    """The channels of each stage, from 4x4 pixels to the image.
 
     Raises:
       TrainersError: for a resolution that there is no network for.
@@ -35,13 +37,14 @@ def stage_widths(resolution: int, width: int) -> list[int]:
 
 
 class SelfAttention(tf.keras.layers.Layer):
-    """The non-local block of SAGAN and BigGAN: x + gamma * attention(x), gamma from 0.
+    """The non-local block of SAGAN and BigGAN: x + gamma * attention(x), where gamma starts at 0.
 
-    Queries and keys have an eighth of the channels, values half; keys and values are max
-    pooled by two.
+    Queries and keys have an eighth of the channels, and values a half. Max pooling reduces keys
+    and values by two.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
+        """Creates the four 1x1 convolutions and gamma."""
         channels = input_shape[-1]
         self._inner, self._outer = max(1, channels // 8), max(1, channels // 2)
         self.query = _pointwise(self._inner, "query")
@@ -53,7 +56,8 @@ class SelfAttention(tf.keras.layers.Layer):
         self.gamma = self.add_weight(name="gamma", shape=(), initializer="zeros")
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """The input plus gamma times the attended values."""
         batch, height, width = tf.shape(inputs)[0], inputs.shape[1], inputs.shape[2]
         query = tf.reshape(
             self.query(inputs, training=training), [batch, height * width, self._inner]
@@ -66,8 +70,8 @@ class SelfAttention(tf.keras.layers.Layer):
             for conv, size in ((self.key, self._inner), (self.value, self._outer))
         )
         attention = tf.nn.softmax(tf.matmul(query, key, transpose_b=True))
-        found = tf.reshape(tf.matmul(attention, value), [batch, height, width, self._outer])
-        return inputs + self.gamma * self.output_conv(found, training=training)
+        attended = tf.reshape(tf.matmul(attention, value), [batch, height, width, self._outer])
+        return inputs + self.gamma * self.output_conv(attended, training=training)
 
 
 def _pointwise(filters: int, name: str) -> SpectralConv2D:

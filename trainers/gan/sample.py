@@ -2,8 +2,8 @@
 
     python -m trainers.gan.sample --model_dir=DIR --output=samples.png [--truncation=T]
 
-Writes one PNG with a column for each class, or for the first ten of more; --rows images of
-each. Small images are enlarged.
+Writes one PNG with a column for each of up to ten classes, with --rows images of each. Small
+images are enlarged.
 """
 
 from absl import flags
@@ -51,7 +51,7 @@ def draw(
 
 
 def save(image: np.ndarray, side: int, path: str) -> tuple[int, int]:
-    """Writes a PNG, each pixel a square where images of `side` pixels are small.
+    """Writes a PNG; pixels become squares where images of `side` pixels are small.
 
     Returns:
       The file's height and width in pixels.
@@ -62,8 +62,8 @@ def save(image: np.ndarray, side: int, path: str) -> tuple[int, int]:
     return large.shape[0], large.shape[1]
 
 
-def main(_) -> None:
-    """Draws what the flags say."""
+def main(_: list[str]) -> None:
+    """Draws and writes the images that the flags ask for."""
     values = flags.FLAGS
     image = draw(values.model_dir, values.rows, values.checkpoint, values.truncation)
     height, width = save(image, image.shape[0] // values.rows, values.output)

@@ -1,7 +1,8 @@
 """Noise, standing statistics, and images from a trained generator."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,14 +12,14 @@ from evonorm_tf.layers import parts
 _LINE = 128  # grey
 
 
-def noise(shape: tuple[int, ...], seed, truncation: float = 0.0) -> tf.Tensor:
+def noise(shape: tuple[int, ...], seed: Any, truncation: float = 0.0) -> tf.Tensor:
     """Normal noise, the same for the same seed.
 
     Args:
-      shape: of the result.
+      shape: shape of the result.
       seed: two integers.
-      truncation: where positive, values of larger magnitude are drawn again (the paper's
-        truncation trick): smaller ones give less varied, more typical images.
+      truncation: if positive, values of larger magnitude are drawn again, the paper's
+        truncation trick: a small truncation gives more typical, less varied images.
     """
     if not truncation:
         return tf.random.stateless_normal(shape, seed)
@@ -28,15 +29,15 @@ def noise(shape: tuple[int, ...], seed, truncation: float = 0.0) -> tf.Tensor:
 
 
 class Sampler:
-    """Draws images from a generator, the same ones for the same seed.
+    """Draws images from a generator, the same images for the same seed.
 
     Args:
       generator: a model of (noise, labels).
-      num_classes: labels are 0 to num_classes - 1; samples have them in turn.
-      noise_size: of the noise vector.
+      num_classes: labels are 0 to num_classes - 1; samples take them in turn.
+      noise_size: length of the noise vector.
       batch_size: images that each replica draws at once.
-      truncation: of the noise; 0 for none.
-      seed: of the noise.
+      truncation: truncation of the noise; 0 for none.
+      seed: seed of the noise.
     """
 
     def __init__(
@@ -49,17 +50,17 @@ class Sampler:
         truncation: float = 0.0,
         seed: int = 0,
     ):
+        """Keeps the settings, and the distribution strategy of the current scope."""
         self._generator = generator
         self._num_classes, self._noise_size = num_classes, noise_size
         self._batch_size, self._truncation, self._seed = batch_size, truncation, seed
         self._strategy = tf.distribute.get_strategy()
 
     def set_standing_statistics(self, batches: int) -> None:
-        """Moving averages become the mean over batches of samples (Brock et al. 2019).
+        """Sets moving averages to the mean over batches of samples (Brock et al. 2019).
 
-        Batch statistics of a generator depend on the truncation, and the averages of
-        training are those of weights that are gone. A generator without such layers is
-        left as it is.
+        The batch statistics of a generator depend on the truncation, and the moving averages of
+        training belong to earlier weights. A generator without such layers stays unchanged.
         """
         layers = [
             layer
@@ -79,22 +80,24 @@ class Sampler:
         for total, weight in zip(totals, moving, strict=True):
             weight.assign((total / batches).astype(np.float32))
 
-    def batches(self, count: int, then=lambda images: images) -> Iterator[list[np.ndarray]]:
-        """`count` images in batches, each with what `then` makes of it.
+    def batches(
+        self, count: int, then: Callable[[tf.Tensor], Any] = lambda images: images
+    ) -> Iterator[list[np.ndarray]]:
+        """Draws `count` images in batches, and applies a function to each batch.
 
         Args:
-          count: of images.
-          then: a function of images on a replica, which returns a tensor or several.
+          count: number of images.
+          then: a function of a replica's images, which returns one tensor or several.
         """
         size = self._batch_size * self._strategy.num_replicas_in_sync
 
-        def local(number):
+        def local(number: tf.Tensor) -> list[tf.Tensor]:
             return self._drawn(number, False, then)
 
         run = tf.function(local)
         for number in range(-(-count // size)):
-            found = run(tf.constant(number, tf.int64))
-            yield [part.numpy()[: count - number * size] for part in found]
+            results = run(tf.constant(number, tf.int64))
+            yield [part.numpy()[: count - number * size] for part in results]
 
     def images(self, count: int) -> np.ndarray:
         """`count` images with pixels from -1 to 1."""
@@ -104,13 +107,20 @@ class Sampler:
         """The labels of the first `count` images."""
         return np.arange(count, dtype=np.int32) % self._num_classes
 
-    def _drawn(self, number, training: bool, then=lambda images: images):
-        """What all replicas draw, in order."""
+    def _drawn(
+        self,
+        number: tf.Tensor,
+        training: bool,
+        then: Callable[[tf.Tensor], Any] = lambda images: images,
+    ) -> list[tf.Tensor]:
+        """The results of all replicas, in order."""
         results = self._strategy.run(self._draw, args=(number, training, then))
         results = [self._strategy.experimental_local_results(part) for part in results]
         return [tf.concat(part, 0) for part in results]
 
-    def _draw(self, number, training: bool, then):
+    def _draw(
+        self, number: tf.Tensor, training: bool, then: Callable[[tf.Tensor], Any]
+    ) -> list[tf.Tensor]:
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         batch = number * context.num_replicas_in_sync + replica
@@ -123,8 +133,8 @@ class Sampler:
 
 
 @contextlib.contextmanager
-def _latest_batch_only(layers):
-    """Moving averages follow the last batch alone."""
+def _latest_batch_only(layers: Sequence[parts.BatchStatistics]) -> Iterator[None]:
+    """A context in which moving averages are the statistics of the last batch."""
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0

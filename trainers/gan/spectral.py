@@ -1,9 +1,11 @@
 """Spectral normalization (Miyato et al. 2018): kernels divided by their largest singular value.
 
-The value is estimated by power iteration, one round a call, from a vector u that training
-keeps from call to call. The gradient passes through the estimate, with its singular vectors
-as constants.
+Each call estimates this value by one round of power iteration from the vector u, which
+training updates. The gradient passes through the estimate, with its singular vectors as
+constants.
 """
+
+from typing import Any
 
 import tensorflow as tf
 
@@ -11,14 +13,14 @@ _TINY = 1e-12
 
 
 class SpectralLayer(tf.keras.layers.Layer):
-    """Base of the layers that have one kernel, whose last axis is the output's.
+    """Base of the layers with one kernel, whose last axis is that of the outputs.
 
-    A subclass calls `_add_kernel` when built, and uses `normalized_kernel` when called.
-    Kernels begin orthogonal.
+    A subclass calls `_add_kernel` when it is built, and `normalized_kernel` when it is called.
+    Initial kernels are orthogonal.
     """
 
     def normalized_kernel(self, training: bool | None) -> tf.Tensor:
-        """The kernel over its largest singular value; training keeps the new u."""
+        """The kernel divided by its largest singular value; in training u is updated."""
         matrix = tf.reshape(self.kernel, [-1, self.kernel.shape[-1]])
         constant = tf.stop_gradient(matrix)
         v = _unit(tf.linalg.matvec(constant, tf.convert_to_tensor(self.u)))
@@ -37,7 +39,7 @@ class SpectralLayer(tf.keras.layers.Layer):
             shape=shape[-1:],
             initializer=tf.keras.initializers.RandomNormal(),
             trainable=False,
-            # Replicas have the same kernel, so they find the same u.
+            # Replicas have equal kernels, and so compute equal vectors u.
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
@@ -55,17 +57,20 @@ class SpectralConv2D(SpectralLayer):
       **kwargs: Keras's own.
     """
 
-    def __init__(self, filters: int, kernel_size: int, use_bias: bool = True, **kwargs):
+    def __init__(self, filters: int, kernel_size: int, use_bias: bool = True, **kwargs: Any):
+        """Keeps the sizes; the variables are created when the layer is built."""
         super().__init__(**kwargs)
         self.filters, self.kernel_size, self.use_bias = filters, kernel_size, use_bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
+        """Creates the kernel (height, width, inputs, filters), u and the bias."""
         self._add_kernel((self.kernel_size, self.kernel_size, input_shape[-1], self.filters))
         if self.use_bias:
             self._add_bias(self.filters)
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """The convolution of a batch of feature maps."""
         y = tf.nn.conv2d(inputs, self.normalized_kernel(training), 1, "SAME")
         return y + self.bias if self.use_bias else y
 
@@ -79,17 +84,20 @@ class SpectralDense(SpectralLayer):
       **kwargs: Keras's own.
     """
 
-    def __init__(self, units: int, use_bias: bool = True, **kwargs):
+    def __init__(self, units: int, use_bias: bool = True, **kwargs: Any):
+        """Keeps the sizes; the variables are created when the layer is built."""
         super().__init__(**kwargs)
         self.units, self.use_bias = units, use_bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
+        """Creates the kernel (inputs, units), u and the bias."""
         self._add_kernel((input_shape[-1], self.units))
         if self.use_bias:
             self._add_bias(self.units)
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """The product with the normalized kernel, plus the bias."""
         y = tf.matmul(inputs, self.normalized_kernel(training))
         return y + self.bias if self.use_bias else y
 
@@ -103,20 +111,23 @@ class SpectralEmbedding(SpectralLayer):
       **kwargs: Keras's own.
     """
 
-    def __init__(self, count: int, size: int, **kwargs):
+    def __init__(self, count: int, size: int, **kwargs: Any):
+        """Keeps the sizes; the variables are created when the layer is built."""
         super().__init__(**kwargs)
         self.count, self.size = count, size
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
+        """Creates the kernel (count, size) and u."""
         self._add_kernel((self.count, self.size))
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """The labels' vectors, rows of the normalized kernel."""
         return tf.gather(self.normalized_kernel(training), inputs)
 
 
 def build_parts(shapes: dict[tf.keras.layers.Layer, tuple]) -> None:
-    """Builds layers for their input shapes; their variables get their names in front."""
+    """Builds layers for their input shapes, with variables named after the layers."""
     for layer, shape in shapes.items():
         with tf.name_scope(layer.name):
             layer.build(shape)

@@ -1,30 +1,31 @@
 """The GAN task: both networks' steps, and Inception Score and FID of the averaged generator."""
 
 import os
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from official.core import task_factory
 
-from trainers.configs.classification import DataConfig
 from trainers.data import inputs as data_inputs
-from trainers.engine import networks, steps
-from trainers.engine.base import EngineTask
+from trainers.data.config import DataConfig
+from trainers.engine import kinds, steps
+from trainers.engine.base import EngineTask, Named
 from trainers.errors import TrainersError
 from trainers.gan import data, features, losses, metrics, parts, sampling, spectral
-from trainers.gan.configs import GanConfig, GanExperimentConfig
+from trainers.gan.config import GanExperimentConfig
 from trainers.gan.model import Gan
 from trainers.gan.optimizers import GanOptimizers
+from trainers.models import norm_act
 
 _GRID = (10, 10)
 
 
-@task_factory.register_task_cls(GanConfig)
+@kinds.register(GanExperimentConfig)
 class GanTask(EngineTask):
     """Trains BigGAN-deep with any norm-act layer in its generator.
 
-    A step is `discriminator_steps` of the discriminator and one of the generator, each on
-    images of its own.
+    A step consists of `discriminator_steps` of the discriminator and one of the generator, each
+    with its own images.
     """
 
     unread = (
@@ -32,15 +33,15 @@ class GanTask(EngineTask):
         "task.init_checkpoint",
         "task.discriminator_optimizer.ema",
         "trainer.optimizer_config.ema",
-        "runtime.mixed_precision_dtype",  # all is computed in float32
+        "runtime.mixed_precision_dtype",  # all computations are in float32
         "runtime.loss_scale",
     )
 
     @classmethod
     def check(cls, params: GanExperimentConfig) -> None:
-        """Layer, sizes and feature network. Raises TrainersError."""
+        """Checks layer, sizes and the name of the feature network. Raises TrainersError."""
         task, model = params.task, params.task.model
-        networks.layer_of(model.norm_act)
+        norm_act.source_of(model.norm_act)
         if len(model.input_size) != 3 or model.input_size[0] != model.input_size[1]:
             raise TrainersError(
                 "`task.model.input_size` must be side, side, channels. "
@@ -63,8 +64,8 @@ class GanTask(EngineTask):
 
     @classmethod
     def check_data(cls, config: DataConfig, params: GanExperimentConfig, path: str) -> None:
-        """Data and model fit, and evaluation has its feature network. Raises TrainersError."""
-        data_inputs.check(config, data.of_images(params.task.model), path)
+        """Checks that data and model fit, and the feature network. Raises TrainersError."""
+        data_inputs.check(config, data.RealImages.of(params.task.model), path)
         if not config.is_training:
             features.check(params.task.features, params.task.feature_weights)
 
@@ -74,21 +75,28 @@ class GanTask(EngineTask):
         return config.source
 
     def build_model(self) -> Gan:
-        """The networks; the same initial weights for the same `task.seed`."""
+        """The networks, with the same initial weights for the same `task.seed`."""
         tf.keras.utils.set_random_seed(self.task_config.seed)
         config = self.task_config.model
-        norm_act = networks.layer_of(config.norm_act)
-        self._model = Gan(config, norm_act, networks.layer_arguments(norm_act, config))
+        defaults = {name: getattr(config, name) for name in ("groups", "momentum", "synchronized")}
+        self._model = Gan(config, *norm_act.resolve(config.norm_act, defaults=defaults))
         return self._model
 
-    def build_inputs(self, params: DataConfig, input_context=None, first_step: int = 0):
+    def build_inputs(
+        self,
+        params: DataConfig,
+        input_context: tf.distribute.InputContext | None = None,
+        first_step: int = 0,
+    ) -> tf.data.Dataset:
         """See `trainers.gan.data`."""
         if params.is_training:
             return data.training_batches(self.task_config, params, input_context, first_step)
         return data.evaluation_batches(self.task_config, params, input_context)
 
-    def create_optimizer(self, optimizer_config, runtime_config=None, dp_config=None):
-        """Both optimizers; the arguments are the generator's."""
+    def create_optimizer(
+        self, optimizer_config: Any, runtime_config: Any = None, dp_config: Any = None
+    ) -> GanOptimizers:
+        """Both optimizers; `optimizer_config` is the generator's."""
         build = super().create_optimizer
         return GanOptimizers(
             build(optimizer_config, runtime_config, dp_config),
@@ -96,7 +104,7 @@ class GanTask(EngineTask):
         )
 
     def build_metrics(self, training: bool = True) -> list[tf.keras.metrics.Metric]:
-        """Both losses in training; in evaluation numbers are made of all images at once."""
+        """Both losses in training; the scores of evaluation need all images at once."""
         if training:
             return [tf.keras.metrics.Mean(f"{name}_loss") for name in _NETWORKS]
         config = self.task_config
@@ -106,13 +114,19 @@ class GanTask(EngineTask):
         return []
 
     def make_optimizer_variables(self, model: Gan, optimizer: GanOptimizers) -> None:
-        """Each network's."""
+        """Creates the variables of both optimizers."""
         for network in ("generator", "discriminator"):
             variables = getattr(model, network).trainable_variables
             steps.make_variables(getattr(optimizer, network), variables)
 
-    def train_step(self, inputs, model: Gan, optimizer: GanOptimizers, metrics=None):
-        """A step of the generator, after those of the discriminator."""
+    def train_step(
+        self,
+        inputs: Any,
+        model: Gan,
+        optimizer: GanOptimizers,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """The steps of the discriminator, then one of the generator."""
         images, labels, noise, drawn_labels = inputs
         rounds = self.task_config.discriminator_steps
         real = zip(tf.split(images, rounds), tf.split(labels, rounds), strict=True)
@@ -130,7 +144,9 @@ class GanTask(EngineTask):
             metric.update_state(value)
         return {self.loss: generator_loss + loss, "finite": finite}
 
-    def _discriminator_step(self, batch, seeds, model: Gan, optimizer):
+    def _discriminator_step(
+        self, batch: Any, seeds: tuple[tf.Tensor, tf.Tensor], model: Gan, optimizer: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         fake = model.generator(list(seeds), training=True)
         with tf.GradientTape() as tape:
             loss = _discriminator_loss(model.discriminator, batch, (fake, seeds[1]))
@@ -139,7 +155,9 @@ class GanTask(EngineTask):
         gradients = tape.gradient(scaled, variables)
         return loss, steps.apply_if_finite(gradients, variables, optimizer, loss)
 
-    def _generator_step(self, seeds, model: Gan, optimizer):
+    def _generator_step(
+        self, seeds: tuple[tf.Tensor, tf.Tensor], model: Gan, optimizer: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         kernels = spectral.kernels(model.generator)
         with tf.GradientTape() as tape:
             fake = model.generator(list(seeds), training=True)
@@ -150,21 +168,23 @@ class GanTask(EngineTask):
         gradients = tape.gradient(scaled, variables)
         return loss, steps.apply_if_finite(gradients, variables, optimizer, loss)
 
-    def _decay(self, iterations) -> tf.Tensor:
-        """Zero up to `average_start`, so that the average begins with trained weights."""
+    def _decay(self, iterations: tf.Tensor) -> tf.Tensor:
+        """The average's decay: 0 up to `average_start`, so that the average equals the weights."""
         config = self.task_config
         begun = tf.cast(iterations > config.average_start, tf.float32)
         return begun * config.average_decay
 
-    def probe(self, inputs, model: Gan):
-        """All layers of both networks in one pass, and the gradients of both losses."""
+    def probe(self, inputs: Any, model: Gan) -> tuple[list[Named], list[Named]]:
+        """The outputs of all layers of both networks, and the gradients of both losses."""
         images, labels, noise, drawn_labels = inputs
         count = tf.shape(images)[0]
-        opened = [_opened(network) for network in (model.generator, model.discriminator)]
+        all_layers = [
+            _with_all_outputs(network) for network in (model.generator, model.discriminator)
+        ]
         with tf.GradientTape() as tape:
-            drawn = opened[0]([noise[:count], drawn_labels[:count]], training=True)
+            drawn = all_layers[0]([noise[:count], drawn_labels[:count]], training=True)
             both = [tf.concat([images, drawn[-1]], 0), tf.concat([labels, drawn_labels[:count]], 0)]
-            judged = opened[1](both, training=True)
+            judged = all_layers[1](both, training=True)
             real, fake = tf.split(judged[-1], 2)
             loss = losses.discriminator_loss(real, fake) + losses.generator_loss(fake)
         variables = model.trainable_variables
@@ -176,35 +196,42 @@ class GanTask(EngineTask):
             [(v.name, g) for v, g in zip(variables, gradients, strict=True)],
         )
 
-    def validation_step(self, inputs, model: Gan, metrics=None):
-        """Features of real images."""
+    def validation_step(
+        self, inputs: Any, model: Gan, metrics: list[tf.keras.metrics.Metric] | None = None
+    ) -> dict[str, Any]:
+        """The features of real images."""
         images, _, weights = inputs
-        found, _ = self._features(images, training=False)
-        return {"features": found, "weights": weights}
+        real_features, _ = self._features(images, training=False)
+        return {"features": real_features, "weights": weights}
 
-    def aggregate_logs(self, state, step_outputs):
-        """Collects the features of the images that count."""
+    def aggregate_logs(
+        self, state: list[np.ndarray] | None, step_outputs: dict[str, Any]
+    ) -> list[np.ndarray]:
+        """Collects the features of the images that do not have weight 0."""
         state = [] if state is None else state
         pairs = zip(step_outputs["features"], step_outputs["weights"], strict=True)
-        state.extend(found.numpy()[weights.numpy() > 0] for found, weights in pairs)
+        state.extend(rows.numpy()[weights.numpy() > 0] for rows, weights in pairs)
         return state
 
-    def reduce_aggregated_logs(self, aggregated_logs, global_step=None):
-        """Inception Score and FID of samples, of which the first go to TensorBoard."""
+    def reduce_aggregated_logs(
+        self, aggregated_logs: Any, global_step: tf.Variable | None = None
+    ) -> dict[str, float]:
+        """Inception Score and FID of samples; the first samples are written for TensorBoard."""
         config = self.task_config
         sampler = self.sampler(self._model)
         sampler.set_standing_statistics(config.standing_batches)
 
-        def judged(images):
+        def judged(images: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return (images, *self._features(images, training=False))
 
-        found, probabilities, shown = [], [], []
+        fake_features, probabilities = [], []
+        shown: list[np.ndarray] = []
         for images, batch_features, batch_probabilities in sampler.batches(config.samples, judged):
-            found.append(batch_features)
+            fake_features.append(batch_features)
             probabilities.append(batch_probabilities)
             shown.extend(images[: _GRID[0] * _GRID[1] - len(shown)])
         self._write_images(np.stack(shown), global_step)
-        real, fake = np.concatenate(aggregated_logs), np.concatenate(found)
+        real, fake = np.concatenate(aggregated_logs), np.concatenate(fake_features)
         return {
             "inception_score": metrics.inception_score(np.concatenate(probabilities)),
             "fid": metrics.frechet_inception_distance(real, fake),
@@ -212,7 +239,7 @@ class GanTask(EngineTask):
         }
 
     def sampler(self, model: Gan) -> sampling.Sampler:
-        """Draws from the averaged generator as the configuration says."""
+        """A sampler of the averaged generator, with the configuration's settings."""
         config = self.task_config
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return sampling.Sampler(
@@ -224,7 +251,7 @@ class GanTask(EngineTask):
             seed=config.seed,
         )
 
-    def _write_images(self, images: np.ndarray, global_step) -> None:
+    def _write_images(self, images: np.ndarray, global_step: tf.Variable | None) -> None:
         if not self.logging_dir or not tf.distribute.get_strategy().extended.should_checkpoint:
             return
         step = 0 if global_step is None else int(global_step.numpy())
@@ -237,14 +264,16 @@ class GanTask(EngineTask):
 _NETWORKS = ("generator", "discriminator")
 
 
-def _discriminator_loss(network, real, fake) -> tf.Tensor:
-    """The hinge loss of (images, labels) pairs, which the network sees as one batch."""
+def _discriminator_loss(
+    network: tf.keras.Model, real: tuple[tf.Tensor, tf.Tensor], fake: tuple[tf.Tensor, tf.Tensor]
+) -> tf.Tensor:
+    """The hinge loss of two pairs (images, labels), which form one batch for the network."""
     both = [tf.concat(pair, 0) for pair in zip(real, fake, strict=True)]
     return losses.discriminator_loss(*tf.split(network(both, training=True), 2))
 
 
-def _opened(network: tf.keras.Model) -> tf.keras.Model:
-    """The network with all its layers' outputs, and its own last."""
+def _with_all_outputs(network: tf.keras.Model) -> tf.keras.Model:
+    """The network with the outputs of all its layers, followed by its own output."""
     return tf.keras.Model(
         network.inputs, [*(layer.output for layer in network.layers), network.output]
     )

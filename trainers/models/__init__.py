@@ -1,7 +1,7 @@
 """Networks that take any normalization-activation layer (paper sections 4 and 5).
 
-They need TensorFlow, the command lines of this folder do not: so each is imported when it is
-asked for.
+They need TensorFlow but the command lines of this folder do not, so each network is imported
+at its first use.
 """
 
 import importlib
@@ -13,7 +13,7 @@ __all__ = ["efficientnet", "mnasnet", "mobilenet_v2", "resnet"]
 
 
 class _Networks(types.ModuleType):
-    """This package. Its functions are in modules of the same names, which they hide."""
+    """This package. Each function has a module of the same name, which it hides."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in __all__:
@@ -22,7 +22,7 @@ class _Networks(types.ModuleType):
         return self.__dict__[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Python sets a module here once it is imported.
+        # The import system sets each module as an attribute once it is imported.
         if name in __all__ and isinstance(value, types.ModuleType):
             value = getattr(value, name)
         super().__setattr__(name, value)

@@ -1,4 +1,8 @@
-"""EfficientNet-B0 to B7 (Tan and Le 2019)."""
+"""EfficientNet-B0 to B7 (Tan and Le 2019).
+
+Squeeze-and-excitation keeps its Swish and sigmoid whatever the norm-act layer is, and linear
+bottlenecks take the layer's linear form.
+"""
 
 import dataclasses
 import math
@@ -75,15 +79,13 @@ def efficientnet(
     name: str | None = None,
     **settings: Any,
 ) -> tf.keras.Model:
-    """An EfficientNet classifier.
+    """An EfficientNet classifier: a functional model from images to logits.
 
-    Squeeze-and-excitation keeps its Swish and sigmoid whatever `norm_act` is, and linear
-    bottlenecks take the layer's linear form.
+    With "bn_silu" it is the published network, but for a trainable slope that starts at 1.
 
     Args:
       variant_name: "b0" to "b7".
-      norm_act: registered name, `LayerGraph` or callable; see `norm_act_factory`. With
-        "bn_silu" the network is the published one, but for a trainable slope (from 1).
+      norm_act: registered name, `LayerGraph` or callable; see `norm_act_factory`.
       width: multiplies the variant's own width.
       spec: another layout, in place of the variant's.
       input_shape: without the batch; spatial sizes may be None. Default: the variant's.
@@ -93,17 +95,12 @@ def efficientnet(
       name: of the model.
       **settings: of `Network`: norm_act_args, kernel_regularizer, data_format, unit_strides.
 
-    Returns:
-      A functional model from images to logits.
-
     Raises:
       ValueError: for an unknown variant.
     """
     chosen = variant(variant_name)
     net = inverted_bottleneck.network(norm_act, **settings)
-    if input_shape is None:
-        size = chosen.resolution
-        input_shape = (size, size, 3) if net.channel_axis == -1 else (3, size, size)
+    input_shape = input_shape or net.image_shape(chosen.resolution)
     spec = spec or efficientnet_spec(chosen.width * width, chosen.depth)
     spec = dataclasses.replace(spec, stochastic_depth=stochastic_depth)
     dropout = chosen.dropout if dropout is None else dropout

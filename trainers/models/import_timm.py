@@ -4,13 +4,13 @@
 
 The network of `resnetv2_50d_evos` is `resnet("50d", "evonorm_s0")` with version 2. timm's
 EvoNorm-S0 is the same function: epsilon 1e-5 inside the root, biased group variance, 32
-groups. Its B0 is not (epsilon 1e-3, and an unbiased moving variance), but timm publishes no
-B0 weights. Inputs are RGB in [0, 1], minus 0.5, over 0.5, channels last here.
+groups. Its B0 differs (epsilon 1e-3, and an unbiased moving variance), but timm publishes no
+B0 weights. Inputs are RGB images in [0, 1] minus 0.5, divided by 0.5, with channels last.
 """
 
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from trainers import command
 from trainers.models import options
@@ -67,25 +67,25 @@ def read_state(path: str) -> dict[str, np.ndarray]:
 
 
 def assign_state(model: tf.keras.Model, state: Mapping[str, np.ndarray]) -> None:
-    """Gives a network the weights of timm's, all of them or none.
+    """Assigns timm's weights to a network, all of them or none.
 
     Raises:
       ValueError: when a weight is missing, unknown or of another shape.
     """
-    known = {_layer_and_weight(name): name for name in state}
+    names_in_state = {_layer_and_weight(name): name for name in state}
     values, missing = [], []
     for layer in model.layers:
         for variable in layer.weights:
             weight = variable.name.rsplit("/", 1)[-1].split(":")[0]
-            name = known.pop((layer.name, weight), None)
+            name = names_in_state.pop((layer.name, weight), None)
             if name is None:
                 missing.append(f"{layer.name}/{weight}")
                 continue
             values.append((variable, _keras_layout(layer, state[name]), name))
-    if missing or known:
+    if missing or names_in_state:
         raise ValueError(
             f"the checkpoint must have each weight of {model.name} and no other. Missing: "
-            f"{_some(missing)}. Unknown: {_some(known.values())}"
+            f"{_some(missing)}. Unknown: {_some(names_in_state.values())}"
         )
     for variable, value, name in values:
         if tuple(variable.shape) != value.shape:
@@ -106,7 +106,7 @@ def _keras_layout(layer: tf.keras.layers.Layer, value: np.ndarray) -> np.ndarray
 
 
 def _layer_and_weight(name: str) -> tuple[str, str]:
-    """Where a weight of timm's ResNetV2 is in ours."""
+    """Our layer and weight for the name of a weight in timm's ResNetV2."""
     module, _, weight = name.rpartition(".")
     module = re.sub(
         r"^stages\.(\d+)\.blocks\.(\d+)\.",
@@ -123,7 +123,7 @@ def _layer_and_weight(name: str) -> tuple[str, str]:
     return module, "kernel" if weight == "weight" else weight
 
 
-def _some(names) -> str:
+def _some(names: Iterable[str]) -> str:
     names = sorted(names)
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "-"
 

@@ -1,4 +1,4 @@
-"""Networks of inverted bottlenecks: what MobileNetV2, MnasNet and EfficientNet share."""
+"""Networks of inverted bottlenecks: the common parts of MobileNetV2, MnasNet, EfficientNet."""
 
 import dataclasses
 import functools
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from trainers.models.network import Network, make_divisible
 
-# He initialization by outputs, and for the logits: as in the MnasNet and EfficientNet code.
+# As in the MnasNet and EfficientNet code: He initialization by fan-out, and that of the logits.
 _conv_initializer = functools.partial(
     tf.keras.initializers.VarianceScaling, 2.0, "fan_out", "untruncated_normal"
 )
@@ -51,7 +51,9 @@ class InvertedBottleneckSpec:
     stem_strides: int = 2
 
 
-def scaled_spec(stages: Sequence[Stage], width: float, head_filters: int) -> InvertedBottleneckSpec:
+def scaled_spec(
+    stages: Sequence[Stage], width: float, head_filters: float
+) -> InvertedBottleneckSpec:
     """The layout with stem and stages `width` times as wide; all filters divisible by 8."""
     return InvertedBottleneckSpec(
         stem_filters=make_divisible(_STEM_FILTERS * width),
@@ -65,7 +67,7 @@ def network(norm_act: Any, **settings: Any) -> Network:
     return Network(norm_act, make_initializer=_conv_initializer, **settings)
 
 
-def features(net: Network, images, spec: InvertedBottleneckSpec) -> dict[int, Any]:
+def features(net: Network, images: tf.Tensor, spec: InvertedBottleneckSpec) -> dict[int, Any]:
     """Feature maps by level; level k is 2^k times smaller.
 
     They are the linear outputs of each level's last block. As in tf-models-official's
@@ -103,7 +105,9 @@ def classifier(
     return tf.keras.Model(images, logits, name=name)
 
 
-def _block(net: Network, x, block: Stage, se_ratio: float, drop_rate: float, name: str):
+def _block(
+    net: Network, x: tf.Tensor, block: Stage, se_ratio: float, drop_rate: float, name: str
+) -> tf.Tensor:
     """Expand, depthwise, squeeze-and-excite, linear projection; + x where shapes allow."""
     channels = net.channels(x)
     y = x

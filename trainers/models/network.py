@@ -22,7 +22,7 @@ def make_divisible(filters: float) -> int:
 
 
 class Network:
-    """What all layers of one network share, and one method for each kind of layer.
+    """The settings that all layers of one network share, and a method for each kind of layer.
 
     Args:
       norm_act: registered name, `LayerGraph` or callable; see `norm_act_factory`.
@@ -47,6 +47,7 @@ class Network:
         data_format: str | None = None,
         unit_strides: int = 0,
     ):
+        """Checks the data format; the class describes the arguments."""
         data_format = data_format or tf.keras.backend.image_data_format()
         if data_format not in ("channels_last", "channels_first"):
             raise ValueError(
@@ -79,22 +80,30 @@ class Network:
         self.level += 1
         return strides
 
-    def channels(self, x) -> int:
+    def image_shape(self, side: int) -> tuple[int, int, int]:
+        """The shape of a square RGB image."""
+        return (side, side, 3) if self.channel_axis == -1 else (3, side, side)
+
+    def channels(self, x: tf.Tensor) -> int:
         """The number of channels of x."""
         return x.shape[self.channel_axis]
 
-    def norm_act(self, x, name: str, **kwargs: Any):
+    def norm_act(self, x: tf.Tensor, name: str, **kwargs: Any) -> tf.Tensor:
         """The norm-act layer; `nonlinearity=False` where no activation follows."""
         return self._make_norm_act(name=name, **kwargs)(x)
 
-    def conv(self, x, filters: int, kernel_size: int, name: str, strides: int = 1):
+    def conv(
+        self, x: tf.Tensor, filters: int, kernel_size: int, name: str, strides: int = 1
+    ) -> tf.Tensor:
         """A convolution without bias."""
         x, padding = self._padded(x, kernel_size, strides, name)
         return self._conv(
             x, filters, kernel_size, name, strides=strides, padding=padding, use_bias=False
         )
 
-    def depthwise_conv(self, x, kernel_size: int, name: str, strides: int = 1):
+    def depthwise_conv(
+        self, x: tf.Tensor, kernel_size: int, name: str, strides: int = 1
+    ) -> tf.Tensor:
         """A depthwise convolution without bias."""
         x, padding = self._padded(x, kernel_size, strides, name)
         return tf.keras.layers.DepthwiseConv2D(
@@ -108,38 +117,47 @@ class Network:
             name=name,
         )(x)
 
-    def squeeze_excite(self, x, filters: int, name: str, activation: str = "swish"):
-        """x * sigmoid(expand(activation(reduce(mean of x)))); the convolutions have biases."""
+    def squeeze_excite(
+        self, x: tf.Tensor, filters: int, name: str, activation: str = "swish"
+    ) -> tf.Tensor:
+        """Returns x * sigmoid(expand(activation(reduce(mean of x)))).
+
+        Both convolutions, reduce and expand, have biases.
+        """
         gate = self.global_average_pool(x, f"{name}_squeeze", keepdims=True)
         gate = self._conv(gate, filters, 1, f"{name}_reduce", activation=activation)
         gate = self._conv(gate, self.channels(x), 1, f"{name}_expand", activation="sigmoid")
         return tf.keras.layers.Multiply(name=f"{name}_excite")([x, gate])
 
-    def max_pool(self, x, pool_size: int, name: str, strides: int, symmetric: bool = False):
+    def max_pool(
+        self, x: tf.Tensor, pool_size: int, name: str, strides: int, symmetric: bool = False
+    ) -> tf.Tensor:
         """A max pooling with padding "same", or with padding alike on both sides."""
         pool = functools.partial(
             tf.keras.layers.MaxPooling2D, padding="same", data_format=self._data_format
         )
         if not symmetric:
             return pool(pool_size, strides=strides, name=name)(x)
-        # At stride 1 "same" is symmetric; then every strides-th element is picked.
+        # Padding "same" is symmetric at stride 1. The second pooling then reduces by `strides`.
         x = pool(pool_size, strides=1, name=name)(x)
         return pool(1, strides=strides, name=f"{name}_reduce")(x)
 
-    def average_pool(self, x, pool_size: int, name: str):
+    def average_pool(self, x: tf.Tensor, pool_size: int, name: str) -> tf.Tensor:
         """An average pooling that reduces by its size."""
         return tf.keras.layers.AveragePooling2D(
             pool_size, padding="same", data_format=self._data_format, name=name
         )(x)
 
-    def global_average_pool(self, x, name: str, keepdims: bool = False):
+    def global_average_pool(self, x: tf.Tensor, name: str, keepdims: bool = False) -> tf.Tensor:
         """The mean over the spatial axes."""
         return tf.keras.layers.GlobalAveragePooling2D(
             data_format=self._data_format, keepdims=keepdims, name=name
         )(x)
 
-    def residual(self, x, branch, name: str, drop_rate: float = 0.0):
-        """x + branch; in training an example's branch is dropped with `drop_rate`."""
+    def residual(
+        self, x: tf.Tensor, branch: tf.Tensor, name: str, drop_rate: float = 0.0
+    ) -> tf.Tensor:
+        """Returns x + branch; in training an example's branch is dropped with `drop_rate`."""
         if drop_rate:
             noise_shape = (None, 1, 1, 1)
             branch = tf.keras.layers.Dropout(
@@ -147,7 +165,9 @@ class Network:
             )(branch)
         return tf.keras.layers.Add(name=f"{name}_add")([x, branch])
 
-    def classifier(self, x, num_classes: int, dropout: float, kernel_initializer: Any):
+    def classifier(
+        self, x: tf.Tensor, num_classes: int, dropout: float, kernel_initializer: Any
+    ) -> tf.Tensor:
         """Logits, in float32 under any dtype policy."""
         x = self.global_average_pool(x, "pool")
         if dropout:
@@ -160,7 +180,9 @@ class Network:
             name="logits",
         )(x)
 
-    def _conv(self, x, filters: int, kernel_size: int, name: str, **kwargs: Any):
+    def _conv(
+        self, x: tf.Tensor, filters: int, kernel_size: int, name: str, **kwargs: Any
+    ) -> tf.Tensor:
         return tf.keras.layers.Conv2D(
             filters,
             kernel_size,
@@ -171,7 +193,9 @@ class Network:
             **kwargs,
         )(x)
 
-    def _padded(self, x, kernel_size: int, strides: int, name: str):
+    def _padded(
+        self, x: tf.Tensor, kernel_size: int, strides: int, name: str
+    ) -> tuple[tf.Tensor, str]:
         if self._padding == "same" or strides == 1 or kernel_size == 1:
             return x, "same"
         before = (kernel_size - 1) // 2

@@ -1,9 +1,9 @@
-"""The command lines of this folder, without TensorFlow."""
+"""The command lines of this folder, which are parsed without TensorFlow."""
 
 import argparse
 import pathlib
 
-from trainers import names
+from trainers.models import names
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt")
 

@@ -61,13 +61,11 @@ def resnet(
     name: str | None = None,
     **settings: Any,
 ) -> tf.keras.Model:
-    """A ResNet classifier.
+    """A ResNet classifier: a functional model from images to logits.
 
-    Version 2 is pre-activation: the norm-act comes before each convolution, there is none
-    after the stem and one after the last block, and projections come from the activated
-    input. Version 1 ends branches and projections with the layer's linear form, with gamma
-    from 0 in branches, and a ReLU follows the addition. No convolution has a bias, and a
-    block's stride is in its 3x3 convolution.
+    Version 2 is pre-activation: a norm-act layer stands before each convolution, none after
+    the stem and one after the last block. Version 1 ends branches (with gamma from 0) and
+    projections with the layer's linear form, and a ReLU follows the addition.
 
     Args:
       depth: 18, 34, 50, 101, 152, "50d", or a `ResNetSpec`.
@@ -79,9 +77,6 @@ def resnet(
       dropout: rate before the logits.
       name: of the model.
       **settings: of `Network`: norm_act_args, kernel_regularizer, data_format, unit_strides.
-
-    Returns:
-      A functional model from images to logits.
 
     Raises:
       ValueError: for an unknown depth or version.
@@ -100,10 +95,12 @@ def resnet_network(norm_act: NormAct, **settings: Any) -> Network:
     return Network(norm_act, make_initializer=_conv_initializer, padding="fixed", **settings)
 
 
-def resnet_features(net: Network, images, spec: ResNetSpec, version: int, width: float):
+def resnet_features(
+    net: Network, images: tf.Tensor, spec: ResNetSpec, version: int, width: float
+) -> dict[int, tf.Tensor]:
     """The activated feature maps of a ResNet by level; level k is 2^k times smaller.
 
-    In version 2 those below the last are the next stage's activated input.
+    In version 2 all but the last are the activated input of the next stage.
     """
     if version not in (1, 2):
         raise ValueError(f"`version` must be 1 or 2. Received: version={version!r}")
@@ -130,12 +127,12 @@ def resnet_features(net: Network, images, spec: ResNetSpec, version: int, width:
 
 
 def resnet_spec(depth: int | str | ResNetSpec) -> ResNetSpec:
-    """The layout for a depth; a layout itself comes back as it is."""
+    """The layout for a depth; a `ResNetSpec` is returned unchanged."""
     if isinstance(depth, ResNetSpec):
         return depth
     if depth not in SPECS:
-        known = ", ".join(map(repr, SPECS))
-        raise ValueError(f"`depth` must be one of {known}. Received: depth={depth!r}")
+        depths = ", ".join(map(repr, SPECS))
+        raise ValueError(f"`depth` must be one of {depths}. Received: depth={depth!r}")
     return SPECS[depth]
 
 
@@ -153,7 +150,7 @@ def _convolutions(spec: ResNetSpec, filters: int, strides: int) -> list[_Conv]:
     return [_Conv(1, filters, 1), _Conv(3, filters, strides), _Conv(1, expanded, 1)]
 
 
-def _stem(net: Network, x, spec: ResNetSpec, filters: int, version: int):
+def _stem(net: Network, x: tf.Tensor, spec: ResNetSpec, filters: int, version: int) -> tf.Tensor:
     if spec.stem == "conv3":
         x = net.conv(x, filters, 3, "stem_conv")
     elif spec.stem == "conv7":
@@ -173,7 +170,9 @@ def _stem(net: Network, x, spec: ResNetSpec, filters: int, version: int):
     return net.max_pool(x, 3, "stem_pool", net.reduction(2), symmetric=spec.symmetric_pool)
 
 
-def _post_activation_block(net, x, spec, convs: list[_Conv], project: bool, name: str):
+def _post_activation_block(
+    net: Network, x: tf.Tensor, spec: ResNetSpec, convs: list[_Conv], project: bool, name: str
+) -> tf.Tensor:
     """relu(shortcut + branch), where both end in the layer's linear form."""
     shortcut = x
     if project:
@@ -189,8 +188,15 @@ def _post_activation_block(net, x, spec, convs: list[_Conv], project: bool, name
     return tf.keras.layers.ReLU(name=f"{name}_relu")(y)
 
 
-def _pre_activation_block(net, x, activated, spec, convs: list[_Conv], name: str):
-    """shortcut + branch; `activated` is the norm-act of x, where both come from."""
+def _pre_activation_block(
+    net: Network,
+    x: tf.Tensor,
+    activated: tf.Tensor,
+    spec: ResNetSpec,
+    convs: list[_Conv],
+    name: str,
+) -> tf.Tensor:
+    """Returns shortcut + branch; `activated` is the norm-act of x, the input of both."""
     y = activated
     for index, conv in enumerate(convs, start=1):
         if index > 1:
@@ -201,7 +207,9 @@ def _pre_activation_block(net, x, activated, spec, convs: list[_Conv], name: str
     return net.residual(shortcut, y, name)
 
 
-def _projection(net, x, spec: ResNetSpec, convs: list[_Conv], name: str):
+def _projection(
+    net: Network, x: tf.Tensor, spec: ResNetSpec, convs: list[_Conv], name: str
+) -> tf.Tensor:
     strides = _total_strides(convs)
     if spec.average_down and strides > 1:
         x = net.average_pool(x, strides, f"{name}_shortcut_pool")

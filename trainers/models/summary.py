@@ -2,8 +2,8 @@
 
     python -m trainers.models.summary [--csv] [--networks resnet50_v2 ...]
 
-Multiply-adds are of one image at the network's own size, of convolutions and dense layers
-alone, as in the published counts; so they do not depend on the norm-act layer.
+Multiply-adds are those of convolutions and dense layers for one image at the network's own
+size, as in the published counts, so they do not depend on the norm-act layer.
 """
 
 import csv
@@ -22,9 +22,12 @@ import numpy as np
 import tensorflow as tf
 
 import evonorm_tf as en
-from trainers.anchors import ANCHORS, build_anchor
-from trainers.models import efficientnet, mnasnet, mobilenet_v2, resnet
-from trainers.models.efficientnet import VARIANTS
+from trainers.models.anchors import ANCHORS, build_anchor
+from trainers.models.efficientnet import VARIANTS, efficientnet
+from trainers.models.kernels import kernel_of
+from trainers.models.mnasnet import mnasnet
+from trainers.models.mobilenet_v2 import mobilenet_v2
+from trainers.models.resnet import resnet
 
 _CIFAR_SHAPE, _DIGITS_SHAPE = (32, 32, 3), (8, 8, 1)
 
@@ -72,12 +75,12 @@ class Counts(NamedTuple):
 
 
 class Skeleton(NamedTuple):
-    """What a network is without its norm-act layers.
+    """A network without its norm-act layers.
 
     Attributes:
       parameters: of convolutions and dense layers.
       multiply_adds: of the same, for one image.
-      sites: where the norm-act layers are.
+      sites: the places of the norm-act layers.
     """
 
     parameters: int
@@ -94,7 +97,7 @@ def skeleton(network: str) -> Skeleton:
         )
     nonlinearity = {}
 
-    def identity(is_nonlinear: bool, name: str):
+    def identity(is_nonlinear: bool, name: str) -> tf.keras.layers.Layer:
         nonlinearity[name] = is_nonlinear
         return tf.keras.layers.Activation("linear", name=name)
 
@@ -111,12 +114,12 @@ def skeleton(network: str) -> Skeleton:
 def multiply_adds(model: tf.keras.Model) -> int:
     """Multiply-adds of the convolutions and dense layers of a model of known input size.
 
-    A kernel is applied once for each place of the output, and each of its weights is
+    A kernel is applied once at each position of the output, and each of its weights is
     multiplied once there.
     """
     total = 0
     for layer in model.layers:
-        kernel = getattr(layer, "kernel", getattr(layer, "depthwise_kernel", None))
+        kernel = kernel_of(layer)
         if kernel is None:
             continue
         axis_first = getattr(layer, "data_format", None) == "channels_first"
@@ -149,7 +152,7 @@ def _vectors(layer: str, nonlinearity: bool) -> Counts:
 
 
 def table(networks: Iterable[str]) -> list[list[str]]:
-    """Rows of text, the header first: a column for each group of layers that count alike."""
+    """Rows of text, the header first, with a column for all layers that have the same counts."""
     groups: dict[tuple[Counts, Counts], list[str]] = {}
     for name in en.names():
         groups.setdefault((_vectors(name, True), _vectors(name, False)), []).append(name)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tests.trainers import processes
 from tests.trainers.detection import small
 from trainers import train
+from trainers.classification.task import ClassificationTask
 from trainers.detection import export, shapes
 from trainers.detection.task import MaskRCNNTask
 from trainers.engine import parameters, restoring
@@ -165,7 +166,7 @@ def test_the_export_computes_what_the_model_does(trained, tmp_path, capsys):
     found = loaded.signatures["serving_default"](inputs=tf.zeros((1, 50, 80, 3), tf.uint8))
     assert found["detection_boxes"].shape == (1, 10, 4)
     with pytest.raises(TrainersError, match=r"experiment of classification, not of maskrcnn"):
-        restoring.restore(folder)
+        restoring.restore(folder, ClassificationTask)
 
 
 @pytest.mark.nightly

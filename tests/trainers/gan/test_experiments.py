@@ -10,7 +10,7 @@ from tests.trainers import tracing
 from tests.trainers.gan import tiny
 from trainers.engine import parameters
 from trainers.experiments import EXPERIMENTS, biggan, register_all
-from trainers.gan.configs import GanExperimentConfig
+from trainers.gan.config import GanExperimentConfig
 
 NAMES = [name for name in EXPERIMENTS if "_biggan_" in name]
 # A layer with statistics of the batch and one of groups; the networks' tests have all.

@@ -8,10 +8,10 @@ import tensorflow as tf
 import trainers  # noqa: F401
 
 # isort: split
-from trainers.data import image_data
+from trainers.data import loading
 from trainers.errors import TrainersError
 from trainers.gan import data, features, metrics
-from trainers.gan.configs import GanModelConfig
+from trainers.gan.config import GanModelConfig
 
 
 def test_one_hot_shares_of_all_classes_score_their_number():
@@ -85,7 +85,7 @@ def test_features_that_have_no_gaussian_are_an_error(wrong, message):
 
 
 def test_the_digits_network_knows_digits_it_has_not_seen():
-    split = image_data.load("digits").test
+    split = loading.load("digits").test
     model = GanModelConfig(input_size=[16, 16, 1], upsampling=2)
     images = data.scaled(split.images, model)
     assert images.shape == (360, 16, 16, 1)
@@ -96,7 +96,7 @@ def test_the_digits_network_knows_digits_it_has_not_seen():
     np.testing.assert_allclose(np.sum(probabilities, -1), 1.0, rtol=1e-5)
     # Real digits differ from noise by far more than from other real digits.
     train, _ = features.feature_network("digits", upsampling=2)(
-        data.scaled(image_data.load("digits").train.images, model)
+        data.scaled(loading.load("digits").train.images, model)
     )
     noise, _ = features.feature_network("digits", upsampling=2)(
         tf.random.stateless_uniform((360, 16, 16, 1), [0, 0], -1.0, 1.0)

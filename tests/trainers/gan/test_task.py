@@ -8,7 +8,7 @@ from official.core import task_factory
 from tests.trainers import processes
 from tests.trainers.gan import tiny
 from trainers import train
-from trainers.data import image_data
+from trainers.data import loading
 from trainers.engine import parameters
 from trainers.errors import TrainersError, TrainingDivergedError
 from trainers.experiments import biggan
@@ -134,7 +134,7 @@ def test_training_input_is_a_function_of_seed_and_step():
 
 
 def test_images_are_enlarged_and_scaled():
-    split = image_data.load("digits").train
+    split = loading.load("digits").train
     model = biggan.digits("frn").task.model
     found = data.scaled(split.images[:3], model).numpy()
     expected = tf.image.resize(split.images[:3], (16, 16)).numpy() / 127.5 - 1

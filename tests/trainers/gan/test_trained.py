@@ -12,7 +12,7 @@ from absl.testing import flagsaver
 from tests.trainers.gan import tiny
 from tests.trainers.short import restored
 from trainers import train
-from trainers.data import image_data
+from trainers.data import loading
 from trainers.errors import TrainersError
 from trainers.gan import data, digits_report, export, features, metrics, sample, sampling
 
@@ -34,7 +34,7 @@ def test_evaluation_is_the_metrics_of_samples_and_images(trained):
     sampler.set_standing_statistics(2)
     network = features.feature_network("digits")
     fake, probabilities = network(sampler.images(100))
-    real, _ = network(data.scaled(image_data.load("digits").test.images, params.task.model))
+    real, _ = network(data.scaled(loading.load("digits").test.images, params.task.model))
     expected = metrics.frechet_inception_distance(real.numpy(), fake.numpy())
     assert found["fid"] == pytest.approx(expected, rel=1e-3)
     expected = metrics.inception_score(probabilities.numpy())

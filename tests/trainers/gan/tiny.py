@@ -12,7 +12,7 @@ from tests.trainers.short import four_steps
 from trainers import train
 from trainers.experiments import biggan
 from trainers.experiments.registry import Experiment, add
-from trainers.gan.configs import GanExperimentConfig
+from trainers.gan.config import GanExperimentConfig
 
 # What makes an experiment on the digits small.
 SIZES = {

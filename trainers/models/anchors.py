@@ -1,10 +1,10 @@
 """The anchors: small networks on which the search scores a layer (paper section 4).
 
-Those named `*_cifar` are the paper's for CIFAR-10: the full networks at reduced width, with
-stride 1 in their first two spatially reducing operations. Those named `*_small` are of the
-same families, for the 8x8 digits: a training takes seconds on one core.
+The anchors named `*_cifar` are the paper's for CIFAR-10: the full networks at reduced width,
+with stride 1 in their first two spatially reducing operations. Those named `*_small` belong to
+the same families and are for the 8x8 digits: a training takes seconds on one core.
 
-Which anchors there are is known without TensorFlow; the networks are imported to build one.
+Importing this module does not import TensorFlow; building an anchor does.
 """
 
 import dataclasses
@@ -27,8 +27,8 @@ class Anchor:
 
     Attributes:
       network: name of the builder in `trainers.models`.
-      make_arguments: makes `arguments`.
-      input_shape: default, without the batch.
+      make_arguments: returns the builder's `arguments`.
+      input_shape: default shape of an image.
       baseline: registered name of the norm-act layer that the published network has.
     """
 
@@ -46,7 +46,7 @@ class Anchor:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What else the builder gets."""
+        """The arguments that make the builder's network this anchor."""
         return self.make_arguments()
 
 
@@ -76,13 +76,16 @@ def _efficientnet_small() -> dict[str, Any]:
     return {"spec": _inverted_small(5, 0.25), "dropout": 0.0, "stochastic_depth": 0.0}
 
 
-_HALF_WIDTH = partial(dict, width=0.5, unit_strides=2)
+def _half_width() -> dict[str, Any]:
+    return {"width": 0.5, "unit_strides": 2}
+
+
 ANCHORS = {
     "resnet50_cifar": Anchor(
         "resnet", partial(dict, depth=50, width=0.25, unit_strides=2), _CIFAR_SHAPE, "bn_relu"
     ),
-    "mobilenet_v2_cifar": Anchor("mobilenet_v2", _HALF_WIDTH, _CIFAR_SHAPE, "bn_relu"),
-    "efficientnet_b0_cifar": Anchor("efficientnet", _HALF_WIDTH, _CIFAR_SHAPE, "bn_silu"),
+    "mobilenet_v2_cifar": Anchor("mobilenet_v2", _half_width, _CIFAR_SHAPE, "bn_relu"),
+    "efficientnet_b0_cifar": Anchor("efficientnet", _half_width, _CIFAR_SHAPE, "bn_silu"),
     "resnet_small": Anchor("resnet", _resnet_small, _DIGITS_SHAPE, "bn_relu"),
     "mobilenet_v2_small": Anchor("mobilenet_v2", _mobilenet_v2_small, _DIGITS_SHAPE, "bn_relu"),
     "efficientnet_small": Anchor("efficientnet", _efficientnet_small, _DIGITS_SHAPE, "bn_silu"),

@@ -1,4 +1,4 @@
-"""Weight decay of all variables but those of the norm-act layers (authors' code)."""
+"""Weight decay of all variables except those of norm-act layers, as in the authors' code."""
 
 import tensorflow as tf
 
@@ -8,17 +8,16 @@ from evonorm_tf.layers.base import NormAct
 def decayed_variables(model: tf.keras.Model) -> list[tf.Variable]:
     """Trainable variables that belong to no norm-act layer.
 
-    A layer's variables are known by identity: names play no part, so kernels of a layer
-    called "evonorm" are decayed and renamed norm-act layers are not. Biases are decayed,
-    as in the authors' code.
+    Biases are decayed, as in the authors' code. Variables are chosen by the class of their
+    layer and not by name, so that the kernel of a convolution called "evonorm" is decayed.
     """
-    spared = {
+    not_decayed = {
         id(variable)
         for layer in model.submodules
         if isinstance(layer, NormAct)
         for variable in layer.trainable_variables
     }
-    return [variable for variable in model.trainable_variables if id(variable) not in spared]
+    return [variable for variable in model.trainable_variables if id(variable) not in not_decayed]
 
 
 def penalty(variables: list[tf.Variable], weight_decay: float) -> tf.Tensor:

@@ -1,13 +1,22 @@
-"""What the configurations of all experiments have in common, whatever their task."""
+"""What the configurations of all experiments share, whatever their task.
+
+They are dataclasses of tf-models-official's kind: YAML files and `--params_override` change
+them, where an unknown key is an error, and `params.yaml` in the model folder holds them. Every
+field is read; inherited fields that nothing reads are listed in `trainers.engine.parameters`
+and in each task.
+"""
 
 import dataclasses
 
 from official.core import config_definitions
+from official.modeling import optimization
+
+OptimizationConfig = optimization.OptimizationConfig
 
 
 @dataclasses.dataclass
 class RuntimeConfig(config_definitions.RuntimeConfig):
-    """Where it runs.
+    """The devices of a training or an evaluation.
 
     Attributes:
       distribution_strategy: "auto" (TPU if one is named, else all GPUs, else the CPU),
@@ -29,8 +38,8 @@ class ExperimentConfig(config_definitions.ExperimentConfig):
     """A whole experiment; each kind of task has a subclass.
 
     Attributes:
-      kind: which, a name in `trainers.engine.kinds.KINDS`; it tells how `params.yaml` is
-        read again, and is not to be changed.
+      kind: name under which `trainers.engine.kinds` has the task. `params.yaml` is read as a
+        configuration of this kind, so that an experiment must not change it.
     """
 
     kind: str = ""

@@ -14,7 +14,7 @@ def write(folder: str, names: list[str]) -> None:
 
 
 def read(folder: str, num_classes: int) -> list[str]:
-    """The names in a model folder; the labels' numbers where it has none or too few."""
+    """The names in a model folder; the labels themselves if it has none or another number."""
     path = os.path.join(folder, FILE)
     names: list[str] = []
     if tf.io.gfile.exists(path):

@@ -1,4 +1,4 @@
-"""Which part of each global batch an input pipeline makes."""
+"""The part of each global batch that an input pipeline makes."""
 
 import dataclasses
 
@@ -9,13 +9,14 @@ from trainers.errors import TrainersError
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """An input pipeline's part.
+    """An input pipeline's part of each global batch.
 
     Attributes:
       per_replica_batch: images a replica gets at each step.
-      num_replicas: on all workers.
-      replicas_here: those that this pipeline feeds.
-      pipeline, num_pipelines: this one's number and how many there are.
+      num_replicas: replicas on all workers.
+      replicas_here: replicas that this pipeline feeds.
+      pipeline: number of this pipeline, from 0.
+      num_pipelines: pipelines on all workers.
     """
 
     per_replica_batch: int
@@ -31,10 +32,10 @@ class Shard:
 
 
 def shard_of(context: tf.distribute.InputContext | None, global_batch_size: int) -> Shard:
-    """This pipeline's part of batches of the global size.
+    """This pipeline's part of global batches.
 
     Raises:
-      TrainersError: when the batch does not divide by the replicas.
+      TrainersError: when the replicas cannot share the batch evenly.
     """
     if context is None:
         return Shard(global_batch_size)

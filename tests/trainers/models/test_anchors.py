@@ -7,8 +7,8 @@ from sklearn.datasets import load_digits
 
 from evonorm_tf.layers.base import NormAct
 from tests.tiers import tiered
-from trainers.anchors import ANCHORS, build_anchor
 from trainers.models import summary
+from trainers.models.anchors import ANCHORS, build_anchor
 
 SMALL = [name for name in ANCHORS if name.endswith("_small")]
 FULL = {

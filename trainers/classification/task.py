@@ -1,38 +1,38 @@
 """The classification task: model, loss, steps and metrics, for tf-models-official."""
 
-import tensorflow as tf
-from official.core import task_factory
+from typing import Any
 
-from trainers.configs.classification import ClassificationConfig, DataConfig, ExperimentConfig
+import tensorflow as tf
+
+from trainers.classification import class_names, networks, weight_decay
+from trainers.classification.config import ExperimentConfig
 from trainers.data import inputs
-from trainers.engine import networks, steps, weight_decay
-from trainers.engine.base import EngineTask
+from trainers.data.config import DataConfig
+from trainers.engine import kinds, steps
+from trainers.engine.base import EngineTask, Named
 from trainers.errors import TrainersError
+from trainers.models import norm_act
 
 _TOP_K = 5
 
 
-@task_factory.register_task_cls(ClassificationConfig)
+@kinds.register(ExperimentConfig)
 class ClassificationTask(EngineTask):
     """Trains a network of `trainers.models` with any norm-act layer.
 
-    Pixels from 0 to 255 are normalized here, so that an exported model takes them too.
-    A step whose loss or gradients are not finite on any replica changes no weight by its
-    gradients, and says so in its logs ("finite"), which the trainer turns into an error.
+    The task normalizes pixels from 0 to 255, so that an exported model takes them too. A step
+    whose loss or gradients are not finite on any replica does not apply its gradients and
+    reports it in its logs ("finite"); the trainer then raises an error.
     """
 
     unread = ("task.allow_image_summary",)
 
     @classmethod
     def check(cls, params: ExperimentConfig) -> None:
-        """Network, layer and the images' size and scaling. Raises TrainersError."""
+        """Checks network, layer, and the images' size and scaling. Raises TrainersError."""
         model = params.task.model
-        if model.network not in networks.NETWORKS:
-            raise TrainersError(
-                f"`task.model.network` must be one of {', '.join(networks.NETWORKS)}. "
-                f"Received: network={model.network!r}"
-            )
-        networks.layer_of(model.norm_act)
+        networks.check_network(model.network)
+        norm_act.source_of(model.norm_act)
         channels = len(model.input_size) == 3 and model.input_size[2]
         if not channels or {len(model.mean), len(model.stddev)} != {channels}:
             raise TrainersError(
@@ -53,7 +53,7 @@ class ClassificationTask(EngineTask):
         return config.source
 
     def build_model(self) -> tf.keras.Model:
-        """The network; the same initial weights for the same `task.seed`."""
+        """The network, with the same initial weights for the same `task.seed`."""
         tf.keras.utils.set_random_seed(self.task_config.seed)
         return networks.build_network(self.task_config.model)
 
@@ -66,14 +66,16 @@ class ClassificationTask(EngineTask):
         """Batches (images, labels, weights), from a step on; see `trainers.data.inputs`."""
         return inputs.build_inputs(params, self.task_config.model, input_context, first_step)
 
-    def class_names(self) -> list[str]:
-        """The data set's own names."""
-        return inputs.class_names(self.task_config.train_data)
+    def write_assets(self, model_dir: str) -> None:
+        """Writes the names that the training data set gives its classes."""
+        names = inputs.class_names(self.task_config.train_data)
+        if names:
+            class_names.write(model_dir, names)
 
     def build_metrics(self, training: bool = True) -> list[tf.keras.metrics.Metric]:
         """Accuracy; in evaluation top-5 accuracy, loss and the number of images too.
 
-        All are weighted by the images' weights, so what fills up a batch does not count.
+        All are weighted by the images' weights: images that only fill up a batch have weight 0.
         """
         accuracy = tf.keras.metrics.SparseCategoricalAccuracy("accuracy")
         if training:
@@ -86,17 +88,23 @@ class ClassificationTask(EngineTask):
         ]
 
     def normalized(self, images: tf.Tensor) -> tf.Tensor:
-        """Pixels from 0 to 255, less the mean, over the standard deviation."""
+        """Pixels from 0 to 255, minus the mean, divided by the standard deviation."""
         config = self.task_config.model
         mean, stddev = (tf.constant(list(x), tf.float32) for x in (config.mean, config.stddev))
         return (tf.cast(images, tf.float32) - mean) / stddev
 
     def logits(self, images: tf.Tensor, model: tf.keras.Model, training: bool) -> tf.Tensor:
-        """float32 logits of pixels from 0 to 255."""
+        """The float32 logits of images with pixels from 0 to 255."""
         return tf.cast(model(self.normalized(images), training=training), tf.float32)
 
-    def train_step(self, inputs, model, optimizer, metrics=None):
-        """One step on this replica; returns its logs: loss, and whether all are finite."""
+    def train_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        optimizer: Any,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """One step on this replica; see the base class."""
         images, labels, _ = inputs
         config = self.task_config.losses
         decayed = weight_decay.decayed_variables(model)
@@ -112,12 +120,12 @@ class ClassificationTask(EngineTask):
             metric.update_state(labels, logits)
         return {self.loss: loss, "finite": finite}
 
-    def probe(self, inputs, model):
-        """All layers' outputs, and the gradients of the cross-entropy alone."""
+    def probe(self, inputs: Any, model: tf.keras.Model) -> tuple[list[Named], list[Named]]:
+        """The outputs of all layers, and the gradients of the loss without weight decay."""
         images, labels, _ = inputs
-        inside = tf.keras.Model(model.inputs, [layer.output for layer in model.layers])
+        all_layers = tf.keras.Model(model.inputs, [layer.output for layer in model.layers])
         with tf.GradientTape() as tape:
-            outputs = inside(self.normalized(images), training=True)
+            outputs = all_layers(self.normalized(images), training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
                 labels, tf.cast(outputs[-1], tf.float32)
             )
@@ -130,8 +138,13 @@ class ClassificationTask(EngineTask):
             list(zip(variables, gradients, strict=True)),
         )
 
-    def validation_step(self, inputs, model, metrics=None):
-        """Updates the metrics; the loss is one of them, since it is weighted."""
+    def validation_step(
+        self,
+        inputs: Any,
+        model: tf.keras.Model,
+        metrics: list[tf.keras.metrics.Metric] | None = None,
+    ) -> dict[str, Any]:
+        """Updates the metrics, one of which is the weighted loss."""
         images, labels, weights = inputs
         logits = self.logits(images, model, training=False)
         losses = self._cross_entropy(labels, logits)
@@ -144,7 +157,7 @@ class ClassificationTask(EngineTask):
                 metric.update_state(labels, logits, weights)
         return {}
 
-    def _cross_entropy(self, labels, logits) -> tf.Tensor:
+    def _cross_entropy(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """The loss of each image."""
         smoothing = self.task_config.losses.label_smoothing
         if not smoothing:

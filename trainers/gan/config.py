@@ -5,8 +5,8 @@ import dataclasses
 from official.core import config_definitions
 from official.modeling.hyperparams import base_config
 
-from trainers.configs.classification import DataConfig, OptimizationConfig
-from trainers.configs.experiment import ExperimentConfig
+from trainers.data.config import DataConfig
+from trainers.engine.config import ExperimentConfig, OptimizationConfig
 
 
 def adam(rate: float) -> OptimizationConfig:
@@ -28,12 +28,12 @@ class GanModelConfig(base_config.Config):
 
     Attributes:
       norm_act: a registered name, or the path of a layer graph's JSON file.
-      groups, momentum, synchronized: of the norm-act layers, where they have them.
+      groups, momentum, synchronized: arguments of the norm-act layers that have them.
       num_classes: labels are 0 to num_classes - 1.
       input_size: height, width and channels of the images.
-      upsampling: how many times larger than the data's images they are.
+      upsampling: their side over that of the data's images.
       width: channels at the image's resolution, "ch" in the paper.
-      noise_size, embedding_size: of the noise vector and of a label's vector.
+      noise_size, embedding_size: lengths of the noise vector and of a label's vector.
       attention: the resolution with self-attention; 0 for none.
     """
 
@@ -54,22 +54,22 @@ class GanModelConfig(base_config.Config):
 class GanConfig(config_definitions.TaskConfig):
     """The task: networks, losses, data and evaluation.
 
-    The generator's optimizer is `trainer.optimizer_config`. In evaluation
-    `validation_data` is what FID compares samples with.
+    The generator's optimizer is `trainer.optimizer_config`. FID compares samples with
+    `validation_data`.
 
     Attributes:
-      discriminator_optimizer: of the discriminator.
-      discriminator_steps: of the discriminator for each step of the generator; each has
+      discriminator_optimizer: optimizer of the discriminator.
+      discriminator_steps: steps of the discriminator for each step of the generator; each has
         `train_data.global_batch_size` images of its own.
       orthogonal: strength of the generator's orthogonal regularization.
       average_decay: of the moving average of the generator's weights.
-      average_start: step before which the average is the weights themselves.
-      features: network behind Inception Score and FID, "inception" or "digits".
+      average_start: step up to which the average equals the weights.
+      features: feature network of Inception Score and FID, "inception" or "digits".
       feature_weights: file with InceptionV3's weights.
       samples: images that are drawn in an evaluation.
-      standing_batches: batches behind the moving averages in evaluation and export.
-      truncation: of the noise in evaluation and export; 0 for none.
-      seed: of weights and noise.
+      standing_batches: batches that give the moving averages of evaluation and export.
+      truncation: truncation of the noise in evaluation and export; 0 for none.
+      seed: seed of weights and noise.
     """
 
     model: GanModelConfig = dataclasses.field(default_factory=GanModelConfig)
@@ -94,7 +94,7 @@ class GanConfig(config_definitions.TaskConfig):
 
 @dataclasses.dataclass
 class GanExperimentConfig(ExperimentConfig):
-    """A whole experiment."""
+    """A whole experiment of BigGAN-deep."""
 
     kind: str = "gan"
     task: GanConfig = dataclasses.field(default_factory=GanConfig)

@@ -1,0 +1,1 @@
+"""Image classification with the networks of `trainers.models` (paper, section 5.1)."""

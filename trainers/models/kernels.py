@@ -1,0 +1,18 @@
+"""The kernels of convolutions and dense layers, by the layers that have them."""
+
+import tensorflow as tf
+
+
+def kernel_of(layer: tf.keras.layers.Layer) -> tf.Variable | None:
+    """The weights that a convolution or dense layer multiplies its input by; None for others."""
+    if isinstance(layer, tf.keras.layers.DepthwiseConv2D):
+        return layer.depthwise_kernel
+    if isinstance(layer, (tf.keras.layers.Conv2D, tf.keras.layers.Dense)):
+        return layer.kernel
+    return None
+
+
+def kernels(model: tf.keras.Model) -> list[tf.Variable]:
+    """The kernels of a built functional or sequential model, in the order of its layers."""
+    all_kernels = (kernel_of(layer) for layer in model.layers)
+    return [kernel for kernel in all_kernels if kernel is not None]
