@@ -111,7 +111,7 @@ def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
     # formula is made from the graph, and names of anchors keep letters and digits alone.
     scores = [
         f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}"
-        for anchor, score in (row.scores or {}).items()
+        for anchor, score in row.anchor_scores.items()
     ]
     return _SNIPPET.format(
         name=graph.name,

@@ -39,13 +39,13 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
     seed = config.method.seed + _FRESH_SEED
     tasks = {
         (row.id, anchor): ScoreTask(
-            row.graph, anchor, settings.width, settings.steps, seed, settings.held_out
+            row.require_layer(), anchor, settings.width, settings.steps, seed, settings.held_out
         )
         for anchor in anchors
         for row in best
     }
     scores = _run(tasks, config, progress, f"reranking the best {len(best)} in wider networks")
-    ranking = [
+    ranking: list[dict[str, Any]] = [
         {
             "id": row.id,
             "formula": row.formula,
@@ -74,14 +74,14 @@ def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, 
     seeds = range(first, first + config.rerank.final_seeds)
     tasks = {
         (row.id, anchor, seed): ScoreTask(
-            row.graph or row.name, anchor, 1.0, config.evaluation.steps, seed, None
+            row.require_layer(), anchor, 1.0, config.evaluation.steps, seed, None
         )
         for seed in seeds
         for anchor in config.evaluation.anchors
         for row in layers
     }
     scores = _run(tasks, config, progress, "training the winner and the baselines for the test")
-    table = []
+    table: list[dict[str, Any]] = []
     for row in layers:
         accuracies = {
             anchor: [scores[row.id, anchor, seed] for seed in seeds]

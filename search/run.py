@@ -1,5 +1,6 @@
 """A whole run: the search, its best graphs as files, reranking, comparison."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -52,8 +53,10 @@ def add_baselines(store: Store, config: Config) -> None:
         if number in present:
             continue
         graph = registry.graph(name)
-        text = {} if graph is None else {"graph": graph.to_json(), "formula": graph.formula()}
-        store.add(Candidate(number, "baseline", name=name, **text))
+        row = Candidate(number, "baseline", name=name)
+        if graph is not None:
+            row = dataclasses.replace(row, graph=graph.to_json(), formula=graph.formula())
+        store.add(row)
 
 
 def execute(store: Store, config: Config, progress: Progress, with_final: bool = True) -> None:
@@ -82,7 +85,7 @@ def save_best(store: Store) -> list[pathlib.Path]:
     ordered = ranking.order(store.top(_BEST_FILES), store.meta("rerank"))
     folder = store.run_dir / BEST
     chosen = {
-        folder / f"{rank:02d}_candidate_{row.id}.json": row.graph
+        folder / f"{rank:02d}_candidate_{row.id}.json": row.require_layer()
         for rank, row in enumerate(ordered, start=1)
     }
     try:

@@ -1,8 +1,8 @@
 """Types for pydantic whose errors are a rule in our own words, fit for one line."""
 
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import ValidationError, WrapValidator
+from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 _UNKNOWN_FIELD = "unexpected_keyword_argument"
@@ -24,16 +24,21 @@ class Violation(NamedTuple):
     is_unknown: bool
 
 
-def ruled(kind: Any, rule: str) -> Any:
-    """The type `kind`, whose error is `rule` for anything wrong with the value or inside it."""
+def rule(text: str) -> WrapValidator:
+    """Makes `text` the error of an annotated type, for anything wrong with the value or in it."""
 
-    def check(value, validate):
+    def check(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         try:
             return validate(value)
         except ValidationError:
-            raise PydanticCustomError("rule", "{rule}", {"rule": rule}) from None
+            raise rule_error(text) from None
 
-    return Annotated[kind, WrapValidator(check)]
+    return WrapValidator(check)
+
+
+def rule_error(text: str) -> PydanticCustomError:
+    """The error of a value that breaks the rule `text`."""
+    return PydanticCustomError("rule", "{rule}", {"rule": text})
 
 
 def violation(error: ValidationError) -> Violation:

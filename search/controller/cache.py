@@ -78,7 +78,9 @@ def audit_record(outcome: Outcome, original: Candidate) -> dict[str, Any]:
     agrees = (outcome.status, outcome.reason) == (original.status, original.reason)
     difference = None
     if agrees and outcome.scores:
-        difference = max(abs(outcome.scores[a] - original.scores[a]) for a in outcome.scores)
+        difference = max(
+            abs(score - original.anchor_scores[anchor]) for anchor, score in outcome.scores.items()
+        )
     return {
         "status": outcome.status,
         "scores": outcome.scores,

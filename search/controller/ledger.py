@@ -8,12 +8,15 @@ after a thousand.
 import dataclasses
 import time
 from collections import Counter
+from typing import Any
 
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Config
+from search.errors import SearchError
 from search.evaluation.outcome import TRAINED_REASONS
 from search.evolution.population import Member, Population
 from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
 from search.storage.store import Store
 
 
@@ -54,14 +57,14 @@ class Ledger:
             if self.population.is_full:
                 break
             try:
-                self.population.add(self._member(row, LayerGraph.from_json(row.graph)))
-            except ValueError as error:
-                self.refuse(row.id, None, f"the graph of candidate {row.id}: {error}")
+                self.population.add(self._member(row, graph_of(row)))
+            except SearchError as error:
+                self.refuse(row.id, None, str(error))
         self.population.count = self._store.count_members()
 
     def _member(self, row: Candidate, graph: LayerGraph) -> Member:
-        scores = [row.scores[anchor] for anchor in self._anchors]
-        return Member(row.id, row.duplicate_of or row.id, scores, graph)
+        scores = [row.anchor_scores[anchor] for anchor in self._anchors]
+        return Member(row.id, row.function, scores, graph)
 
     @property
     def sampled(self) -> int:
@@ -87,9 +90,9 @@ class Ledger:
         return self._open.get(number) or self._store.candidate(number)
 
     def graph(self, row: Candidate) -> LayerGraph:
-        """An open row's graph. Raises ValueError for one that is not valid."""
+        """An open row's graph. Raises SearchError for one that is not valid."""
         if row.id not in self._graphs:
-            self._graphs[row.id] = LayerGraph.from_json(row.graph)
+            self._graphs[row.id] = graph_of(row)
         return self._graphs[row.id]
 
     def add(self, row: Candidate, graph: LayerGraph) -> None:
@@ -99,7 +102,7 @@ class Ledger:
         self._open[row.id], self._graphs[row.id] = row, graph
         self.counts[row.status] += 1
 
-    def write(self, row: Candidate, **fields) -> Candidate:
+    def write(self, row: Candidate, **fields: Any) -> Candidate:
         """Changes fields of an open row; returns the changed row."""
         self._store.update(row.id, **fields)
         new = dataclasses.replace(row, **fields)
@@ -114,7 +117,7 @@ class Ledger:
         self._open.pop(row.id, None)
         self._graphs.pop(row.id, None)
 
-    def finish(self, row: Candidate, **fields) -> Candidate:
+    def finish(self, row: Candidate, **fields: Any) -> Candidate:
         """Gives a row its verdict, and updates counts and population; returns it."""
         row = self.write(row, finished=time.time(), **fields)
         self.finished += 1
@@ -125,15 +128,18 @@ class Ledger:
 
     def _update(self, row: Candidate) -> None:
         if row.status in ("rejected", "failed"):
-            self.reasons[row.reason] += 1
+            self.reasons[row.reason or row.status] += 1
         if row.is_member:
             self.population.add(self._member(row, self.graph(row)))
         if row.status in ("accepted", "rejected") and row.duplicate_of is None:
             self.learn(row)
         if row.status == "failed":
             self._forget(row)
-        if row.status == "accepted" and (self.best is None or row.fitness > self.best.fitness):
+        if row.status == "accepted" and self._is_best(row):
             self.best = row
+
+    def _is_best(self, row: Candidate) -> bool:
+        return self.best is None or row.require_fitness() > self.best.require_fitness()
 
     def original(self, fingerprint: str) -> int | None:
         """The genotype that is the original of a function, if there is one."""
@@ -160,7 +166,7 @@ class Ledger:
 def _fingerprints(row: Candidate) -> list[str]:
     """The fingerprints of a row's function: of its structure, and of its numbers if known."""
     try:
-        structure = LayerGraph.from_json(row.graph).fingerprint()
-    except ValueError:  # it was refused, and is no original of anything
+        structure = graph_of(row).fingerprint()
+    except SearchError:  # it was refused, and is no original of anything
         return []
     return [structure] if row.fingerprint is None else [structure, row.fingerprint]

@@ -18,6 +18,7 @@ from search.controller.cache import EquivalenceCache, audit_record, inherited
 from search.controller.ledger import Ledger
 from search.controller.tasks import Tasks
 from search.controller.telemetry import Telemetry
+from search.errors import SearchError
 from search.evaluation.outcome import Outcome
 from search.evolution.space import check_structure
 from search.progress.events import Progress
@@ -95,12 +96,12 @@ class Controller:
     def _start(self, row: Candidate) -> None:
         if row.origin == "baseline":
             self._ledger.write(row, status="running")
-            self._tasks.submit(row.id, "evaluate", row.graph or row.name, False)
+            self._tasks.submit(row.id, "evaluate", row.require_layer(), False)
             return
         try:
             graph = self._ledger.graph(row)
-        except ValueError as error:
-            self._refuse(row.id, None, f"the graph of candidate {row.id}: {error}")
+        except SearchError as error:
+            self._refuse(row.id, None, str(error))
             self._finish(row, status="failed", reason="invalid graph")
             return
         reason = check_structure(graph) if self._rejects_freely else None
@@ -164,7 +165,7 @@ class Controller:
             self._evaluate(row)
 
     def _take_audit(self, row: Candidate, outcome: Outcome, host: str) -> None:
-        original = self._ledger.row(row.duplicate_of)
+        original = self._ledger.row(row.function)
         stages = {**(row.stages or {}), "audit": audit_record(outcome, original)}
         verdict = inherited(original)
         self._finish(row, stages=stages, seconds=outcome.seconds, host=host, **verdict)

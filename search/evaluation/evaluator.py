@@ -144,7 +144,15 @@ class Evaluator:
         seed = self._config.method.seed
         return AnchorTrainer(anchor, self._data, self._settings, seed, norm_act=name)
 
-    def _new_score_trainer(self, name, anchor, width, steps, seed, held_out):
+    def _new_score_trainer(
+        self,
+        name: str | None,
+        anchor: str,
+        width: float,
+        steps: int,
+        seed: int,
+        held_out: float | None,
+    ) -> tuple[AnchorTrainer, data.Split]:
         settings = dataclasses.replace(self._settings, steps=steps)
         images = self._data if held_out is None else self._data.held_out(held_out, seed)
         trainer = AnchorTrainer(anchor, images, settings, seed, norm_act=name, width=width)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from search.progress.events import Event, Progress
+from search.workers.pool import Cluster
 
 _SECONDS_BETWEEN = 5.0
 # Name, description, and the label of its values if it has several.
@@ -39,7 +40,7 @@ class Metrics:
         self._progress.update(event)
         if event.cluster is not None and self._clock() >= self._due:
             self._due = self._clock() + _SECONDS_BETWEEN
-            self._export(values(event))
+            self._export(values(event, event.cluster))
 
     def close(self) -> None:
         """Closes the other progress."""
@@ -57,9 +58,8 @@ class Metrics:
                 gauge.set(number, tags=None if tag is None else {tag: label})
 
 
-def values(event: Event) -> dict[str, Any]:
-    """The metrics of an event that has a cluster's figures."""
-    cluster = event.cluster
+def values(event: Event, cluster: Cluster) -> dict[str, Any]:
+    """The metrics of an event, and of the cluster in it."""
     return {
         "genotypes": event.counts,
         "rejected": event.reasons,

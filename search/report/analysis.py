@@ -54,7 +54,7 @@ def outcomes(run: Run) -> list[Outcome]:
     (rejected after some training) and "failed".
     """
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
-    seconds: collections.Counter[tuple[str, str]] = collections.Counter()
+    seconds: dict[tuple[str, str], float] = collections.defaultdict(float)
     for row in run.genotypes:
         if row.status in ("pending", "running"):
             continue
@@ -104,17 +104,17 @@ def top_progress(run: Run, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _top_mean(population: Sequence[Candidate], k: int) -> float:
-    by_function = {row.duplicate_of or row.id: row.fitness for row in population}
+    by_function = {row.function: row.require_fitness() for row in population}
     return float(np.mean(sorted(by_function.values())[-k:]))
 
 
 def frontier(run: Run) -> list[Candidate]:
     """The accepted layers that no other one dominates, the best mean first."""
-    rows = [row for row in run.ranking if set(run.anchors) <= set(row.scores or ())]
+    rows = [row for row in run.ranking if set(run.anchors) <= set(row.anchor_scores)]
     survivors: list[Candidate] = []
     for start in range(0, len(rows), _FRONTIER_CHUNK):
         survivors += rows[start : start + _FRONTIER_CHUNK]
-        scores = [[row.scores[anchor] for anchor in run.anchors] for row in survivors]
+        scores = [[row.anchor_scores[anchor] for anchor in run.anchors] for row in survivors]
         survivors = [survivors[index] for index in pareto_frontier(scores)]
     return survivors
 
@@ -150,7 +150,7 @@ def lineage(run: Run, row: Candidate) -> list[Ancestor]:
         if current.id in seen:
             raise SearchError(f"candidate {current.id} is its own ancestor")
         seen.add(current.id)
-        parent = run.by_id.get(current.parent)
+        parent = None if current.parent is None else run.by_id.get(current.parent)
         steps.append(Ancestor(current, _changes(parent, current)))
         current = parent
     return steps[::-1]
@@ -160,7 +160,7 @@ def _changes(parent: Candidate | None, child: Candidate) -> list[Change]:
     if parent is None:
         return []
     before, after = graph_of(parent), graph_of(child)
-    if before is None or after is None or len(before.nodes) != len(after.nodes):
+    if len(before.nodes) != len(after.nodes):
         raise SearchError(f"candidate {child.id} cannot be a mutation of candidate {parent.id}")
     pairs = zip(before.nodes, after.nodes, strict=True)
     return [

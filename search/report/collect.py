@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from search import names
@@ -48,7 +48,7 @@ class Run:
         """Accepted genotypes, each function once, the best first; of equals, the earlier first."""
         accepted = [row for row in self.genotypes if row.status == "accepted"]
         scored = [row for row in accepted if row.fitness is not None]
-        return sorted(scored, key=lambda row: (-row.fitness, row.id))
+        return sorted(scored, key=lambda row: (-row.require_fitness(), row.id))
 
     @functools.cached_property
     def ordered(self) -> list[Candidate]:
@@ -121,7 +121,7 @@ def read_run(run_dir: str | os.PathLike) -> Run:
     return run
 
 
-def _flatten(config: Mapping[str, Any], prefix: str = ""):
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in config.items():
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{prefix}{key}.")

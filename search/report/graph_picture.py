@@ -121,8 +121,10 @@ def _draw(axes: Axes, labels: dict, edges: list, places: dict) -> None:
             axes.text(x + 0.12, y, mark.strip(), fontsize=9, color=style.LIGHT["muted"])
     for node, label in labels.items():
         kind = "input" if node not in targets else "output" if node not in sources else "inner"
+        x, y = places[node]
         axes.text(
-            *places[node],
+            x,
+            y,
             label.replace("\\n", "\n"),
             ha="center",
             va="center",

@@ -93,7 +93,7 @@ def compare(run: Run) -> Comparison:
 
 
 def _validated(row: Candidate) -> Score:
-    return Score(row.name, row.fitness, None, row.scores, row.fitness)
+    return Score(row.name, row.require_fitness(), None, row.anchor_scores, row.fitness)
 
 
 def _tested(entry: Mapping[str, Any], row: Candidate) -> Score:
@@ -108,13 +108,14 @@ def verdict(run: Run) -> Verdict:
     """The result of a run, also where it is no layer, or none better than BN-ReLU."""
     if not run.genotypes:
         return Verdict("Nothing has been sampled yet.", "The run folder holds no genotypes.")
-    comparison = compare(run)
-    if comparison.found is None:
+    comparison, winner = compare(run), run.winner
+    found = comparison.found
+    if found is None or winner is None:
         detail = f"Genotypes sampled: {len(run.genotypes):,}. None was trained to the end."
         if run.is_finished:
             return Verdict("The search found no layer that passes the tests.", detail)
         return Verdict("No layer has passed the tests so far.", detail)
-    return Verdict(_headline(comparison), _detail(run, comparison))
+    return Verdict(_headline(found, comparison), _detail(found, comparison, winner, run))
 
 
 def points(difference: float) -> str:
@@ -131,8 +132,8 @@ def standing(found: Score, rival: Score) -> int:
     return 0 if abs(difference) <= noise else int(math.copysign(1, difference))
 
 
-def _headline(comparison: Comparison) -> str:
-    found, rivals = comparison.found, comparison.rivals
+def _headline(found: Score, comparison: Comparison) -> str:
+    rivals = comparison.rivals
     score = f"{found.mean:.1%}"
     if is_near_chance(found.mean):
         return f"No layer found learns: the best scores {score}, near chance ({CHANCE:.0%})."
@@ -150,11 +151,11 @@ def _headline(comparison: Comparison) -> str:
     return f"The search found a layer level with {rival.label}: {against}."
 
 
-def _detail(run: Run, comparison: Comparison) -> str:
-    anchors = _listed(list(comparison.found.anchors))
+def _detail(found: Score, comparison: Comparison, winner: Candidate, run: Run) -> str:
+    anchors = _listed(list(found.anchors))
     rivals = [f"{rival.label} scores {rival.mean:.1%}" for rival in comparison.rivals]
     same_way = f" Trained the same way, {_listed(rivals)}." if rivals else ""
-    known = known_as(run.winner)
+    known = known_as(winner)
     again = f" It is {known}, found again." if known else ""
     if comparison.seeds:
         trainings = "one fresh seed" if comparison.seeds == 1 else f"{comparison.seeds} fresh seeds"

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from search.errors import SearchError
 from search.evaluation.outcome import TRAINED_REASONS
 from search.storage import values
 
@@ -34,6 +35,29 @@ class Candidate:
     host: values.MaybeText = None
     created: values.Number = 0.0
     finished: values.MaybeNumber = None
+
+    @property
+    def function(self) -> int:
+        """The number of the first genotype with the same function: the original's, or its own."""
+        return self.duplicate_of or self.id
+
+    @property
+    def anchor_scores(self) -> dict[str, float]:
+        """The scores; empty for a row without any."""
+        return self.scores or {}
+
+    def require_fitness(self) -> float:
+        """The fitness. Raises SearchError for a row without one."""
+        if self.fitness is None:
+            raise SearchError(f"candidate {self.id} has no fitness")
+        return self.fitness
+
+    def require_layer(self) -> str:
+        """The graph as JSON, else the registered name. Raises SearchError without either."""
+        layer = self.graph or self.name
+        if layer is None:
+            raise SearchError(f"candidate {self.id} has neither a graph nor a name")
+        return layer
 
     @property
     def is_member(self) -> bool:

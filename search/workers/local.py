@@ -32,7 +32,15 @@ class _Worker:
     def is_busy(self) -> bool:
         return self.task is not None
 
+    def end_task(self) -> tuple[Any, str, Any]:
+        """Returns the task in flight; the process is idle after this."""
+        task, self.task = self.task, None
+        if task is None:
+            raise RuntimeError("the process has no task")
+        return task
+
     def end(self) -> None:
+        """Ends the process, by force if it does not end within a few seconds."""
         self.connection.close()
         self.process.terminate()
         self.process.join(_JOIN_SECONDS)
@@ -91,7 +99,9 @@ class LocalPool:
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
         """The next answers, see `Pool.wait`."""
-        busy = {each.connection: i for i, each in enumerate(self._workers) if each.is_busy}
+        busy: dict[Any, int] = {
+            each.connection: i for i, each in enumerate(self._workers) if each.is_busy
+        }
         ready = connection.wait(list(busy), self._until_deadline(timeout))
         answers = [self._receive(busy.pop(each)) for each in ready]
         late = [i for i in busy.values() if self._workers[i].deadline <= time.monotonic()]
@@ -110,7 +120,7 @@ class LocalPool:
             data = chosen.connection.recv_bytes(messages.MAX_BYTES)
         except (EOFError, OSError):  # it died, or sent more than any report has
             return self._replace(index, None)
-        (tag, kind, arguments), chosen.task = chosen.task, None
+        tag, kind, arguments = chosen.end_task()
         if data.startswith(messages.FATAL):
             text = data.removeprefix(messages.FATAL).decode(errors="replace")
             raise SearchError(f"a worker could not start: {text}")
@@ -120,4 +130,5 @@ class LocalPool:
         """Replaces a process that cannot answer; the answer to its task is that it died."""
         stuck, self._workers[index] = self._workers[index], _Worker(self._config)
         stuck.end()
-        return Answer(stuck.task[0], "died", text)
+        tag, *_ = stuck.end_task()
+        return Answer(tag, "died", text)

@@ -9,7 +9,7 @@ import functools
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from evonorm_tf.graph.layer_graph import LayerGraph
@@ -37,7 +37,7 @@ def encode(kind: str, arguments: Sequence[Any], result: Any) -> bytes:
     Raises:
       ValueError: for a number that is not finite.
     """
-    if dataclasses.is_dataclass(result):
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
         result = dataclasses.asdict(result)
     report = {"kind": kind, "layer": _layer(arguments), "result": result}
     return json.dumps(report, allow_nan=False).encode()
@@ -200,7 +200,7 @@ def _short(value: Any) -> str:
     return str(value)[:80]
 
 
-_CHECKS = {
+_CHECKS: dict[str, Callable[[Any, Sequence[str]], Any]] = {
     "probe": _probe,
     "evaluate": _outcome,
     **{name: functools.partial(_stage, name) for name in _REASONS},

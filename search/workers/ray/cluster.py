@@ -3,7 +3,6 @@
 import contextlib
 import json
 import logging
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,7 +98,7 @@ def _stage(kind: str) -> str:
 
 
 def _connect(address: str | None) -> None:
-    roots = [str(pathlib.Path(package.__file__).parent) for package in _PACKAGES]
+    roots = [package.__path__[0] for package in _PACKAGES]
     options: dict[str, Any] = {"include_dashboard": False} if address is None else {}
     try:
         ray.init(
