@@ -15,6 +15,7 @@ import json
 import pathlib
 import tempfile
 import time
+from typing import Any
 
 from search.config import Config, preset
 from search.controller.loop import Controller
@@ -39,7 +40,7 @@ class InProcess:
     def __enter__(self) -> "InProcess":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: Any) -> None:
         pass
 
     @property
@@ -55,7 +56,7 @@ class InProcess:
     def cluster(self) -> None:
         """None: there is no cluster."""
 
-    def submit(self, tag, kind: str, *arguments) -> None:
+    def submit(self, tag: Any, kind: str, *arguments: Any) -> None:
         """Runs the task."""
         self._answers.append(Answer(tag, "ok", getattr(self._evaluator, kind)(*arguments)))
 
@@ -86,7 +87,7 @@ def screen_plainly(rows: list[Candidate], config: Config) -> tuple[list[str], fl
     verdicts = []
     start = time.process_time()
     for row in rows:
-        verdicts.append(Evaluator(config).evaluate(row.graph, True).status)
+        verdicts.append(Evaluator(config).evaluate(row.require_layer(), True).status)
     return verdicts, time.process_time() - start
 
 
