@@ -92,9 +92,11 @@ def wait(
 
     Args:
       ask: returns the status, or raises HealthError.
-      timeout, interval: in seconds.
+      timeout: seconds after which the wait fails.
+      interval: seconds between two questions.
       report: gets a line whenever what is known has changed.
-      clock, sleep: as those of `time`.
+      clock: returns the time in seconds, as `time.monotonic` does.
+      sleep: waits for a number of seconds, as `time.sleep` does.
 
     Raises:
       HealthError: when the TPU is lost, or not healthy within `timeout`.

@@ -31,7 +31,8 @@ def encode(kind: str, arguments: Sequence[Any], result: Any) -> bytes:
     """The report on a task, with its layer.
 
     Args:
-      kind, arguments: the task.
+      kind: the task's method of `Evaluator`.
+      arguments: of that method; the first is the layer or has it.
       result: what it returned, a dataclass or a JSON value.
 
     Raises:
@@ -65,7 +66,8 @@ def decode(
 
     Args:
       data: the worker's message.
-      kind, arguments: the task as it was submitted.
+      kind: the task's method of `Evaluator`, as it was submitted.
+      arguments: of that method, as they were submitted.
       anchors: the networks that must have scores.
 
     Returns:

@@ -19,7 +19,8 @@ def run_task(
       config: the run's configuration as JSON.
       images: the data set, which the workers of a host share.
       threads: of TensorFlow; the same number for every task of this process.
-      kind, arguments: a method of `Evaluator` and its arguments.
+      kind: a method of `Evaluator`.
+      arguments: of that method.
     """
     yield json.dumps({"host": _host()}).encode()
     if config not in _evaluators:
