@@ -202,6 +202,18 @@ def _draw_scatter(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
         linewidths=0,
         rasterized=len(points) > _MOST_VECTOR_POINTS,
     )
+    _mark_baselines_and_best(axes, run, pair)
+    low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), 1.005
+    axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=0.8, zorder=0)
+    axes.set(xlim=(low, high), ylim=(low, high), xlabel=_literal(pair[0]), ylabel=_literal(pair[1]))
+    axes.set_aspect("equal")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    _percent(axes.xaxis, axes.yaxis)
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _mark_baselines_and_best(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
     for name, row in _baselines(run).items():
         if set(pair) <= row.anchor_scores.keys():
             x, y = _point(row, pair)
@@ -224,14 +236,6 @@ def _draw_scatter(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
         edgecolor=LIGHT["ink"],
         label="best",
     )
-    low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), 1.005
-    axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=0.8, zorder=0)
-    axes.set(xlim=(low, high), ylim=(low, high), xlabel=_literal(pair[0]), ylabel=_literal(pair[1]))
-    axes.set_aspect("equal")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    _percent(axes.xaxis, axes.yaxis)
-    axes.legend(loc="lower right", fontsize=8)
 
 
 def _frontier(run: Run) -> Plot:
