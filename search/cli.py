@@ -1,7 +1,7 @@
 """The command line: `python -m search {run,resume,status,report,rerank,sample,export}`.
 
-A command imports its modules when it runs, so that help and errors come at once. None of them
-imports TensorFlow; only the workers of a search do, and the loading of a data set for a cluster.
+A command imports its modules when it runs, so that help and errors appear at once. Commands do not
+import TensorFlow; the workers of a search do, and the loading of a data set for a cluster.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"search: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Nobody reads the output any more, so what Python flushes at exit must go elsewhere.
+        # The reader of the output is gone, so what Python flushes at exit must go elsewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except KeyboardInterrupt:
@@ -175,7 +175,7 @@ def _report(options: argparse.Namespace) -> int:
     for run_dir in (options.run_dir, *compare):
         with Store.open(run_dir):
             pass  # raises for a folder without a run, before the slow import
-    from search import report  # with matplotlib, which takes a while
+    from search import report  # imports matplotlib, which is slow
 
     path = report.write(options.run_dir, compare)
     print(f"report: {path}")
@@ -207,7 +207,7 @@ def _export(options: argparse.Namespace) -> int:
 def _with_executor(
     config: configuration.Config, options: argparse.Namespace
 ) -> configuration.Config:
-    """The configuration with the executor of the options, if they name one."""
+    """The configuration with the executor and the workers that the options name."""
     if options.ray_address is not None:
         config = config.override([f"ray.address={options.ray_address}", "executor=ray"])
     if options.executor is not None:
@@ -219,5 +219,5 @@ def _with_executor(
 
 
 def quiet_tensorflow() -> None:
-    """Turns off the log of TensorFlow, which workers and data sets import later."""
+    """Turns off the log of TensorFlow, which is imported later by workers and data sets."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

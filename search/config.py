@@ -25,7 +25,7 @@ from search.validation import rule, violation
 
 @dataclasses.dataclass(frozen=True)
 class _Between:
-    """A number of exactly this type, at least `low` and, where there is one, at most `high`."""
+    """A number of the annotated type, at least `low` and, if given, at most `high`."""
 
     low: float
     high: float | None = None
@@ -37,7 +37,7 @@ class _Between:
 
 
 class _OneOf:
-    """One of the names of a `Literal`."""
+    """One of the names of the annotated `Literal`."""
 
     def __get_pydantic_core_schema__(
         self, literal: Any, handler: GetCoreSchemaHandler
@@ -47,7 +47,7 @@ class _OneOf:
 
 
 def _as_tuple(value: Any) -> Any:
-    """A list as a tuple, and a single name as a tuple of it; other values as they are."""
+    """Makes a tuple of a list or of a single name; returns other values as they are."""
     value = (value,) if isinstance(value, str) else value
     return tuple(value) if isinstance(value, list) else value
 
@@ -71,7 +71,7 @@ class _Section:
 
 @dataclasses.dataclass(frozen=True)
 class Space(_Section):
-    """Which graphs can be drawn (paper section 3)."""
+    """The graphs of the search space (paper section 3)."""
 
     num_nodes: Annotated[int, _Between(1, 64)] = 10  # paper: 10
     batch_independent: Flag = False  # paper: False for the B series, True for the S series
@@ -79,7 +79,7 @@ class Space(_Section):
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation(_Section):
-    """How a candidate is tested and trained (paper section 4.2, appendices B and C)."""
+    """The tests and the training of a candidate (paper section 4.2, appendices B and C)."""
 
     data: Text = "cifar10"  # paper: CIFAR-10
     data_dir: Text | None = None  # where TFDS keeps its data
@@ -117,7 +117,7 @@ class Evaluation(_Section):
 
 @dataclasses.dataclass(frozen=True)
 class Method(_Section):
-    """How candidates are bred, and when the search ends (paper sections 4.1 and 4.3)."""
+    """The breeding of genotypes, and the end of the search (paper sections 4.1 and 4.3)."""
 
     # random_rejection and random are the baselines of figure 6.
     algorithm: Algorithm = "evolution"
@@ -147,17 +147,17 @@ class Rerank(_Section):
 
 @dataclasses.dataclass(frozen=True)
 class Ray(_Section):
-    """The cluster, and what each stage of an evaluation reserves there (`executor` "ray")."""
+    """The cluster of the executor "ray", and the resources of each stage of an evaluation."""
 
-    address: Text | None = None  # of a cluster, "auto" for this machine's; None starts one here
-    workers: Count | None = None  # evaluations at once; None: as many as have CPUs
-    # Each stage is a task of its own; its whole CPUs are also TensorFlow's number of threads.
+    address: Text | None = None  # host:port, "auto" for this machine's cluster; None starts one
+    workers: Count | None = None  # evaluations at once; None: as many as the CPUs allow
+    # CPUs of a stage, which is one task; rounded down, also TensorFlow's number of threads.
     probe_cpus: Cpus = 1.0
     quality_cpus: Cpus = 1.0  # paper: two-core workers
     stability_cpus: Cpus = 1.0
     training_cpus: Cpus = 1.0
-    memory_gb: Amount = 0.0  # reserved by each stage after the probe; 0: none
-    # A stage that takes longer than this is stuck: its worker is ended and the candidate retried.
+    memory_gb: Amount = 0.0  # reserved by each stage after the probe; 0 reserves none
+    # A stage that takes longer is stuck: its worker is ended, and the candidate is retried.
     probe_minutes: Amount = 10.0
     quality_minutes: Amount = 240.0
     stability_minutes: Amount = 240.0
@@ -168,8 +168,8 @@ class Ray(_Section):
 class Config(_Section):
     """The configuration of a run.
 
-    `executor`, `workers` and `ray` choose the machines; they change no candidate's verdict as
-    long as each stage has one CPU.
+    `executor`, `workers` and `ray` choose the machines. As long as each stage has one CPU, they do
+    not change the verdict of any candidate.
     """
 
     preset: Text = "paper-b"
@@ -179,17 +179,17 @@ class Config(_Section):
     rerank: Rerank = Rerank()
     baselines: Names = ("bn_relu", "evonorm_b0", "evonorm_s0")
     workers: Count = 1  # processes of the executor "local"
-    task_minutes: Amount = 1440.0  # after which such a process is replaced
+    task_minutes: Amount = 1440.0  # a process that takes longer for a task is replaced
     executor: Executor = "local"
     ray: Ray = Ray()
 
     @property
     def rejects(self) -> bool:
-        """Whether candidates can be rejected at all: not in the plain random search."""
+        """Whether the search rejects candidates; the algorithm "random" does not."""
         return self.method.algorithm != "random"
 
     def to_dict(self) -> dict[str, Any]:
-        """As nested dictionaries of JSON values."""
+        """The configuration as nested dictionaries of JSON values."""
         return dataclasses.asdict(self)
 
     @classmethod
@@ -206,7 +206,7 @@ class Config(_Section):
         raise SearchError(f"{path} cannot be {found.value!r}{rule}")
 
     def override(self, settings: Sequence[str]) -> "Config":
-        """A copy with "section.field=value" applied. Raises SearchError for a bad one."""
+        """A copy with fields set by "section.field=value". Raises SearchError for a wrong one."""
         values = self.to_dict()
         for setting in settings:
             path, separator, text = setting.partition("=")
@@ -300,6 +300,6 @@ def _parse(text: str) -> Any:
     return tuple(text.split(",")) if "," in text else text
 
 
-@functools.cache  # made on first use: it takes a while, and help does not need it
+@functools.cache  # made on first use: it is slow, and help does not need it
 def _adapter() -> TypeAdapter[Config]:
     return TypeAdapter(Config)

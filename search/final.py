@@ -1,9 +1,9 @@
 """After the search: reranking in wider networks, and final accuracies on the test split.
 
-Both train from scratch, with seeds that the search has not used. Reranking (paper section
-4.4, appendix C) scores the best genotypes on examples held out of train and validation, and
-names the winner. The comparison trains the winner and the baselines as in the search and scores
-them on the test split, which nothing has used before.
+Both train from scratch, with seeds that the search has not used. The reranking (paper section 4.4,
+appendix C) scores the best genotypes on examples held out of the training and validation splits;
+the first one is the winner. The comparison trains the winner and the baselines as in the search,
+and scores them on the test split, which is used for nothing else.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
       first; the store's meta "rerank" is the same.
 
     Raises:
-      SearchError: when no genotype was accepted.
+      SearchError: if no genotype was accepted.
     """
     best = store.top(config.rerank.top_k)
     if not best:
@@ -60,14 +60,14 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
 
 
 def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, Any]]:
-    """Trains the winner and the baselines alike, with several seeds; scores on the test split.
+    """Trains the winner and the baselines with several seeds; scores them on the test split.
 
     Returns:
       Dictionaries of `id`, `name` (of a baseline), `formula`, `accuracies` (anchor -> one
       for each seed), `mean`, best first; the store's meta "comparison" is the same.
 
     Raises:
-      SearchError: when no genotype was accepted.
+      SearchError: if no genotype was accepted.
     """
     layers = [*_winner(store), *store.baselines()]
     first = config.method.seed + _FRESH_SEED
@@ -106,7 +106,7 @@ def _winner(store: Store) -> list[Candidate]:
 def _run(
     tasks: dict[Any, ScoreTask], config: Config, progress: Progress, text: str
 ) -> dict[Any, float]:
-    """Runs all tasks on a pool. Raises SearchError when one fails."""
+    """Runs all tasks on a pool. Raises SearchError if one fails."""
     progress.update(Event("stage", text=text))
     scores: dict[Any, float] = {}
     waiting = list(tasks.items())[::-1]

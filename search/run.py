@@ -1,4 +1,4 @@
-"""A whole run: the search, its best graphs as files, reranking, comparison."""
+"""A whole run: the search, the files of its best graphs, the reranking, the comparison."""
 
 import dataclasses
 import json
@@ -47,7 +47,7 @@ def load_config(store: Store) -> Config:
 
 
 def add_baselines(store: Store, config: Config) -> None:
-    """Writes the handwritten layers as the run's first rows, to be trained like the rest."""
+    """Adds the handwritten layers as the run's first candidates."""
     present = {row.id for row in store.baselines()}
     for number, name in enumerate(config.baselines, start=1):
         if number in present:
@@ -60,7 +60,7 @@ def add_baselines(store: Store, config: Config) -> None:
 
 
 def execute(store: Store, config: Config, progress: Progress, with_final: bool = True) -> None:
-    """Starts or resumes a search, and takes it to its end.
+    """Starts or resumes a search, and runs it to its end.
 
     Args:
       store: the run, opened as its controller.
@@ -112,7 +112,7 @@ def _check_names(config: Config) -> None:
 
 
 def _write(path: pathlib.Path, text: str) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file; a failure leaves no partial file. Raises SearchError for it."""
     try:
         files.write_whole(path, text.encode())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Types for pydantic whose errors are a rule in our own words, fit for one line."""
+"""Errors of pydantic in one line, with a rule in our own words."""
 
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ class Violation(NamedTuple):
     Attributes:
       path: names from the outermost value to the wrong one.
       value: the wrong value.
-      rule: what it must be; "" where its type has no rule of our own.
+      rule: what the value must be; "" for a type without a rule of our own.
       is_unknown: whether the path ends in a field that does not exist.
     """
 
@@ -42,7 +42,7 @@ def rule_error(text: str) -> PydanticCustomError:
 
 
 def violation(error: ValidationError) -> Violation:
-    """What the error is about."""
+    """The first error of a `ValidationError`."""
     first = error.errors(include_url=False)[0]
     rule = first["msg"] if first["type"] == "rule" else ""
     return Violation(first["loc"], first["input"], rule, first["type"] == _UNKNOWN_FIELD)

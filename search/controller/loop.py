@@ -1,8 +1,9 @@
 """`Controller`: the search's loop, asynchronous and steady-state (paper section 4.1).
 
-A candidate's birth draws from a generator seeded by (seed, id) and its evaluation from the seed
-alone, so the store is all the state there is: with one worker, a resumed run equals one that was
-never interrupted. Each turn of the loop is one transaction, which ends before the loop waits.
+The birth of a genotype draws from a generator with the seed (seed, id), and its evaluation depends
+on the seed alone, so the store has the whole state: with one worker, a resumed run equals one that
+was never interrupted. Each iteration of the loop is one transaction, which ends before the loop
+waits.
 """
 
 import dataclasses
@@ -31,13 +32,13 @@ _HOST = socket.gethostname()
 
 
 class Controller:
-    """Breeds candidates, has them evaluated, and stores their verdicts.
+    """Breeds genotypes, sends them to the pool, and stores their verdicts.
 
     Args:
       config: the run's configuration.
       store: the run, opened as its controller.
       progress: receives every event.
-      make_pool: makes the pool that evaluates; default: the one that the configuration asks for.
+      make_pool: makes the pool; default: the pool that the configuration names.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Controller:
         self._rejects_freely = config.rejects and config.evaluation.free_rejections
 
     def run(self) -> None:
-        """Searches until the budget is used and everything in flight has a verdict."""
+        """Searches until the budget is used and every candidate in flight has its verdict."""
         self._emit("started")
         answers: list[Answer] = []
         with self._make_pool(self._config) as pool:
@@ -77,7 +78,7 @@ class Controller:
                 self._emit("tick")
 
     def _start_next(self) -> bool:
-        """Starts a waiting or a new candidate; False when there is nothing more to start."""
+        """Starts a waiting candidate or a new genotype; False if there is none to start."""
         if self._queue:
             self._start(self._ledger.row(self._queue.popleft()))
         elif self._budget.share_used() < 1.0:
@@ -121,7 +122,7 @@ class Controller:
         self._tasks.submit(row.id, "evaluate", row.graph, self._config.rejects)
 
     def _settle_duplicate(self, row: Candidate, fingerprint: str | None) -> bool:
-        """Gives a duplicate its original's verdict, at once or later; False for an original."""
+        """Gives a duplicate its original's verdict, now or later; False for an original."""
         number = self._cache.original(row, fingerprint)
         if number is None:
             return False
@@ -188,7 +189,7 @@ class Controller:
         self._emit("refused", text=f"refused: {reason}")
 
     def _finish(self, row: Candidate, host: str = _HOST, **verdict: Any) -> None:
-        """Stores a verdict, and gives it to the duplicates that have waited for it."""
+        """Stores a verdict, and gives it to the duplicates that waited for it."""
         row = self._ledger.finish(row, host=host, **verdict)
         self._tasks.forget(row.id)
         self._emit("finished", row)

@@ -1,4 +1,4 @@
-"""`Display`: a running search on a terminal, as a panel that is drawn anew in place."""
+"""`Display`: a running search on a terminal, as a panel that is updated in place."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from search.workers.pool import Cluster
 
 _REFRESHES_PER_SECOND = 2
 _WIDEST = 100
-# The most evaluations in flight, stragglers and hosts that are shown.
+# The largest numbers of evaluations in flight, stragglers and hosts that are shown.
 _MOST_IN_FLIGHT = 4
 _MOST_HOSTS = 4
 
@@ -80,7 +80,7 @@ class Display:
                 self._baselines[row.name] = row.fitness
 
     def close(self) -> None:
-        """Leaves the last state on the screen and shows the cursor again."""
+        """Leaves the last state on the screen, and shows the cursor again."""
         self._in_flight.clear()
         self._is_closed = True
         self._live.stop()

@@ -23,10 +23,10 @@ _GAUGES = (
 
 
 class Metrics:
-    """Passes all events on, and sets the gauges every few seconds.
+    """Passes every event on, and sets the gauges every few seconds.
 
     Args:
-      progress: receives the events too.
+      progress: receives every event too.
       clock: returns seconds.
     """
 
@@ -36,14 +36,14 @@ class Metrics:
         self._due = clock()
 
     def update(self, event: Event) -> None:
-        """Passes the event on; every few seconds its figures become metrics."""
+        """Passes an event on; every few seconds, exports its figures as metrics."""
         self._progress.update(event)
         if event.cluster is not None and self._clock() >= self._due:
             self._due = self._clock() + _SECONDS_BETWEEN
             self._export(values(event, event.cluster))
 
     def close(self) -> None:
-        """Closes the other progress."""
+        """Closes the progress that receives the events."""
         self._progress.close()
 
     def _export(self, figures: Mapping[str, Any]) -> None:
@@ -59,7 +59,7 @@ class Metrics:
 
 
 def values(event: Event, cluster: Cluster) -> dict[str, Any]:
-    """The metrics of an event, and of the cluster in it."""
+    """The values of all gauges, from an event and the figures of its cluster."""
     return {
         "genotypes": event.counts,
         "rejected": event.reasons,

@@ -28,7 +28,7 @@ _KIND_LABELS = {
     "trained": "rejected after some training",
     "failed": "failed",
 }
-# An SVG holds more points than this as pixels.
+# More points than this are rasterized in an SVG.
 _MOST_VECTOR_POINTS = 2000
 
 
@@ -112,7 +112,7 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
     )
     most = max(row.count for row in rows)
     for place, row in zip(places, rows, strict=True):
-        # Labels stand above the bars, so that bars get the whole width, on a phone too.
+        # Labels are above the bars, so that bars get the whole width, also on a phone.
         axes.text(0, place + 0.24, _literal(row.label), va="bottom", fontsize=9)
         axes.annotate(
             f"{row.count:,} ({_share(row.count / total)})",
@@ -290,7 +290,7 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
 
 
 def _point(row: Candidate, anchors: Sequence[str]) -> list[float]:
-    """The scores of a row on these anchors."""
+    """The scores of a candidate on these anchors."""
     return [row.anchor_scores[anchor] for anchor in anchors]
 
 
@@ -301,7 +301,7 @@ def _baselines(run: Run) -> dict[str, Candidate]:
 
 
 def _literal(text: str) -> str:
-    """Data as a label: matplotlib reads text between dollars as mathematics."""
+    """Escapes a label, since matplotlib reads text between dollars as mathematics."""
     return text.replace("$", r"\$")
 
 

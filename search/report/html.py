@@ -1,4 +1,4 @@
-"""The page: the values that the template shows, and its rendering."""
+"""The HTML page: the values for the template, and its rendering."""
 
 import collections
 import datetime
@@ -21,7 +21,7 @@ _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max(
 
 
 def render(run: Run, plots: Sequence[figures.Plot]) -> str:
-    """The report as one HTML file that loads nothing else."""
+    """Renders the report as a self-contained HTML page."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("search.report", "."),
         autoescape=True,
@@ -116,7 +116,7 @@ def _layer(row: Candidate, run: Run, drawing: bool = False) -> dict[str, Any]:
 
 
 def _lead(row: Candidate, reference: Candidate | None) -> float | None:
-    """How much higher the fitness of a row is than the reference's, where there is one."""
+    """The fitness of a candidate minus that of the reference, if there is one."""
     return None if reference is None else row.require_fitness() - reference.require_fitness()
 
 

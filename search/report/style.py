@@ -1,7 +1,7 @@
-"""The style of all figures: safe for the colour-blind, fit for light and dark pages.
+"""The style of all figures, for light and dark pages and for colour-blind readers.
 
-A figure is drawn once, with the colours of `LIGHT`. A PNG keeps them; in an SVG each becomes a CSS
-variable, whose value the page decides.
+A figure is drawn once, with the colours of `LIGHT`. A PNG keeps them; in an SVG a CSS variable of
+the page replaces each of them.
 """
 
 import html
@@ -14,7 +14,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, made darker where thin lines would be too pale on white.
+# Okabe and Ito's palette; some colours are darker, since thin lines would be too pale on white.
 LIGHT: Mapping[str, str] = {
     "ink": "#1c2230",
     "muted": "#5c6675",
@@ -87,7 +87,7 @@ def png(panels: Sequence[Panel]) -> bytes:
 
 def svg(panel: Panel, label: str) -> str:
     """One panel as inline SVG; `label` is for screen readers."""
-    # With equal salts, clip paths of different figures on one page would have equal ids.
+    # With equal salts, clip paths of different figures on the page would have equal ids.
     with matplotlib.rc_context({"svg.hashsalt": label}):
         text = _render([panel], format="svg", transparent=True, metadata={"Date": None}).decode()
     return themed(text, label)

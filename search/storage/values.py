@@ -1,7 +1,7 @@
-"""Which values a run's database may hold: SQLite keeps any value in any column.
+"""The values that a run's database may hold; SQLite itself accepts any value in any column.
 
-A run folder can come from anyone, so each row and each entry of `meta` is checked where it is
-read. Text is checked again where it is shown: `printable` is for what goes to a terminal.
+A run folder may come from an untrusted source, so each row and each entry of `meta` is checked when
+it is read. Text is also sanitized when it is printed, by `printable`.
 """
 
 import json
@@ -23,7 +23,7 @@ _LONGEST, _LONGEST_IN_ERRORS = 1000, 80
 
 
 def _allow_null(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Adds NULL to the rule in a value's error."""
+    """Adds "or NULL" to the rule in the error of a value."""
     try:
         return validate(value)
     except ValidationError as error:
@@ -117,14 +117,14 @@ def decoded(name: str, text: Any) -> Any:
 
 
 def wrong_value(error: ValidationError, name: str | None = None) -> ValueError:
-    """The one-line error of a value; its name is the error's own by default."""
+    """The one-line error of a value; the default of `name` is the field in the error."""
     found = violation(error)
     field = name or found.path[0]
     return ValueError(f"{field} must be {found.rule}. Received: {_short(found.value)}")
 
 
 def printable(value: Any, longest: int = _LONGEST) -> str:
-    """A stored value for a terminal: control characters become question marks."""
+    """A stored value as text for a terminal, with question marks for control characters."""
     text = "".join(letter if letter.isprintable() else "?" for letter in str(value))
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 

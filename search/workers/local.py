@@ -1,4 +1,4 @@
-"""`LocalPool`: worker processes on this machine, which are replaced when they die."""
+"""`LocalPool`: worker processes on this machine; a process that dies is replaced."""
 
 import contextlib
 import math
@@ -40,7 +40,7 @@ class _Worker:
         return task
 
     def end(self) -> None:
-        """Ends the process, by force if it does not end within a few seconds."""
+        """Ends the process; after a few seconds, kills it."""
         self.connection.close()
         self.process.terminate()
         self.process.join(_JOIN_SECONDS)
@@ -94,7 +94,7 @@ class LocalPool:
         chosen.task = tag, kind, arguments
         chosen.tasks += 1
         chosen.deadline = time.monotonic() + self._seconds
-        with contextlib.suppress(BrokenPipeError):  # it died just now, which `wait` finds out
+        with contextlib.suppress(BrokenPipeError):  # it has just died, as `wait` will notice
             chosen.connection.send((kind, arguments))
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
@@ -118,7 +118,7 @@ class LocalPool:
         chosen = self._workers[index]
         try:
             data = chosen.connection.recv_bytes(messages.MAX_BYTES)
-        except (EOFError, OSError):  # it died, or sent more than any report has
+        except (EOFError, OSError):  # it died, or sent more bytes than a report may have
             return self._replace(index, None)
         tag, kind, arguments = chosen.end_task()
         if data.startswith(messages.FATAL):
@@ -127,7 +127,7 @@ class LocalPool:
         return messages.read_report(data, tag, kind, arguments, self._anchors)
 
     def _replace(self, index: int, text: str | None) -> Answer:
-        """Replaces a process that cannot answer; the answer to its task is that it died."""
+        """Replaces a process that cannot answer; the answer to its task is "died"."""
         stuck, self._workers[index] = self._workers[index], _Worker(self._config)
         stuck.end()
         tag, *_ = stuck.end_task()
