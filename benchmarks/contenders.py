@@ -11,18 +11,20 @@
 A pass is a function without arguments that returns when it is done, with its seconds.
 """
 
+import functools
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 RIVAL = "keras bn_relu"
 GROUP_RIVAL = "keras gn_relu"
 _TORCH = "timm"
 
 
-def layer_of(name: str, dtype: str):
+def layer_of(name: str, dtype: str) -> Any:
     """A Keras layer, or several in a row."""
     import tensorflow as tf
 
@@ -35,7 +37,7 @@ def layer_of(name: str, dtype: str):
         return tf.keras.Sequential([norm, tf.keras.layers.ReLU(dtype=policy)])
     registered, _, kind = name.partition(" ")
     if kind == "graph":
-        return en.GraphLayer(en.registry.graph(registered), dtype=policy)
+        return en.GraphLayer(_graph(registered), dtype=policy)
     if kind == "plain":
         return _plain(registered, policy)
     if kind == "kecam":
@@ -43,15 +45,25 @@ def layer_of(name: str, dtype: str):
     return en.get(registered, dtype=policy)
 
 
-def _plain(registered: str, policy: str):
+def _graph(registered: str) -> Any:
+    """A registered graph. Raises ValueError for a layer without one."""
     import evonorm_tf as en
 
-    layer = en.GraphLayer(en.registry.graph(registered), dtype=policy)
+    graph = en.registry.graph(registered)
+    if graph is None:
+        raise ValueError(f"`name` must be a layer with a graph. Received: {registered!r}")
+    return graph
+
+
+def _plain(registered: str, policy: str) -> Any:
+    import evonorm_tf as en
+
+    layer = en.GraphLayer(_graph(registered), dtype=policy)
     layer._plan = None  # each node is then computed by itself
     return layer
 
 
-def _kecam(registered: str, policy: str):
+def _kecam(registered: str, policy: str) -> Any:
     from keras_cv_attention_models.attention_layers import EvoNormalization
 
     groups = {"evonorm_b0": -1, "evonorm_s0": 32}[registered]
@@ -69,7 +81,7 @@ def training_pass(layers: list, how: str) -> Callable:
     """
     import tensorflow as tf
 
-    def run(x, upstream):
+    def run(x: Any, upstream: Any) -> list[Any]:
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = x
@@ -96,7 +108,7 @@ def passes(name: str, shape: list[int], dtype: str, how: str) -> dict[str, Calla
     forward = _prepared(lambda x, upstream: [layer(x, training=True)], how)
     training = training_pass([layer], how)
 
-    def timed(run):
+    def timed(run: Callable) -> Callable[[], float]:
         def once() -> float:
             start = time.perf_counter()
             # One element waits for all of the tensor, and copies none of it.
@@ -130,12 +142,16 @@ def _torch_passes(name: str, shape: list[int], dtype: str) -> dict[str, Callable
         env={**os.environ, **quiet},
     )
 
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("a process with pipes has both")
+    stdin, stdout = process.stdin, process.stdout
+
     def ask(kind: str) -> float:
-        process.stdin.write(kind + "\n")
-        process.stdin.flush()
-        answer = process.stdout.readline()
+        stdin.write(kind + "\n")
+        stdin.flush()
+        answer = stdout.readline()
         if not answer:
             raise RuntimeError(f"{name} ended with exit code {process.wait()}")
         return float(answer)
 
-    return {kind: (lambda kind=kind: ask(kind)) for kind in ("forward", "training")}
+    return {kind: functools.partial(ask, kind) for kind in ("forward", "training")}

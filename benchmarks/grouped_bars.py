@@ -25,7 +25,7 @@ def draw(
     for place, (label, color, ratios) in enumerate(kinds):
         there = {index: ratio for index, ratio in enumerate(ratios) if ratio is not None}
         left = [index - 0.4 + width * (place + 0.5) for index in there]
-        bars = axis.bar(left, there.values(), width * 0.95, color=color, label=label)
+        bars = axis.bar(left, list(there.values()), width * 0.95, color=color, label=label)
         # On white, for the line may pass behind a number.
         behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
         axis.bar_label(bars, fmt=number, fontsize=7, padding=1.5, bbox=behind)

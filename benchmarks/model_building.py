@@ -19,25 +19,26 @@ import trainers  # noqa: F401  (chooses Keras 2)
 
 # isort: split
 import tensorflow as tf
-
-from trainers import models
+from trainers.efficientnet import efficientnet
+from trainers.mobilenet_v2 import mobilenet_v2
+from trainers.resnet import resnet
 
 _PAIRS: dict[str, tuple[Callable, Callable]] = {
     "ResNet50": (
         lambda: tf.keras.applications.ResNet50(weights=None),
-        lambda layer: models.resnet(50, layer, version=1),
+        lambda layer: resnet(50, layer, version=1),
     ),
     "ResNet50V2": (
         lambda: tf.keras.applications.ResNet50V2(weights=None),
-        lambda layer: models.resnet(50, layer),
+        lambda layer: resnet(50, layer),
     ),
     "MobileNetV2": (
         lambda: tf.keras.applications.MobileNetV2(weights=None),
-        lambda layer: models.mobilenet_v2(1.0, layer),
+        lambda layer: mobilenet_v2(1.0, layer),
     ),
     "EfficientNetB0": (
         lambda: tf.keras.applications.EfficientNetB0(weights=None),
-        lambda layer: models.efficientnet("b0", layer),
+        lambda layer: efficientnet("b0", layer),
     ),
 }
 

@@ -18,6 +18,7 @@ import pathlib
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks import machine, peaks
 from benchmarks.contenders import RIVAL
@@ -33,7 +34,7 @@ _LAYERS = ["bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0"]
 _CLASSES = 10
 
 
-def keras_bn_relu(nonlinearity: bool, name: str):
+def keras_bn_relu(nonlinearity: bool, name: str) -> Any:
     """Keras's layers, as a network asks for them."""
     import tensorflow as tf
 
@@ -47,25 +48,26 @@ def make_step(network: str, layer: str, batch: int) -> Callable[[], float]:
     """A training step that returns its loss."""
     import tensorflow as tf
 
-    from trainers import models
     from trainers.models.anchors import ANCHORS
+    from trainers.models.mobilenet_v2 import mobilenet_v2
+    from trainers.models.resnet import resnet
 
     norm_act = keras_bn_relu if layer == RIVAL else layer
     size = _SIZES[network][1]
-    common = {"num_classes": _CLASSES, "input_shape": (size, size, 3)}
+    common: dict[str, Any] = {"num_classes": _CLASSES, "input_shape": (size, size, 3)}
     if network in ANCHORS:
         model = ANCHORS[network].build(norm_act=norm_act, **ANCHORS[network].arguments, **common)
     elif network == "resnet50":
-        model = models.resnet(50, norm_act, **common)
+        model = resnet(50, norm_act, **common)
     else:
-        model = models.mobilenet_v2(1.0, norm_act, **common)
+        model = mobilenet_v2(1.0, norm_act, **common)
     optimizer = tf.keras.optimizers.SGD(0.1, momentum=0.9)
     images = tf.random.stateless_normal((batch, size, size, 3), [1, 2])
     labels = tf.range(batch) % _CLASSES
     loss_of = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     @tf.function(autograph=False)
-    def step(images, labels):
+    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = loss_of(labels, model(images, training=True))
         gradients = tape.gradient(loss, model.trainable_variables)

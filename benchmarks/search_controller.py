@@ -20,6 +20,7 @@ import resource
 import sys
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 
@@ -42,9 +43,9 @@ _TRAINING_HOURS = 6.5  # paper: 3 to 10 hours for one model on one worker
 class _Meter:
     """Counts decisions, and notes the seconds for each block of genotypes."""
 
-    def __init__(self, genotypes: int, path: pathlib.Path):
+    def __init__(self, genotypes: int, path: pathlib.Path, pool: SimulatedPool):
         self._size, self._path = max(1, genotypes // _BLOCKS), path
-        self.pool: SimulatedPool | None = None
+        self._pool = pool
         self.decisions = 0
         self.last_birth = 0.0
         self.blocks: list[dict] = []
@@ -54,7 +55,7 @@ class _Meter:
         """Counts the event."""
         if event.kind == "sampled":
             self.decisions += 1
-            self.last_birth = self.pool.now
+            self.last_birth = self._pool.now
             if event.sampled % self._size == 0:
                 self._note(event.sampled)
 
@@ -62,8 +63,8 @@ class _Meter:
         """Nothing to put away."""
 
     def _note(self, sampled: int) -> None:
-        decisions = self.decisions + self.pool.answers
-        now = time.process_time() - self.pool.own_seconds
+        decisions = self.decisions + self._pool.answers
+        now = time.process_time() - self._pool.own_seconds
         before = self._last
         self._last = (sampled, decisions, now)
         seconds = now - before[2]
@@ -95,14 +96,14 @@ def simulate(folder: pathlib.Path, genotypes: int, workers: Workers) -> dict:
     """One run; its throughput, and how well the workers were used."""
     recording = json.loads(RECORDING.read_text(encoding="utf-8"))
     config = configure(genotypes, workers.count)
-    meter = _Meter(genotypes, folder / DATABASE)
     with run.create(folder, config) as store:
-        meter.pool = SimulatedPool(config, workers, recording)
+        pool = SimulatedPool(config, workers, recording)
+        meter = _Meter(genotypes, folder / DATABASE, pool)
         start = time.process_time(), time.perf_counter()
-        Controller(config, store, meter, lambda _: meter.pool).run()
+        Controller(config, store, meter, lambda _: pool).run()
         total, wall = time.process_time() - start[0], time.perf_counter() - start[1]
         counts = store.counts()
-    pool, seconds = meter.pool, total - meter.pool.own_seconds
+    seconds = total - pool.own_seconds
     decisions = meter.decisions + pool.answers
     return {
         "workers": dataclasses.asdict(workers),
@@ -126,8 +127,8 @@ def continued(folder: pathlib.Path, genotypes: int) -> dict:
     with Store.open(folder, controller=True) as store:
         history = store.last_id()
         config = run.load_config(store).override([f"method.max_candidates={history + genotypes}"])
-        meter = _Meter(history + genotypes, folder / DATABASE)
-        pool = meter.pool = SimulatedPool(config, Workers(300), recording, seed=history)
+        pool = SimulatedPool(config, Workers(300), recording, seed=history)
+        meter = _Meter(history + genotypes, folder / DATABASE, pool)
         controller = Controller(config, store, meter, lambda _: pool)
         start = time.process_time()
         controller.run()
@@ -150,7 +151,9 @@ def resume(folder: pathlib.Path) -> dict:
     start = time.perf_counter()
     with Store.open(folder, controller=True) as store:
         opened = time.perf_counter() - start
-        Controller(run.load_config(store), store, _Meter(1, folder / DATABASE))
+        config = run.load_config(store)
+        meter = _Meter(1, folder / DATABASE, SimulatedPool(config, Workers(), []))
+        Controller(config, store, meter)
     return {"open_and_check": opened, "until_ready": time.perf_counter() - start}
 
 
@@ -158,7 +161,7 @@ def rival(genotypes: int) -> dict:
     """PyGlove's regularized evolution: propose and feed back, without any evaluation."""
     import pyglove as pg
 
-    def choice(count: int):
+    def choice(count: int) -> Any:
         return pg.geno.oneof([pg.geno.constant() for _ in range(count)])
 
     nodes = [
@@ -191,7 +194,7 @@ def rival(genotypes: int) -> dict:
 
 def scenarios(genotypes: int, slowdown: float) -> dict[str, dict]:
     """The same run with stragglers, and with workers that vanish."""
-    kinds = {
+    kinds: dict[str, dict[str, Any]] = {
         "undisturbed": {},
         "1% of the stages take 10 times as long": {"straggler_share": 0.01},
         "10% of the workers vanish in an hour": {"lost_per_hour": 0.1},
@@ -235,7 +238,7 @@ def main() -> None:
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     slowdown = _slowdown()
-    result = {"cores": os.cpu_count(), "slowdown": slowdown}
+    result: dict[str, Any] = {"cores": os.cpu_count(), "slowdown": slowdown}
     if options.rival:
         result["pyglove"] = rival(options.rival)
     with tempfile.TemporaryDirectory() as temporary:

@@ -72,7 +72,7 @@ def progress_curve(rows: Sequence[Candidate]) -> list[float]:
     curve = []
     for row in rows:
         if row.status == "accepted":
-            best = sorted([*best, row.fitness], reverse=True)[:_TOP]
+            best = sorted([*best, row.require_fitness()], reverse=True)[:_TOP]
         curve.append(sum(best) / _TOP)
     return curve
 
@@ -82,7 +82,7 @@ def share_at_guess(scores: list[float]) -> float:
     return statistics.fmean(map(ranking.is_near_chance, scores))
 
 
-def evolution_experiment(folder, seeds: int, evaluations: int, workers: int) -> dict:
+def evolution_experiment(folder: pathlib.Path, seeds: int, evaluations: int, workers: int) -> dict:
     """Runs both algorithms for each seed; returns their curves and final figures."""
     result: dict = {"seeds": list(range(seeds)), "evaluations": evaluations, "runs": []}
     for seed in range(seeds):
@@ -104,13 +104,13 @@ def evolution_experiment(folder, seeds: int, evaluations: int, workers: int) -> 
     return result
 
 
-def rejection_experiment(folder, candidates: int, workers: int) -> dict:
+def rejection_experiment(folder: pathlib.Path, candidates: int, workers: int) -> dict:
     """Trains random graphs without any rejection; returns their accuracies by anchor."""
     config = configure("random", 0, f"max_candidates={candidates}", workers)
     with _run(folder / "random_0", config) as store:
         rows = [row for row in store.candidates() if row.scores is not None]
         anchors = config.evaluation.anchors
-        accuracies = {anchor: [row.scores[anchor] for row in rows] for anchor in anchors}
+        accuracies = {anchor: [row.anchor_scores[anchor] for row in rows] for anchor in anchors}
         settings = run.load_config(store).to_dict()["evaluation"]
     shares = {anchor: share_at_guess(scores) for anchor, scores in accuracies.items()}
     return {

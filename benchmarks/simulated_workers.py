@@ -75,7 +75,7 @@ class SimulatedPool:
     def __enter__(self) -> "SimulatedPool":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: Any) -> None:
         pass
 
     @property
@@ -170,12 +170,13 @@ def record(run_dir: pathlib.Path) -> list[dict]:
     rows = []
     with Store.open(run_dir) as store:
         for row in store.candidates("accepted", "rejected", "duplicate"):
-            if row.origin == "baseline" or "probe" not in (row.stages or {}):
+            stages = row.stages or {}
+            if row.origin == "baseline" or "probe" not in stages:
                 continue
             free = "duplicate" if row.status == "duplicate" else "free"
-            end = "trained" if "quality" in row.stages else free
-            seconds = {name: round(stage["seconds"], 4) for name, stage in row.stages.items()}
-            scores = [round(score, 4) for score in (row.scores or {}).values()]
+            end = "trained" if "quality" in stages else free
+            seconds = {name: round(stage["seconds"], 4) for name, stage in stages.items()}
+            scores = [round(score, 4) for score in row.anchor_scores.values()]
             rows.append({"end": end, "reason": row.reason, "seconds": seconds, "scores": scores})
     chosen = np.random.default_rng(0).permutation(len(rows))[:_MOST_ROWS]
     return [rows[i] for i in sorted(chosen)]

@@ -18,9 +18,9 @@ from tpu_scripts import compile_only, training_step
 # isort: split
 import tensorflow as tf
 
-from trainers import models
+from evonorm_tf.factory import NormAct
 from trainers.classification.task import ClassificationTask
-from trainers.models.resnet import ResNetSpec
+from trainers.models.resnet import ResNetSpec, resnet
 
 _RIVAL = "keras_bn_relu"
 _LAYERS = ("bn_relu", "evonorm_b0", "evonorm_s0")
@@ -38,14 +38,14 @@ _RECORD = pathlib.Path(__file__).with_suffix("")
 class StageTask(ClassificationTask):
     """Trains one stage on maps that have its own number of channels."""
 
-    norm_act = None
+    norm_act: NormAct = "bn_relu"
     filters = 0
 
     def build_model(self) -> tf.keras.Model:
         """The stage, stem and classifier included."""
         side, _, channels = self.task_config.model.input_size
         spec = ResNetSpec((3,), filters=(self.filters,), stem="conv3")
-        return models.resnet(spec, self.norm_act, input_shape=(side, side, channels))
+        return resnet(spec, self.norm_act, input_shape=(side, side, channels))
 
 
 def _keras_bn_relu(nonlinearity: bool, name: str) -> tf.keras.layers.Layer:

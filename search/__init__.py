@@ -1,7 +1,7 @@
 """The evolutionary search for normalization-activation layers; run from a checkout.
 
-The names below are public. They load on first use, so that commands which do not need them start
-at once.
+The names below are public. They are imported on first use, so that commands that do not need them
+start fast.
 """
 
 import importlib

@@ -1,14 +1,15 @@
 """The command line: `python -m search {run,resume,status,report,rerank,sample,export}`.
 
-A command imports its modules when it runs, so that help and errors come at once. None of them
-imports TensorFlow; only the workers of a search do, and the loading of a data set for a cluster.
+A command imports its modules when it runs, so that help and errors appear at once. Commands do not
+import TensorFlow; the workers of a search do, and the loading of a data set for a cluster.
 """
 
 import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from search import config as configuration
 from search.errors import SearchError
@@ -16,6 +17,8 @@ from search.storage import ranking
 from search.storage.store import Store
 from search.storage.values import printable
 
+_Command: TypeAlias = Callable[[argparse.Namespace], int]
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 # A shell's exit codes for signals: 128 and the signal's number.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
@@ -31,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"search: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Nobody reads the output any more, so what Python flushes at exit must go elsewhere.
+        # The reader of the output is gone, so what Python flushes at exit must go elsewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except KeyboardInterrupt:
@@ -65,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_searches(commands) -> None:
+def _add_searches(commands: _Commands) -> None:
     run = _add(commands, "run", _run, "Start a search in a new run folder.")
     run.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
     run.add_argument("--seed", type=int, help="overrides method.seed")
@@ -78,7 +81,9 @@ def _add_searches(commands) -> None:
         command.add_argument("--no-final", action="store_true", help=text)
 
 
-def _add(commands, name: str, function, text: str, run_dir: bool = True):
+def _add(
+    commands: _Commands, name: str, function: _Command, text: str, run_dir: bool = True
+) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text)
     command.set_defaults(command=function)
     if run_dir:
@@ -86,7 +91,7 @@ def _add(commands, name: str, function, text: str, run_dir: bool = True):
     return command
 
 
-def _add_repeated(command, option: str, metavar: str, text: str) -> None:
+def _add_repeated(command: argparse.ArgumentParser, option: str, metavar: str, text: str) -> None:
     text = f"{text}; may be repeated"
     command.add_argument(option, action="append", default=[], metavar=metavar, help=text)
 
@@ -125,7 +130,7 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
     with contextlib.closing(new_progress(config, sys.stderr)) as progress:
         run.execute(store, config, progress, with_final=not options.no_final)
     best = store.top(1)
-    if best and ranking.is_near_chance(best[0].fitness):
+    if best and ranking.is_near_chance(best[0].require_fitness()):
         print(f"no layer found learns: the best accuracy is {best[0].fitness:.4f}, near chance")
     elif best:
         print(f"best of the search: {best[0].fitness:.4f}  {printable(best[0].formula)}")
@@ -170,7 +175,7 @@ def _report(options: argparse.Namespace) -> int:
     for run_dir in (options.run_dir, *compare):
         with Store.open(run_dir):
             pass  # raises for a folder without a run, before the slow import
-    from search import report  # with matplotlib, which takes a while
+    from search import report  # imports matplotlib, which is slow
 
     path = report.write(options.run_dir, compare)
     print(f"report: {path}")
@@ -202,7 +207,7 @@ def _export(options: argparse.Namespace) -> int:
 def _with_executor(
     config: configuration.Config, options: argparse.Namespace
 ) -> configuration.Config:
-    """The configuration with the executor of the options, if they name one."""
+    """The configuration with the executor and the workers that the options name."""
     if options.ray_address is not None:
         config = config.override([f"ray.address={options.ray_address}", "executor=ray"])
     if options.executor is not None:
@@ -214,5 +219,5 @@ def _with_executor(
 
 
 def quiet_tensorflow() -> None:
-    """Turns off the log of TensorFlow, which workers and data sets import later."""
+    """Turns off the log of TensorFlow, which is imported later by workers and data sets."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

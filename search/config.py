@@ -7,42 +7,62 @@ leaves a value open, the comment says "ours"; "(A)" marks a value of its appendi
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import CoreSchema
 
 from search.errors import SearchError
-from search.validation import ruled, violation
+from search.validation import rule, violation
 
 
-def _number(kind: type, low: float, high: float | None = None) -> Any:
-    """A number that is at least `low` and, where there is one, at most `high`."""
-    rule = f"it is a number from {low}" + ("" if high is None else f" to {high}")
-    number = ruled(Annotated[kind, Field(strict=True, ge=low, le=high)], rule)
-    return Annotated[number, BeforeValidator(lambda v: kind(v) if type(v) is int else v)]
+@dataclasses.dataclass(frozen=True)
+class _Between:
+    """A number of the annotated type, at least `low` and, if given, at most `high`."""
+
+    low: float
+    high: float | None = None
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = f"it is a number from {self.low}" + ("" if self.high is None else f" to {self.high}")
+        limits = Field(strict=True, ge=self.low, le=self.high)
+        return handler.generate_schema(Annotated[kind, limits, rule(text)])
 
 
-def _choice(*names: str) -> Any:
-    return ruled(Literal[names], f"it is one of {', '.join(names)}")
+class _OneOf:
+    """One of the names of the annotated `Literal`."""
 
-
-def _names(at_least: int) -> Any:
-    """A tuple of names; a single name may stand for itself."""
-    names = ruled(Annotated[tuple[Text, ...], Field(min_length=at_least)], "")
-    return Annotated[names, BeforeValidator(_as_tuple)]
+    def __get_pydantic_core_schema__(
+        self, literal: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        text = f"it is one of {', '.join(get_args(literal))}"
+        return handler.generate_schema(Annotated[literal, rule(text)])
 
 
 def _as_tuple(value: Any) -> Any:
+    """Makes a tuple of a list or of a single name; returns other values as they are."""
     value = (value,) if isinstance(value, str) else value
     return tuple(value) if isinstance(value, list) else value
 
 
-Flag = Annotated[bool, Field(strict=True)]
-Text = Annotated[str, Field(strict=True)]
-Count = _number(int, 1)
-Amount = _number(float, 0)
-Share = _number(float, 0, 1)
-Cpus = _number(float, 0.01)
+Flag: TypeAlias = Annotated[bool, Field(strict=True)]
+Text: TypeAlias = Annotated[str, Field(strict=True)]
+Names: TypeAlias = Annotated[tuple[Text, ...], rule(""), BeforeValidator(_as_tuple)]
+Count: TypeAlias = Annotated[int, _Between(1)]
+Amount: TypeAlias = Annotated[float, _Between(0)]
+Share: TypeAlias = Annotated[float, _Between(0, 1)]
+Cpus: TypeAlias = Annotated[float, _Between(0.01)]
+Schedule: TypeAlias = Annotated[Literal["constant", "cosine"], _OneOf()]
+Algorithm: TypeAlias = Annotated[Literal["evolution", "random_rejection", "random"], _OneOf()]
+Criterion: TypeAlias = Annotated[Literal["pareto", "average"], _OneOf()]
+Executor: TypeAlias = Annotated[Literal["local", "ray"], _OneOf()]
 
 
 class _Section:
@@ -51,26 +71,30 @@ class _Section:
 
 @dataclasses.dataclass(frozen=True)
 class Space(_Section):
-    """Which graphs can be drawn (paper section 3)."""
+    """The graphs of the search space (paper section 3)."""
 
-    num_nodes: _number(int, 1, 64) = 10  # paper: 10
+    num_nodes: Annotated[int, _Between(1, 64)] = 10  # paper: 10
     batch_independent: Flag = False  # paper: False for the B series, True for the S series
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation(_Section):
-    """How a candidate is tested and trained (paper section 4.2, appendices B and C)."""
+    """The tests and the training of a candidate (paper section 4.2, appendices B and C)."""
 
     data: Text = "cifar10"  # paper: CIFAR-10
     data_dir: Text | None = None  # where TFDS keeps its data
     # In order of cost, since the first failure ends an evaluation. Paper: these three.
-    anchors: _names(at_least=1) = ("mobilenet_v2_cifar", "efficientnet_b0_cifar", "resnet50_cifar")
+    anchors: Annotated[Names, Field(min_length=1)] = (
+        "mobilenet_v2_cifar",
+        "efficientnet_b0_cifar",
+        "resnet50_cifar",
+    )
     groups: Count = 32  # paper: 32 (A)
     batch_size: Count = 128  # paper: 128 (A)
     crop: Count | None = 24  # side of the random training crops; paper: 24 (A)
     steps: Count = 2000  # paper: 2000 for B, 5000 for S (A)
     learning_rate: Amount = 0.1  # paper: 0.1 (A)
-    schedule: _choice("constant", "cosine") = "constant"  # paper: constant for B, cosine for S (A)
+    schedule: Schedule = "constant"  # paper: constant for B, cosine for S (A)
     momentum: Share = 0.9  # Nesterov; paper: 0.9 (A)
     weight_decay: Amount = 1e-4  # of kernels, not of the layer's own weights; paper: 1e-4 (A)
 
@@ -93,12 +117,11 @@ class Evaluation(_Section):
 
 @dataclasses.dataclass(frozen=True)
 class Method(_Section):
-    """How candidates are bred, and when the search ends (paper sections 4.1 and 4.3)."""
+    """The breeding of genotypes, and the end of the search (paper sections 4.1 and 4.3)."""
 
-    algorithm: _choice("evolution", "random_rejection", "random") = (
-        "evolution"  # or random_rejection, random: the baselines of figure 6
-    )
-    criterion: _choice("pareto", "average") = "pareto"  # paper: pareto; or average
+    # random_rejection and random are the baselines of figure 6.
+    algorithm: Algorithm = "evolution"
+    criterion: Criterion = "pareto"  # paper: pareto; or average
     tournament_fraction: Share = 0.05  # of the active population; paper: 0.05 (A)
     window: Count = 2500  # most recent members that stay active; paper: 2500 (A)
     mutations: Count = 2  # of the winner; paper: 2 (A)
@@ -108,7 +131,7 @@ class Method(_Section):
     max_evaluated: Count | None = None  # genotypes to train, at least for the quality test
     max_trained: Count | None = None  # genotypes to accept after full training
     max_minutes: Amount | None = 2880.0  # paper: 2 days
-    seed: _number(int, 0, 2**31 - 1) = 0
+    seed: Annotated[int, _Between(0, 2**31 - 1)] = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,17 +147,17 @@ class Rerank(_Section):
 
 @dataclasses.dataclass(frozen=True)
 class Ray(_Section):
-    """The cluster, and what each stage of an evaluation reserves there (`executor` "ray")."""
+    """The cluster of the executor "ray", and the resources of each stage of an evaluation."""
 
-    address: Text | None = None  # of a cluster, "auto" for this machine's; None starts one here
-    workers: Count | None = None  # evaluations at once; None: as many as have CPUs
-    # Each stage is a task of its own; its whole CPUs are also TensorFlow's number of threads.
+    address: Text | None = None  # host:port, "auto" for this machine's cluster; None starts one
+    workers: Count | None = None  # evaluations at once; None: as many as the CPUs allow
+    # CPUs of a stage, which is one task; rounded down, also TensorFlow's number of threads.
     probe_cpus: Cpus = 1.0
     quality_cpus: Cpus = 1.0  # paper: two-core workers
     stability_cpus: Cpus = 1.0
     training_cpus: Cpus = 1.0
-    memory_gb: Amount = 0.0  # reserved by each stage after the probe; 0: none
-    # A stage that takes longer than this is stuck: its worker is ended and the candidate retried.
+    memory_gb: Amount = 0.0  # reserved by each stage after the probe; 0 reserves none
+    # A stage that takes longer is stuck: its worker is ended, and the candidate is retried.
     probe_minutes: Amount = 10.0
     quality_minutes: Amount = 240.0
     stability_minutes: Amount = 240.0
@@ -145,8 +168,8 @@ class Ray(_Section):
 class Config(_Section):
     """The configuration of a run.
 
-    `executor`, `workers` and `ray` choose the machines; they change no candidate's verdict as
-    long as each stage has one CPU.
+    `executor`, `workers` and `ray` choose the machines. As long as each stage has one CPU, they do
+    not change the verdict of any candidate.
     """
 
     preset: Text = "paper-b"
@@ -154,19 +177,19 @@ class Config(_Section):
     evaluation: Evaluation = Evaluation()
     method: Method = Method()
     rerank: Rerank = Rerank()
-    baselines: _names(at_least=0) = ("bn_relu", "evonorm_b0", "evonorm_s0")
+    baselines: Names = ("bn_relu", "evonorm_b0", "evonorm_s0")
     workers: Count = 1  # processes of the executor "local"
-    task_minutes: Amount = 1440.0  # after which such a process is replaced
-    executor: _choice("local", "ray") = "local"
+    task_minutes: Amount = 1440.0  # a process that takes longer for a task is replaced
+    executor: Executor = "local"
     ray: Ray = Ray()
 
     @property
     def rejects(self) -> bool:
-        """Whether candidates can be rejected at all: not in the plain random search."""
+        """Whether the search rejects candidates; the algorithm "random" does not."""
         return self.method.algorithm != "random"
 
     def to_dict(self) -> dict[str, Any]:
-        """As nested dictionaries of JSON values."""
+        """The configuration as nested dictionaries of JSON values."""
         return dataclasses.asdict(self)
 
     @classmethod
@@ -183,12 +206,12 @@ class Config(_Section):
         raise SearchError(f"{path} cannot be {found.value!r}{rule}")
 
     def override(self, settings: Sequence[str]) -> "Config":
-        """A copy with "section.field=value" applied. Raises SearchError for a bad one."""
+        """A copy with fields set by "section.field=value". Raises SearchError for a wrong one."""
         values = self.to_dict()
         for setting in settings:
             path, separator, text = setting.partition("=")
             *sections, name = path.strip().split(".")
-            target = values
+            target: Any = values
             for section in sections:
                 target = target.get(section) if isinstance(target, dict) else None
             if not separator or not isinstance(target, dict) or name not in target:
@@ -278,6 +301,6 @@ def _parse(text: str) -> Any:
     return tuple(text.split(",")) if "," in text else text
 
 
-@functools.cache  # made on first use: it takes a while, and help does not need it
+@functools.cache  # made on first use: it is slow, and help does not need it
 def _adapter() -> TypeAdapter[Config]:
     return TypeAdapter(Config)

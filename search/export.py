@@ -1,4 +1,4 @@
-"""Exports a found layer: its graph as JSON, and Python that puts it into a Keras model."""
+"""Exports a layer of a search: its graph as JSON, and Python code of a Keras model with it."""
 
 import os
 import pathlib
@@ -68,7 +68,8 @@ def export(
       run_dir: the run folder.
       rank: 1 is the best layer, as in the report: reranked layers come first, then the
         others by fitness.
-      output: folder for the files, made if need be; the run folder's `export` by default.
+      output: folder for the files, which is made if it does not exist; default: the run folder's
+        `export`.
       force: whether to replace existing files.
 
     Raises:
@@ -107,11 +108,11 @@ def _ranked(store: Store, rank: int) -> Candidate:
 
 
 def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
-    # A run folder can come from anyone and this text is run, so no text of it is copied: the
-    # formula is made from the graph, and names of anchors keep letters and digits alone.
+    # This text will be run, and the run folder may come from an untrusted source. So no text is
+    # copied: the formula is made from the graph, and names of anchors keep only letters and digits.
     scores = [
         f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}"
-        for anchor, score in (row.scores or {}).items()
+        for anchor, score in row.anchor_scores.items()
     ]
     return _SNIPPET.format(
         name=graph.name,

@@ -1,9 +1,9 @@
 """After the search: reranking in wider networks, and final accuracies on the test split.
 
-Both train from scratch, with seeds that the search has not used. Reranking (paper section
-4.4, appendix C) scores the best genotypes on examples held out of train and validation, and
-names the winner. The comparison trains the winner and the baselines as in the search and scores
-them on the test split, which nothing has used before.
+Both train from scratch, with seeds that the search has not used. The reranking (paper section 4.4,
+appendix C) scores the best genotypes on examples held out of the training and validation splits;
+the first one is the winner. The comparison trains the winner and the baselines as in the search,
+and scores them on the test split, which is used for nothing else.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
       first; the store's meta "rerank" is the same.
 
     Raises:
-      SearchError: when no genotype was accepted.
+      SearchError: if no genotype was accepted.
     """
     best = store.top(config.rerank.top_k)
     if not best:
@@ -39,13 +39,13 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
     seed = config.method.seed + _FRESH_SEED
     tasks = {
         (row.id, anchor): ScoreTask(
-            row.graph, anchor, settings.width, settings.steps, seed, settings.held_out
+            row.require_layer(), anchor, settings.width, settings.steps, seed, settings.held_out
         )
         for anchor in anchors
         for row in best
     }
     scores = _run(tasks, config, progress, f"reranking the best {len(best)} in wider networks")
-    ranking = [
+    ranking: list[dict[str, Any]] = [
         {
             "id": row.id,
             "formula": row.formula,
@@ -60,28 +60,28 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
 
 
 def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, Any]]:
-    """Trains the winner and the baselines alike, with several seeds; scores on the test split.
+    """Trains the winner and the baselines with several seeds; scores them on the test split.
 
     Returns:
       Dictionaries of `id`, `name` (of a baseline), `formula`, `accuracies` (anchor -> one
       for each seed), `mean`, best first; the store's meta "comparison" is the same.
 
     Raises:
-      SearchError: when no genotype was accepted.
+      SearchError: if no genotype was accepted.
     """
     layers = [*_winner(store), *store.baselines()]
     first = config.method.seed + _FRESH_SEED
     seeds = range(first, first + config.rerank.final_seeds)
     tasks = {
         (row.id, anchor, seed): ScoreTask(
-            row.graph or row.name, anchor, 1.0, config.evaluation.steps, seed, None
+            row.require_layer(), anchor, 1.0, config.evaluation.steps, seed, None
         )
         for seed in seeds
         for anchor in config.evaluation.anchors
         for row in layers
     }
     scores = _run(tasks, config, progress, "training the winner and the baselines for the test")
-    table = []
+    table: list[dict[str, Any]] = []
     for row in layers:
         accuracies = {
             anchor: [scores[row.id, anchor, seed] for seed in seeds]
@@ -106,7 +106,7 @@ def _winner(store: Store) -> list[Candidate]:
 def _run(
     tasks: dict[Any, ScoreTask], config: Config, progress: Progress, text: str
 ) -> dict[Any, float]:
-    """Runs all tasks on a pool. Raises SearchError when one fails."""
+    """Runs all tasks on a pool. Raises SearchError if one fails."""
     progress.update(Event("stage", text=text))
     scores: dict[Any, float] = {}
     waiting = list(tasks.items())[::-1]

@@ -1,4 +1,4 @@
-"""Names of layers and algorithms, and durations, as people read them."""
+"""Names of layers and algorithms, and durations, as the report and the display show them."""
 
 _SERIES = ("b0", "b1", "b2", "s0", "s1", "s2")
 _LAYERS = {
@@ -24,7 +24,7 @@ def layer(name: str) -> str:
 
 
 def algorithm(name: str) -> str:
-    """The words for a configuration's `algorithm`."""
+    """A configuration's `algorithm` in words."""
     return _ALGORITHMS.get(name, name)
 
 

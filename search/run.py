@@ -1,5 +1,6 @@
-"""A whole run: the search, its best graphs as files, reranking, comparison."""
+"""A whole run: the search, the files of its best graphs, the reranking, the comparison."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -46,18 +47,20 @@ def load_config(store: Store) -> Config:
 
 
 def add_baselines(store: Store, config: Config) -> None:
-    """Writes the handwritten layers as the run's first rows, to be trained like the rest."""
+    """Adds the handwritten layers as the run's first candidates."""
     present = {row.id for row in store.baselines()}
     for number, name in enumerate(config.baselines, start=1):
         if number in present:
             continue
         graph = registry.graph(name)
-        text = {} if graph is None else {"graph": graph.to_json(), "formula": graph.formula()}
-        store.add(Candidate(number, "baseline", name=name, **text))
+        row = Candidate(number, "baseline", name=name)
+        if graph is not None:
+            row = dataclasses.replace(row, graph=graph.to_json(), formula=graph.formula())
+        store.add(row)
 
 
 def execute(store: Store, config: Config, progress: Progress, with_final: bool = True) -> None:
-    """Starts or resumes a search, and takes it to its end.
+    """Starts or resumes a search, and runs it to its end.
 
     Args:
       store: the run, opened as its controller.
@@ -82,7 +85,7 @@ def save_best(store: Store) -> list[pathlib.Path]:
     ordered = ranking.order(store.top(_BEST_FILES), store.meta("rerank"))
     folder = store.run_dir / BEST
     chosen = {
-        folder / f"{rank:02d}_candidate_{row.id}.json": row.graph
+        folder / f"{rank:02d}_candidate_{row.id}.json": row.require_layer()
         for rank, row in enumerate(ordered, start=1)
     }
     try:
@@ -109,7 +112,7 @@ def _check_names(config: Config) -> None:
 
 
 def _write(path: pathlib.Path, text: str) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file; a failure leaves no partial file. Raises SearchError for it."""
     try:
         files.write_whole(path, text.encode())
     except OSError as error:

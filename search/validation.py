@@ -1,8 +1,8 @@
-"""Types for pydantic whose errors are a rule in our own words, fit for one line."""
+"""Errors of pydantic in one line, with a rule in our own words."""
 
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import ValidationError, WrapValidator
+from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 _UNKNOWN_FIELD = "unexpected_keyword_argument"
@@ -14,7 +14,7 @@ class Violation(NamedTuple):
     Attributes:
       path: names from the outermost value to the wrong one.
       value: the wrong value.
-      rule: what it must be; "" where its type has no rule of our own.
+      rule: what the value must be; "" for a type without a rule of our own.
       is_unknown: whether the path ends in a field that does not exist.
     """
 
@@ -24,20 +24,25 @@ class Violation(NamedTuple):
     is_unknown: bool
 
 
-def ruled(kind: Any, rule: str) -> Any:
-    """The type `kind`, whose error is `rule` for anything wrong with the value or inside it."""
+def rule(text: str) -> WrapValidator:
+    """Makes `text` the error of an annotated type, for anything wrong with the value or in it."""
 
-    def check(value, validate):
+    def check(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         try:
             return validate(value)
         except ValidationError:
-            raise PydanticCustomError("rule", "{rule}", {"rule": rule}) from None
+            raise rule_error(text) from None
 
-    return Annotated[kind, WrapValidator(check)]
+    return WrapValidator(check)
+
+
+def rule_error(text: str) -> PydanticCustomError:
+    """The error of a value that breaks the rule `text`."""
+    return PydanticCustomError("rule", "{rule}", {"rule": text})
 
 
 def violation(error: ValidationError) -> Violation:
-    """What the error is about."""
+    """The first error of a `ValidationError`."""
     first = error.errors(include_url=False)[0]
     rule = first["msg"] if first["type"] == "rule" else ""
     return Violation(first["loc"], first["input"], rule, first["type"] == _UNKNOWN_FIELD)

@@ -1,4 +1,4 @@
-"""Accelerator types, and the runtime version that a type and a TensorFlow need."""
+"""Accelerator types, and the runtime version that a TensorFlow needs on each of them."""
 
 import dataclasses
 import importlib.metadata
@@ -8,7 +8,7 @@ from tpu_scripts.generations import GENERATIONS, Generation
 
 _PREFIXES = {generation.prefix: generation for generation in GENERATIONS.values()}
 _PREFIXES["v5e"] = GENERATIONS["v5e"]  # as people call what the API calls v5litepod
-# Sizes of pod slices; the multiples of a host's cores that v4 and v5p allow are not listed.
+# Sizes of pod slices. v4 and v5p allow every multiple of a host's cores, and are not listed.
 _SLICES = {
     "v2": (32, 128, 256, 512),
     "v3": (32, 64, 128, 256, 512, 1024, 2048),
@@ -20,15 +20,15 @@ _WITHOUT_TENSORFLOW = {
     **dict.fromkeys(("v2", "v3", "v4"), "tpu-ubuntu2204-base"),
     **{"v5e": "v2-alpha-tpuv5-lite", "v5p": "v2-alpha-tpuv5", "v6e": "v2-alpha-tpuv6e"},
 }
-# TensorFlows that runtimes for slices, named by the device API PJRT, are known to exist for.
+# TensorFlow versions for which a runtime for slices, with the device API PJRT, is known to exist.
 _FIRST_FOR_SLICES, _LAST_FOR_SLICES = (2, 15), (2, 18)
-# Their device API must be PJRT.
+# Generations whose device API must be PJRT.
 _ONLY_PJRT = ("v5e", "v5p", "v6e")
 
 
 @dataclasses.dataclass(frozen=True)
 class Accelerator:
-    """A type such as "v3-8": what is asked for, and what comes."""
+    """An accelerator type such as "v3-8", with the chips and hosts that it has."""
 
     name: str
     generation: Generation
@@ -37,12 +37,12 @@ class Accelerator:
 
     @property
     def replicas(self) -> int:
-        """How many replicas TensorFlow trains on it."""
+        """The number of replicas on which TensorFlow trains."""
         return self.chips * self.generation.replicas_per_chip
 
 
 def parse_type(name: str) -> Accelerator:
-    """An accelerator type from its name. Raises ValueError for one that does not exist."""
+    """Parses the name of an accelerator type. Raises ValueError for one that does not exist."""
     prefix, _, size = name.partition("-")
     generation = _PREFIXES.get(prefix)
     if generation is None or not re.fullmatch(r"[1-9]\d*", size):
@@ -65,7 +65,7 @@ def parse_type(name: str) -> Accelerator:
 
 
 def installed_tensorflow() -> str:
-    """The version of the TensorFlow that is installed. Raises ValueError if there is none."""
+    """The version of the installed TensorFlow. Raises ValueError if none is installed."""
     for distribution in ("tensorflow", "tensorflow-cpu", "tensorflow-tpu"):
         try:
             return importlib.metadata.version(distribution)
@@ -75,34 +75,35 @@ def installed_tensorflow() -> str:
 
 
 def runtime_for(accelerator: Accelerator, tensorflow: str) -> str:
-    """The runtime version that is sure to exist for an accelerator.
+    """The runtime version that an accelerator gets by default.
 
-    One host gets its generation's image without TensorFlow; a slice of several needs
-    tpu-vm-tf-x.y.z-pod-pjrt, whose servers reach the chips of all hosts.
+    A single host gets the image of its generation without TensorFlow. A slice of several hosts
+    needs tpu-vm-tf-x.y.z-pod-pjrt, which runs a server on each host, so that one process reaches
+    all chips.
 
     Raises:
-      ValueError: for a slice and a TensorFlow that has no such runtime.
+      ValueError: for a slice, if no such runtime is known for the TensorFlow version.
     """
     if accelerator.hosts == 1:
         return _WITHOUT_TENSORFLOW[accelerator.generation.name]
     minor = tuple(int(part) for part in tensorflow.split(".")[:2])
     if not _FIRST_FOR_SLICES <= minor <= _LAST_FOR_SLICES:
         raise ValueError(
-            f"{accelerator.name} has {accelerator.hosts} hosts, and only for TensorFlow 2.15 to "
-            "2.18 a runtime for several is known to exist: train with one of those (`tf_version`), "
-            "or name a `runtime` that `gcloud compute tpus tpu-vm versions list` shows. "
+            f"{accelerator.name} has {accelerator.hosts} hosts, and a runtime for several hosts is "
+            "known only for TensorFlow 2.15 to 2.18: train with one of those (`tf_version`), or "
+            "name a `runtime` that `gcloud compute tpus tpu-vm versions list` shows. "
             f"Received: tensorflow={tensorflow}"
         )
     return f"tpu-vm-tf-{tensorflow}-pod-pjrt"
 
 
 def check_runtime(runtime: str, accelerator: Accelerator, tensorflow: str) -> None:
-    """Compares a runtime version with the accelerator and the TensorFlow installed.
+    """Checks that a runtime version fits an accelerator and a TensorFlow version.
 
-    An image without TensorFlow is right for its generation.
+    The image without TensorFlow fits every accelerator of its generation.
 
     Raises:
-      ValueError: saying which runtime it should be.
+      ValueError: for a runtime that does not fit; the message names one that does.
     """
     generation = accelerator.generation.name
     base = _WITHOUT_TENSORFLOW[generation]
@@ -126,10 +127,10 @@ def check_runtime(runtime: str, accelerator: Accelerator, tensorflow: str) -> No
 
 
 def training_environment(name: str, accelerator: Accelerator, runtime: str) -> dict[str, str]:
-    """Variables that a training on worker 0 needs.
+    """The environment variables of a training on worker 0.
 
-    One host trains on its own chips; of several, worker 0 coordinates and must leave the chips
-    to the servers that the runtime starts on each host.
+    A single host trains on its own chips. On several hosts worker 0 coordinates, and must leave
+    the chips to the servers that the runtime starts on each host.
     """
     if accelerator.hosts > 1:
         return {"TPU_NAME": name, "TPU_LOAD_LIBRARY": "0"}

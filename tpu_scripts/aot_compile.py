@@ -1,10 +1,11 @@
-"""Compiles a real training step for a TPU generation and topology, on a machine without one.
+"""Compiles the trainers' training step for a TPU topology, on a machine without a TPU.
 
     python -m tpu_scripts.aot_compile --model=resnet50 --layer=evonorm_s0 --topology=v5e:2x2
     python -m tpu_scripts.aot_compile --model=resnet50 --compare=bn_relu,frn --topology=v4:4x4x4
 
-Forward, backward and optimizer in bfloat16, as the trainers run them, with the all-reduce of
-the topology's replicas. Figures are of one replica. Needs the group `tpu`.
+The step is forward pass, backward pass and optimizer in bfloat16, as the trainers run them, with
+the all-reduce over the topology's replicas. Figures are those of one replica. It needs the group
+`tpu`.
 """
 
 import json
@@ -37,7 +38,7 @@ def compile_step(
       image_size: side of the images; None for the network's own.
 
     Raises:
-      ValueError: for an unknown name (TrainersError), or a step that the TPU refuses
+      ValueError: for an unknown name (TrainersError), or a step that cannot run on the TPU
         (CompilationError).
       ModuleNotFoundError: without the group `tpu`.
     """
@@ -49,12 +50,12 @@ def compile_step(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line."""
+    """Prints the figures of all layers. Exits with 1 for a step that does not compile."""
     options = aot_options.parse(arguments)
     model, size = options.model, options.image_size
     reports = []
     try:
-        for layer in options.layers:  # all, before the first takes its minutes
+        for layer in options.layers:  # all of them first, since a compilation takes minutes
             training_step.configure(model, layer, size)
         for layer in options.layers:
             report = compile_step(model, layer, options.topology, options.batch, size)

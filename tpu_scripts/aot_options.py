@@ -12,12 +12,12 @@ DEFAULT_BATCH = 128
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What is to be compiled, and how it is shown.
+    """The steps to compile, and the form of the output.
 
     Attributes:
       model: a network's name.
       layers: names or files of layer graphs.
-      topology: to compile for.
+      topology: the TPU to compile for.
       batch: images on each replica.
       image_size: side of the images; None for the network's own.
       json: whether to print JSON.
@@ -32,7 +32,7 @@ class Options:
 
 
 def parse(arguments: list[str] | None) -> Options:
-    """The command line's options. Ends the program, saying why, where they cannot be used."""
+    """Parses the command line. Exits with a message for options that cannot be used."""
     given = _parser().parse_args(arguments)
     layers = given.compare.split(",") if given.compare else [given.layer]
     try:
@@ -49,7 +49,7 @@ def parse(arguments: list[str] | None) -> Options:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tpu_scripts.aot_compile",
-        description="Compile a training step for a TPU that is not there.",
+        description="Compile a training step for a TPU, on a machine without one.",
     )
     parser.add_argument("--model", required=True, help="a network, such as resnet50")
     layers = parser.add_mutually_exclusive_group(required=True)
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "--batch", type=_positive, default=DEFAULT_BATCH, help="images on each replica"
     )
     parser.add_argument("--image_size", type=_positive, help="default: the network's own")
-    parser.add_argument("--json", action="store_true", help="one JSON object a layer and line")
+    parser.add_argument("--json", action="store_true", help="a line of JSON per layer")
     return parser
 
 

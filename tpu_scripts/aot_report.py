@@ -1,6 +1,7 @@
 """The figures of compiled training steps: as JSON for machines, as a table for people."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from tpu_scripts.compile_only import Compiled, Topology
@@ -10,15 +11,15 @@ _MIB, _GIGA = 1024**2, 1e9
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """A compiled step with the questions it answers.
+    """A compiled step, and the figures that follow from it.
 
     Attributes:
-      model, layer: of the step.
-      topology: it was compiled for.
+      model, layer: names of the network and of its layer.
+      topology: the TPU that it was compiled for.
       batch: images on each replica.
-      image_size: their side.
-      parameters: the network's.
-      compiled: what the compiler says.
+      image_size: side of the images.
+      parameters: number of the network's trainable parameters.
+      compiled: the compiler's figures.
     """
 
     model: str
@@ -31,21 +32,21 @@ class Report:
 
     @property
     def compute_seconds(self) -> float:
-        """The step's flops at the replica's peak bfloat16 rate."""
+        """The time of the step's flops at the replica's peak bfloat16 rate."""
         return self.compiled.flops / self.topology.generation.replica_flops
 
     @property
     def memory_seconds(self) -> float:
-        """The bytes that the step accesses at the replica's HBM bandwidth."""
+        """The time of the step's HBM accesses at the replica's HBM bandwidth."""
         return self.compiled.bytes_accessed / self.topology.generation.replica_hbm_rate
 
     @property
     def roofline_seconds(self) -> float:
-        """The longer of the two. XLA counts some bytes twice; communication is not counted."""
+        """The longer of the two times, without communication; XLA counts some bytes twice."""
         return max(self.compute_seconds, self.memory_seconds)
 
     def as_dict(self) -> dict[str, Any]:
-        """All figures under names that say their units."""
+        """All figures, with the unit in each name."""
         compiled, generation = self.compiled, self.topology.generation
         compute_bound = self.compute_seconds >= self.memory_seconds
         return {
@@ -73,7 +74,7 @@ class Report:
         }
 
 
-_ROWS = (
+_ROWS: tuple[tuple[str, Callable[[Report], float]], ...] = (
     ("HBM in use (MiB)", lambda r: r.compiled.hbm / _MIB),
     ("  arguments", lambda r: r.compiled.arguments / _MIB),
     ("  outputs not aliased", lambda r: (r.compiled.outputs - r.compiled.aliased) / _MIB),
@@ -89,7 +90,7 @@ _ROWS = (
 
 
 def table(reports: list[Report]) -> str:
-    """Layers side by side; in brackets the ratio to the first."""
+    """A table with a column for each layer; ratios in brackets are those to the first layer."""
     names = ["", *(report.layer for report in reports)]
     rows = [[name, *_cells(figure, reports)] for name, figure in _ROWS]
     widths = [max(len(row[i]) for row in [names, *rows]) for i in range(len(names))]
@@ -106,7 +107,7 @@ def _title(report: Report) -> str:
     )
 
 
-def _cells(figure, reports: list[Report]) -> list[str]:
+def _cells(figure: Callable[[Report], float], reports: list[Report]) -> list[str]:
     values = [figure(report) for report in reports]
     cells = [_number(values[0])]
     for value in values[1:]:

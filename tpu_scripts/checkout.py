@@ -1,4 +1,4 @@
-"""The checkout as an archive: what git knows or would add, nothing that it ignores."""
+"""Archives the checkout: tracked files, and untracked ones that git does not ignore."""
 
 import pathlib
 import subprocess
@@ -11,7 +11,7 @@ def archive(path: pathlib.Path, root: pathlib.Path = ROOT) -> list[str]:
     """Writes a .tar.gz of a checkout; returns the names of its files.
 
     Raises:
-      ValueError: where `root` is no git checkout.
+      ValueError: if `root` is not a git checkout.
     """
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -21,7 +21,7 @@ def archive(path: pathlib.Path, root: pathlib.Path = ROOT) -> list[str]:
         check=False,
     )
     if listing.returncode:
-        raise ValueError(f"{root} is no git checkout: {listing.stderr.strip()}")
+        raise ValueError(f"{root} is not a git checkout: {listing.stderr.strip()}")
     names = sorted(name for name in listing.stdout.split("\0") if name and (root / name).is_file())
     with tarfile.open(path, "w:gz") as tar:
         for name in names:

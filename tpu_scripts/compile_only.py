@@ -1,4 +1,4 @@
-"""Compiles StableHLO for a TPU that is not there, with libtpu's compile-only client.
+"""Compiles StableHLO for a TPU on a machine without one, with libtpu's compile-only client.
 
 Needs the group `tpu`: the client has no public interface, so jax and libtpu are pinned.
 """
@@ -14,11 +14,11 @@ from typing import Any
 
 from tpu_scripts.generations import GENERATIONS, Generation
 
-# libtpu reads these when it is loaded; without them it asks a metadata server for its own TPU.
+# libtpu reads these when it is loaded. Without them it looks for a TPU with a metadata server.
 _ENVIRONMENT = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
-    "TPU_ACCELERATOR_TYPE": "v5litepod-4",  # of a host that would run it: any will do
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",  # of the host; any type will do
     "TPU_LOG_DIR": "disabled",
     "TPU_MIN_LOG_LEVEL": "3",
     "TPU_STDERR_LOG_LEVEL": "3",
@@ -28,7 +28,7 @@ _ENVIRONMENT = {
 
 
 class CompilationError(ValueError):
-    """A module that a TPU would refuse, or that does not fit into its memory."""
+    """The module cannot run on a TPU, or it does not fit into the TPU's memory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Topology:
 
     @property
     def replicas(self) -> int:
-        """How many replicas TensorFlow would train on it."""
+        """The number of replicas on which TensorFlow would train."""
         return self.chips * self.generation.replicas_per_chip
 
 
 def parse_topology(name: str) -> Topology:
-    """A topology from its name. Raises ValueError for another form or generation."""
+    """Parses the name of a topology. Raises ValueError for another form or generation."""
     generation, _, mesh = name.partition(":")
     if generation not in GENERATIONS:
         raise ValueError(
@@ -65,15 +65,15 @@ def parse_topology(name: str) -> Topology:
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-    """What the compiler says about one replica's program; sizes in bytes.
+    """The compiler's figures of one replica's program; sizes are in bytes.
 
     Attributes:
-      arguments, outputs: in HBM; `aliased` of them share their place.
-      temporaries: the peak of what is alive in between.
-      code: the program itself, in HBM too.
+      arguments, outputs: sizes in HBM; `aliased` of these bytes belong to both.
+      temporaries: the peak size of the live intermediate buffers.
+      code: size of the program itself, which is in HBM too.
       bytes_accessed: HBM reads and writes of a step.
-      flops, transcendentals: of a step.
-      seconds: that compiling took.
+      flops, transcendentals: operations of a step.
+      seconds: compile time.
     """
 
     arguments: int
@@ -96,7 +96,7 @@ def compile_for(stablehlo: bytes, topology: Topology) -> Compiled:
     """Compiles one replica's program, for all replicas of a topology.
 
     Raises:
-      CompilationError: where a TPU would refuse the program; says why.
+      CompilationError: for a program that cannot run on this TPU; the message says why.
       ModuleNotFoundError: without the group `tpu`.
     """
     jax = _jax()
@@ -115,7 +115,7 @@ def compile_for(stablehlo: bytes, topology: Topology) -> Compiled:
     seconds = time.monotonic() - started
     memory = executable.get_compiled_memory_stats()
     cost = executable.cost_analysis()
-    # Its "optimal_seconds" are left out: they come out negative.
+    # The analysis has "optimal_seconds" too, but they are negative.
     return Compiled(
         arguments=memory.argument_size_in_bytes,
         outputs=memory.output_size_in_bytes,
@@ -130,10 +130,10 @@ def compile_for(stablehlo: bytes, topology: Topology) -> Compiled:
 
 
 def load(stablehlo: bytes) -> Any:
-    """The module with TensorFlow's `mhlo.copy` operations, which libtpu does not know, removed.
+    """Parses a module, and removes TensorFlow's `mhlo.copy`, which libtpu does not know.
 
     Raises:
-      CompilationError: for sizes that are not known, and for calls to code that a TPU has not.
+      CompilationError: for sizes that are not static, and for calls to code on the host.
     """
     jax = _jax()
     context = jax.mlir.make_ir_context()
@@ -141,7 +141,7 @@ def load(stablehlo: bytes) -> Any:
         try:
             module = jax.ir.Module.parse(stablehlo)
         except jax.ir.MLIRError as error:
-            # TensorFlow writes some operations on dynamic sizes in a way that none can read.
+            # TensorFlow writes some operations on dynamic sizes in a form that no parser reads.
             raise CompilationError(
                 f"has operations without static sizes: {str(error).splitlines()[1].strip()}"
             ) from error
@@ -158,7 +158,7 @@ def load(stablehlo: bytes) -> Any:
 def _operations(ir: Any, module: Any) -> Iterator[Any]:
     found = []
 
-    def visit(operation):
+    def visit(operation: Any) -> Any:
         found.append(operation.operation)
         return ir.WalkResult.ADVANCE
 
@@ -167,26 +167,27 @@ def _operations(ir: Any, module: Any) -> Iterator[Any]:
 
 
 def _check(operation: Any) -> None:
-    """Raises CompilationError for what a TPU cannot run, at the operation's place in the code."""
+    """Raises CompilationError for an operation that a TPU cannot run."""
     if operation.name in ("stablehlo.custom_call", "stablehlo.infeed", "stablehlo.outfeed"):
         target = operation.attributes.get("call_target_name", "")
         raise CompilationError(f"calls code of the host: {operation.name} {target}".rstrip())
     for result in operation.results:
         if "?" in str(result.type) or operation.name == "stablehlo.set_dimension_size":
             raise CompilationError(
-                f"has a size that is known only when it runs: {operation.name} -> {result.type}"
+                f"has a size that is known only at run time: {operation.name} -> {result.type}"
             )
 
 
 def _devices(topology: Topology) -> list[Any]:
-    # Without it libtpu would show the two cores of a v4 chip as two devices.
+    # Without this option libtpu has the two cores of a v4 chip as two devices.
     options = {"chip_config_name": "megacore"} if topology.generation.name == "v4" else {}
     jax = _jax()
     try:
         found = jax.topologies.get_topology_desc(topology.name, "tpu", **options).devices
     except jax.errors.JaxRuntimeError as error:
         raise ValueError(
-            f"`topology` is none that libtpu knows: {error}. Received: topology={topology.name!r}"
+            f"`topology` must be one that libtpu knows: {error}. "
+            f"Received: topology={topology.name!r}"
         ) from error
     if len(found) != topology.replicas:
         raise RuntimeError(f"libtpu has {len(found)} devices for {topology}")
@@ -196,7 +197,7 @@ def _devices(topology: Topology) -> list[Any]:
 class _Jax:
     """The parts of jax that are used here, imported once the environment is set."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         import jax.errors
         import numpy
         from jax._src import compiler

@@ -1,4 +1,4 @@
-"""`gcloud compute tpus`: one function a command, and one place that runs them."""
+"""`gcloud compute tpus`: a method for each command, and one function that runs them all."""
 
 import dataclasses
 import re
@@ -16,10 +16,10 @@ _HINTS = (
 
 
 class GcloudError(RuntimeError):
-    """gcloud failed, or is not there.
+    """gcloud failed, or is not installed.
 
     Attributes:
-      returncode: what it exited with.
+      returncode: gcloud's exit code; 1 if it did not run.
     """
 
     def __init__(self, message: str, returncode: int = 1):
@@ -28,10 +28,10 @@ class GcloudError(RuntimeError):
 
 
 def check_name(name: str, what: str) -> str:
-    """A name as Google Cloud has them, which no program takes for a flag.
+    """Returns a name that Google Cloud allows; no program takes such a name for a flag.
 
     Raises:
-      ValueError: for any other.
+      ValueError: for any other name.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
@@ -46,8 +46,8 @@ class Gcloud:
     """Runs commands on one TPU, or prints them.
 
     Attributes:
-      name, zone, project: of the TPU; an empty project is gcloud's own.
-      dry_run: prints commands that change something, and runs none.
+      name, zone, project: of the TPU; with an empty project gcloud uses its configured one.
+      dry_run: whether to print the commands that change something, and not run them.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Gcloud:
     project: str = ""
     dry_run: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_name(self.name, "name")
         check_name(self.zone, "zone")
         if self.project:
@@ -74,7 +74,7 @@ class Gcloud:
         internal_ips: bool = False,
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        """Creates the TPU, or a queued resource of the same name that will."""
+        """Creates the TPU, or a queued resource of the same name that creates it."""
         flags = [f"--accelerator-type={accelerator_type}"]
         if queued:
             flags += [f"--node-id={self.name}", f"--runtime-version={runtime}"]
@@ -89,11 +89,11 @@ class Gcloud:
         self._change(_kind(queued), "create", self.name, *flags)
 
     def delete(self, queued: bool = False) -> None:
-        """Deletes the TPU; with `queued` the request and the TPU that came of it."""
+        """Deletes the TPU; with `queued` the queued resource and the TPU that it created."""
         self._change(_kind(queued), "delete", self.name, *["--force"] * queued, "--quiet")
 
     def run(self, command: str, worker: str = "all") -> None:
-        """Runs a shell command on a worker, or on all; its output goes where this one's goes."""
+        """Runs a shell command on one worker or on all; this process shows its output."""
         self._change("tpu-vm", "ssh", self.name, f"--worker={worker}", f"--command={command}")
 
     def upload(self, source: str, destination: str) -> None:
@@ -106,17 +106,17 @@ class Gcloud:
         self._change("tpu-vm", "scp", "--recurse", place, destination, "--worker=0")
 
     def queued_state(self) -> str:
-        """State of the queued resource, such as "WAITING_FOR_RESOURCES" or "ACTIVE"."""
+        """The state of the queued resource, such as "WAITING_FOR_RESOURCES" or "ACTIVE"."""
         return self._read(
             *("compute", "tpus", "queued-resources", "describe", self.name),
             *(f"--zone={self.zone}", *self._project_flag(), "--format=value(state.state)"),
         )
 
     def project_or_default(self) -> str:
-        """The project, gcloud's own if none was given.
+        """The given project, else the one that gcloud is configured with.
 
         Raises:
-          GcloudError: where gcloud has none either.
+          GcloudError: if gcloud has none either.
         """
         project = self.project or self._read("config", "get-value", "project")
         if not project or project == "(unset)":

@@ -1,4 +1,4 @@
-"""Facts about each Cloud TPU generation: chips, hosts, memory, peak rates.
+"""Each Cloud TPU generation: chips, hosts, memory, peak rates.
 
 From https://cloud.google.com/tpu/docs/v2 and its siblings for v3, v4, v5e, v5p and v6e.
 """
@@ -17,14 +17,14 @@ class Generation:
       prefix: of its accelerator types, such as "v5litepod".
       type_counts: what the number in an accelerator type counts: "cores" or "chips".
       cores_per_chip: TensorCores of a chip.
-      replicas_per_chip: devices that TensorFlow sees on a chip; from v4 on the cores of a
-        chip work as one.
-      chips_per_host: of a pod slice.
-      single_host_chips: sizes that are one host, without `-pod` in their runtime.
-      dimensions: of a topology.
-      flops: bfloat16 multiplications and additions a second.
-      hbm_bytes: memory.
-      hbm_rate: bytes a second.
+      replicas_per_chip: devices that TensorFlow sees on a chip; from v4 on, the cores of a chip
+        are one device.
+      chips_per_host: chips of a host in a pod slice.
+      single_host_chips: numbers of chips on a single host, whose runtime has no `-pod`.
+      dimensions: number of sizes in a topology.
+      flops: peak rate, in bfloat16 multiplications and additions per second.
+      hbm_bytes: size of the memory.
+      hbm_rate: bandwidth of the memory, in bytes per second.
     """
 
     name: str

@@ -12,7 +12,7 @@ _REQUEST_SECONDS = 30.0
 
 
 class HealthError(RuntimeError):
-    """The TPU API did not answer, or said that the TPU cannot be used."""
+    """The TPU API did not answer, or it reports a TPU that cannot be used."""
 
 
 class TpuNotFoundError(HealthError):
@@ -21,7 +21,7 @@ class TpuNotFoundError(HealthError):
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """What the TPU API says of a TPU."""
+    """What the TPU API reports about a TPU."""
 
     state: str
     health: str
@@ -30,21 +30,21 @@ class Status:
 
     @property
     def usable(self) -> bool:
-        """Ready and healthy."""
+        """Whether it is ready and healthy."""
         return self.state == "READY" and self.health == "HEALTHY"
 
     @property
     def lost(self) -> bool:
-        """Preempted or ended: it must be created again."""
+        """Whether it was preempted or has ended, and must be created again."""
         return self.state in _LOST
 
 
 def read(name: str, zone: str, project: str, request_seconds: float = _REQUEST_SECONDS) -> Status:
-    """Asks the TPU API, at TPU_API_DISCOVERY_URL if that is set.
+    """Reads the status of a TPU from the TPU API, at TPU_API_DISCOVERY_URL if that is set.
 
     Raises:
-      HealthError: when it cannot be asked, says no, or takes longer than `request_seconds`.
-      TpuNotFoundError: where there is no such TPU.
+      HealthError: if the API is not reachable, refuses, or takes longer than `request_seconds`.
+      TpuNotFoundError: if there is no such TPU.
     """
     try:
         import google.auth
@@ -53,7 +53,7 @@ def read(name: str, zone: str, project: str, request_seconds: float = _REQUEST_S
         raise HealthError("reading a TPU's health needs the group tpu") from error
     with _requests_end_after(request_seconds):
         try:
-            # Of its own accord the client uses oauth2client, which knows no newer credentials.
+            # By default the client uses oauth2client, which does not support newer credentials.
             credentials, _ = google.auth.default(scopes=[_SCOPE])
             client = Client(tpu=name, zone=zone, project=project, credentials=credentials)
             return Status(
@@ -62,14 +62,14 @@ def read(name: str, zone: str, project: str, request_seconds: float = _REQUEST_S
                 runtime_version=client.runtime_version() or "",
                 accelerator_type=(client.accelerator_type() or "").rpartition("/")[2],
             )
-        except Exception as error:  # the client lets through whatever its transports raise
+        except Exception as error:  # the client does not wrap the errors of its transports
             kind = TpuNotFoundError if "HttpError 404" in str(error) else HealthError
-            raise kind(f"the TPU API did not tell about {name!r} in {zone}: {error}") from error
+            raise kind(f"the TPU API did not report on {name!r} in {zone}: {error}") from error
 
 
 @contextlib.contextmanager
 def _requests_end_after(seconds: float) -> Iterator[None]:
-    """The client has no timeout of its own, and takes the default of sockets."""
+    """Sets the default timeout of sockets, since the client has no timeout of its own."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -86,18 +86,20 @@ def wait(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Status:
-    """Asks until the TPU is ready and healthy.
+    """Polls the status until the TPU is ready and healthy.
 
-    Errors of the API count as "not yet", since it has them while a TPU is being made.
+    An error of the API counts as "not yet", since it reports errors while it creates a TPU.
 
     Args:
       ask: returns the status, or raises HealthError.
-      timeout, interval: in seconds.
-      report: gets a line whenever what is known has changed.
-      clock, sleep: as those of `time`.
+      timeout: seconds after which the wait fails.
+      interval: seconds between two polls.
+      report: receives a line whenever the status has changed.
+      clock: returns the time in seconds, as `time.monotonic` does.
+      sleep: waits for a number of seconds, as `time.sleep` does.
 
     Raises:
-      HealthError: when the TPU is lost, or not healthy within `timeout`.
+      HealthError: if the TPU is lost, or not healthy within `timeout`.
     """
     deadline, known = clock() + timeout, ""
     while True:

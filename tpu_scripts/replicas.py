@@ -1,15 +1,17 @@
 """A distribution strategy that traces one replica of many, as a TPU runs it."""
 
+from typing import Any
+
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.distribute import one_device_strategy
 
 
 class TracedReplicas(tf.distribute.Strategy):
-    """Traces the program of one replica of `count`; nothing can be run with it.
+    """Traces the program of one of `count` replicas; it cannot run anything.
 
-    A reduction becomes XLA's all-reduce over all replicas, as under `TPUStrategy`: of the
-    gradients, of statistics of synchronized layers, of whatever the step reduces.
+    As under `TPUStrategy`, each reduction becomes XLA's all-reduce over all replicas: that of the
+    gradients, of the statistics of synchronized layers, and any other in the step.
     """
 
     def __init__(self, count: int):
@@ -17,7 +19,7 @@ class TracedReplicas(tf.distribute.Strategy):
 
 
 class _Extended(one_device_strategy.OneDeviceExtended):
-    """One device with many replicas' arithmetic."""
+    """One device that reduces as `count` replicas do."""
 
     def __init__(self, strategy: TracedReplicas, count: int):
         super().__init__(strategy, "/cpu:0")
@@ -27,7 +29,9 @@ class _Extended(one_device_strategy.OneDeviceExtended):
     def _num_replicas_in_sync(self) -> int:
         return self._count
 
-    def _reduce_to(self, reduce_op, value, destinations, options):
+    def _reduce_to(
+        self, reduce_op: tf.distribute.ReduceOp, value: Any, destinations: Any, options: Any
+    ) -> Any:
         del destinations, options
         if self._count == 1:
             return value

@@ -6,8 +6,8 @@
     python -m tpu_scripts.tpu_vm run NAME --zone=us-central1-a -- nproc
     python -m tpu_scripts.tpu_vm delete NAME --zone=us-central1-a --yes
 
-What changes something goes through gcloud, and --dry_run prints it instead; state and health are
-read with cloud-tpu-client (group `tpu`). docs/tpu.md leads through a whole training.
+Commands that change something run gcloud; --dry_run prints them and runs none. State and health are
+read with cloud-tpu-client (group `tpu`). docs/tpu.md describes a whole training.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import shlex
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 from tpu_scripts import accelerators, checkout, health
 from tpu_scripts.gcloud import Gcloud, GcloudError
@@ -31,7 +32,7 @@ _QUEUE_FAILED = ("FAILED", "SUSPENDED", "SUSPENDING", "DELETING")
 
 
 def create(options: argparse.Namespace, gcloud: Gcloud) -> None:
-    """Creates a TPU, plainly or as a queued resource."""
+    """Creates a TPU, directly or as a queued resource."""
     accelerator = accelerators.parse_type(options.type)
     tensorflow = options.tf_version or accelerators.installed_tensorflow()
     runtime = options.runtime or accelerators.runtime_for(accelerator, tensorflow)
@@ -63,7 +64,7 @@ def _labels(text: str) -> dict[str, str]:
 
 
 def wait(options: argparse.Namespace, gcloud: Gcloud) -> None:
-    """Waits until the TPU is healthy; of a queued one, until it was granted before."""
+    """Waits until the TPU is healthy; with --queued, first until the request is granted."""
     deadline = time.monotonic() + options.timeout
     if options.queued:
         _wait_in_queue(gcloud, options.timeout, options.interval)
@@ -102,7 +103,7 @@ def status(options: argparse.Namespace, gcloud: Gcloud) -> None:
 
 
 def run(options: argparse.Namespace, gcloud: Gcloud) -> None:
-    """Runs a command in the copied checkout; a training on worker 0, with its variables."""
+    """Runs a command in the copied checkout; a training on worker 0, with its environment."""
     if options.worker != "all" and not options.worker.isdigit():
         raise ValueError(f"`worker` must be all or a number. Received: worker={options.worker!r}")
     command, worker = shlex.join(options.command), options.worker
@@ -113,7 +114,7 @@ def run(options: argparse.Namespace, gcloud: Gcloud) -> None:
         )
         variables = accelerators.training_environment(gcloud.name, accelerator, runtime)
         command = " ".join([*(f"{key}={value}" for key, value in variables.items()), command])
-        # What it prints is seen here and kept there; its own status is what counts.
+        # The output is shown here and kept in a file there; the exit code is that of the training.
         command = f"mkdir -p logs && set -o pipefail && {command} 2>&1 | tee -a {_LOG}"
         worker = "0"
     gcloud.run(f"mkdir -p {FOLDER} && cd {FOLDER} && {command}", worker)
@@ -130,7 +131,7 @@ def copy(options: argparse.Namespace, gcloud: Gcloud) -> None:
 
 
 def logs(options: argparse.Namespace, gcloud: Gcloud) -> None:
-    """Fetches the folder of logs from worker 0."""
+    """Copies the folder of logs from worker 0."""
     target = pathlib.Path(options.to)
     if target.exists():
         raise ValueError(f"`to` must not exist, so that nothing is lost. Received: to={target}")
@@ -138,14 +139,14 @@ def logs(options: argparse.Namespace, gcloud: Gcloud) -> None:
 
 
 def delete(options: argparse.Namespace, gcloud: Gcloud) -> None:
-    """Deletes the TPU, if that is confirmed."""
+    """Deletes the TPU, if --yes confirms it."""
     if not (options.yes or options.dry_run):
-        raise ValueError(f"this deletes {gcloud.name} and all on its disk: say --yes")
+        raise ValueError(f"this deletes {gcloud.name} and all data on its disk: confirm with --yes")
     gcloud.delete(options.queued)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line's options."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tpu_scripts.tpu_vm", description="Cloud TPUs from creation to deletion."
     )
@@ -153,7 +154,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     for action in (create, wait, status, run, copy, logs, delete):
         command = commands.add_parser(action.__name__, help=_summary(action))
         command.set_defaults(act=action)
-        command.add_argument("name", help="of the TPU")
+        command.add_argument("name", help="name of the TPU")
         command.add_argument("--zone", required=True, help="such as us-central1-a")
         command.add_argument("--project", default="", help="default: gcloud's own")
         command.add_argument("--dry_run", action="store_true", help="print the exact commands")
@@ -161,8 +162,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _summary(action) -> str:
-    text = action.__doc__
+def _summary(action: Callable) -> str:
+    text = action.__doc__ or ""
     return text[0].lower() + text[1:].rstrip(".")
 
 
@@ -172,7 +173,7 @@ def _create_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tf_version", help="default: of the installed TensorFlow")
     command.add_argument("--queued", action="store_true", help="as a queued resource")
     cheap = command.add_mutually_exclusive_group()
-    cheap.add_argument("--spot", action="store_true", help="cheaper, can be taken away")
+    cheap.add_argument("--spot", action="store_true", help="cheaper; can be preempted")
     cheap.add_argument("--preemptible", action="store_true", help="the same, 24 hours at most")
     command.add_argument("--network", default="")
     command.add_argument("--subnetwork", default="")
@@ -183,7 +184,7 @@ def _create_options(command: argparse.ArgumentParser) -> None:
 def _wait_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--queued", action="store_true", help="a queued resource")
     command.add_argument("--timeout", type=float, default=1800.0, help="seconds")
-    command.add_argument("--interval", type=float, default=15.0, help="seconds between questions")
+    command.add_argument("--interval", type=float, default=15.0, help="seconds between two polls")
 
 
 def _run_options(command: argparse.ArgumentParser) -> None:
@@ -204,14 +205,14 @@ _OPTIONS = {
     "copy": lambda command: None,
     "logs": lambda command: command.add_argument("--to", default="logs", help="a new folder"),
     "delete": lambda command: (
-        command.add_argument("--yes", action="store_true", help="really"),
+        command.add_argument("--yes", action="store_true", help="confirm the deletion"),
         command.add_argument("--queued", action="store_true", help="a queued resource"),
     ),
 }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command line; exits with 1, or with gcloud's exit code, after an error."""
     options = parse(arguments)
     try:
         if not _ZONE.fullmatch(options.zone):

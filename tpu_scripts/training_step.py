@@ -1,6 +1,7 @@
 """The real training step of any network and layer as StableHLO, without running it."""
 
 import dataclasses
+from typing import Any
 
 import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFlow)
 
@@ -61,7 +62,7 @@ class TrainingStep:
 
     Attributes:
       stablehlo: the serialized module.
-      parameters: numbers in the network's trainable variables.
+      parameters: number of elements of the network's trainable variables.
     """
 
     stablehlo: bytes
@@ -71,17 +72,17 @@ class TrainingStep:
 def lower(
     params: ExperimentConfig, batch: int, replicas: int = 1, task: ClassificationTask | None = None
 ) -> TrainingStep:
-    """Forward, backward and optimizer of one replica, as the trainers run them.
+    """Traces the training step of one replica: forward pass, backward pass, and optimizer.
 
     Args:
-      params: of the experiment; see `configure`.
+      params: the configuration of the experiment; see `configure`.
       batch: images on each replica.
-      replicas: how many take part; their gradients are added up.
-      task: builds and trains the network; that of `params` if None.
+      replicas: number of replicas; their gradients are added up.
+      task: builds and trains the network; None for the task of `params`.
 
     Raises:
       TrainersError: for an unknown network or layer.
-      ValueError: for a step that XLA cannot compile, such as one with Python code in it.
+      ValueError: for a step that XLA cannot compile, such as one that calls back to Python.
     """
     performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype)
     strategy = TracedReplicas(replicas)
@@ -93,21 +94,25 @@ def lower(
             optimizer.shadow_copy(model)
 
     @tf.function(jit_compile=True)
-    def step(images, labels):
-        def on_replica(*batch):
+    def step(images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        def on_replica(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
             return task.train_step(batch, model=model, optimizer=optimizer)
 
         return strategy.run(on_replica, args=(images, labels, tf.ones([batch])))
 
     # As the input pipeline gives them: pixels from 0 to 255, and labels.
     images = tf.TensorSpec([batch, *params.task.model.input_size], tf.float32)
-    labels = tf.TensorSpec([batch], tf.int32)
+    module = _stablehlo(step, images, tf.TensorSpec([batch], tf.int32))
+    count = sum(int(tf.size(variable)) for variable in model.trainable_variables)
+    return TrainingStep(module, count)
+
+
+def _stablehlo(step: Any, *inputs: tf.TensorSpec) -> bytes:
+    """The program of a tf.function. Raises ValueError for one that XLA cannot compile."""
     with devices.for_accelerator():
-        generate = step.experimental_get_compiler_ir(images, labels)
+        generate = step.experimental_get_compiler_ir(*inputs)
     try:
-        module = generate(stage="stablehlo_serialized", platform_name="CPU")
+        return generate(stage="stablehlo_serialized", platform_name="CPU")
     except (tf.errors.OpError, ValueError) as error:
         reason = str(error).partition("\nThe op is created at")[0]
         raise ValueError(f"XLA cannot compile this step: {reason}") from error
-    count = sum(int(tf.size(variable)) for variable in model.trainable_variables)
-    return TrainingStep(module, count)

@@ -55,11 +55,11 @@ def kernels(text: str) -> list[Kernel]:
 def _kernels(computations: dict[str, list[str]], name: str) -> Iterator[Kernel]:
     sizes: dict[str, int] = {}
     for line in computations[name]:
-        result, rest = _INSTRUCTION.match(line).groups()
+        result, rest = _INSTRUCTION.findall(line)[0]
         shape, opcode, operands = _parts(rest)
         sizes[result] = size_of(shape)
         if opcode == "call":  # launched together, as one graph of kernels
-            yield from _kernels(computations, _CALLED.search(rest).group(1))
+            yield from _kernels(computations, _CALLED.findall(rest)[0])
         elif opcode not in _FREE and not opcode.endswith("-done"):
             read = sum(sizes[operand] for operand in dict.fromkeys(_NAME.findall(operands)))
             yield Kernel(result[1:], opcode, read, sizes[result])
@@ -106,4 +106,4 @@ def size_of(shape: str) -> int:
 
 
 def _bits(kind: str) -> int:
-    return _BITS[kind] if kind in _BITS else int(re.search(r"\d+", kind).group())
+    return _BITS[kind] if kind in _BITS else int(re.findall(r"\d+", kind)[0])

@@ -22,6 +22,7 @@ import pathlib
 import re
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -86,7 +87,7 @@ def _loaded(module: bytes) -> Any:
         parsed = ir.Module.parse(module)
         found = []
 
-        def visit(operation):
+        def visit(operation: Any) -> Any:
             if operation.operation.name == "mhlo.copy":
                 found.append(operation.operation)
             return ir.WalkResult.ADVANCE
@@ -112,7 +113,10 @@ def _arguments(module: Any) -> list[tuple[tuple[int, ...], Any]]:
 
 def mlir_dtype(name: str) -> Any:
     """NumPy's dtype of what MLIR calls "f32", "bf16", "i64" or "i1"."""
-    letters, bits = re.fullmatch(r"(bf|f|ui|i)(\d+)", name).groups()
+    match = re.fullmatch(r"(bf|f|ui|i)(\d+)", name)
+    if match is None:
+        raise ValueError(f"`name` must be one of MLIR's types of numbers. Received: {name!r}")
+    letters, bits = match.groups()
     if name == "i1":
         return np.dtype(bool)
     kinds = {"bf": "bfloat", "f": "float", "i": "int", "ui": "uint"}
@@ -120,7 +124,7 @@ def mlir_dtype(name: str) -> Any:
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
-def _random(key, shape, dtype) -> jax.Array:
+def _random(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
     if not jnp.issubdtype(dtype, jnp.floating):
         return jnp.zeros(shape, dtype)
     if len(shape) < 2:
@@ -131,7 +135,7 @@ def _random(key, shape, dtype) -> jax.Array:
 def timed(run: Any, sets: list, seconds: float) -> dict[str, float]:
     """Milliseconds of a call, and of enqueuing it; medians over the rounds."""
 
-    def calls(count):
+    def calls(count: int) -> list[float]:
         start = time.perf_counter()
         for _, inputs in zip(range(count), itertools.cycle(sets), strict=False):
             last = run(inputs)
@@ -156,7 +160,7 @@ def copy_row(seconds: float) -> dict:
     """How long a kernel takes that reads and writes each element of a large array once."""
     sets = [_random(jax.random.key(seed), _COPIED, jnp.dtype("float32")) for seed in range(_SETS)]
     shape = "x".join(map(str, _COPIED))
-    row = {"layer": "copy", "shape": shape, "dtype": "float32", "pass": "copy"}
+    row: dict[str, Any] = {"layer": "copy", "shape": shape, "dtype": "float32", "pass": "copy"}
     row |= {"kernels": 1, "bytes": 2 * sets[0].nbytes, "temporaries": 0}
     return {**row, **timed(jax.jit(jnp.negative), sets, seconds)}
 
@@ -167,7 +171,9 @@ def layer_row(case: dict, program: Program, seconds: float) -> dict:
     return {**case, **program.compiled(), **timed(program.run, sets, seconds)}
 
 
-def measure(folder: pathlib.Path, only: list[str], seconds: float, record) -> None:
+def measure(
+    folder: pathlib.Path, only: list[str], seconds: float, record: Callable[[dict], None]
+) -> None:
     """Calls record(row) for the copy, and for each module whose name has one of the texts."""
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     chosen = {f: case for f, case in index.items() if not only or any(t in f for t in only)}

@@ -1,4 +1,4 @@
-"""Conversion of any functional or sequential Keras model to another norm-act layer."""
+"""Converts functional and sequential Keras models to another norm-act layer."""
 
 from evonorm_tf.convert.converter import convert_model
 from evonorm_tf.convert.report import Place, Report

@@ -1,4 +1,4 @@
-"""Finds the activations among the calls of a model, and names them."""
+"""Finds and names the activations among the calls of a model."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from evonorm_tf.convert.model_graph import Call, ModelGraph
 
-# A gate or a distribution, not a feature's activation: replacing it would break the model.
+# Gates and distributions, which are not activations of features: the model needs them.
 GATES = ("sigmoid", "hard_sigmoid", "softmax", "log_softmax")
 _LAYERS = {
     tf.keras.layers.LeakyReLU: "leaky_relu",
@@ -23,14 +23,14 @@ _LONGEST_GATE = len(_HARD_SIGMOID)
 
 
 def activation_name(layer: Any) -> str | None:
-    """The activation that a layer or operation computes; None if it is no activation."""
+    """The activation that a layer or operation computes; None if it computes another function."""
     if isinstance(layer, tf.keras.layers.ReLU):
         limit = layer.max_value
         return "relu" if limit is None else f"relu{limit:g}"
     if isinstance(layer, tf.keras.layers.Activation):
         function = layer.activation
         name = getattr(function, "__name__", type(function).__name__.lower())
-        return None if name == "linear" else name.removesuffix("_v2")  # tf.nn.softmax's name
+        return None if name == "linear" else name.removesuffix("_v2")  # tf.nn.softmax is softmax_v2
     for layer_class, name in _LAYERS.items():
         if isinstance(layer, layer_class):
             return name
@@ -45,7 +45,7 @@ def is_activation_layer(layer: Any) -> bool:
 
 
 def gated_product(graph: ModelGraph, tensor: Any) -> tuple[str, list[Call]] | None:
-    """An activation x * gate(x) that follows a tensor as separate calls, and these calls.
+    """The activation x * gate(x) that follows a tensor as separate calls, with these calls.
 
     Finds swish and, as in Keras 2's MobileNetV3, hard swish as x * (relu6(x + 3) / 6).
     """

@@ -1,4 +1,4 @@
-"""`convert_model`: another norm-act layer in a Keras model, in one line."""
+"""`convert_model`: replaces the normalization and activation layers of a Keras model."""
 
 from typing import Any
 
@@ -24,52 +24,54 @@ def convert_model(
 ) -> tuple[tf.keras.Model, Report]:
     """Replaces the normalization and activation layers of a model.
 
-    A normalization that only an activation follows becomes the norm-act layer, under its
-    own name; the activation's name stays as that of an identity. A normalization that no
-    activation follows becomes the layer's linear form (`nonlinearity=False`). Activations
-    that follow no normalization stay, and so do sigmoid and softmax, which are gates and
-    distributions. Nested models are entered, shared layers stay shared, names stay, and all
-    other weights are carried over. The given model is not changed; the new one is not
-    compiled.
+    A normalization whose output goes only to an activation becomes the norm-act layer, with the
+    name of the normalization; an identity layer keeps the name of the activation. A normalization
+    without a following activation becomes the layer's linear form (`nonlinearity=False`).
+    Activations that follow no normalization stay, and so do sigmoid and softmax, which are gates
+    and distributions. Nested models are converted too, shared layers stay shared, all names stay,
+    and the weights of all other layers are copied. The given model does not change; the new one
+    is not compiled.
 
-    Gamma and beta are carried over where they mean the same: between layers that normalize
-    first and between layers of the same form. An EvoNorm applies them after its
-    nonlinearity, so there they start at 1 and 0. Where batch normalization becomes
-    x * gamma + beta they take in its moving statistics, which keeps the function it computes
-    in inference. Moving statistics are carried where both layers have them.
+    Gamma and beta are copied where both layers apply them to the same thing: to the normalized
+    input, or to the result of the nonlinearity. An EvoNorm applies them after its nonlinearity, so
+    in place of batch normalization they start at 1 and 0. Where batch normalization becomes
+    x * gamma + beta, the moving statistics are folded into gamma and beta, so that the layer
+    computes the same function in inference. Moving statistics are copied where both layers have
+    them.
 
     Args:
       model: a built functional or sequential model, of any Keras generation.
       to: registered name, `LayerGraph`, class or callable, as for `norm_act_factory`; or "keras",
         which turns BN-ReLU, BN-SiLU, GN-ReLU and GN-SiLU layers back into Keras's own.
-      linear: what becomes of a normalization that no activation follows: "convert" makes it
-        the layer's linear form, but keeps group and layer normalization where that form is
-        x * gamma + beta, which normalizes nothing; "affine" takes these away too; "keep" keeps
-        all. `Report.lost_norms` counts the places without a normalization.
-      sources: what to replace: any of "batch", "group", "layer" (Keras's normalization
+      linear: what happens to a normalization without a following activation. "convert" replaces
+        it by the layer's linear form, except for group and layer normalization where that form is
+        x * gamma + beta, which does not normalize; "affine" replaces these too; "keep" keeps all
+        of them. `Report.lost_norms` counts the places that no longer have a normalization.
+      sources: which layers to replace: any of "batch", "group", "layer" (Keras's normalization
         layers) and "norm_act" (this package's layers).
-      dry_run: return the given model itself, with the report of what would be done.
+      dry_run: whether to return the given model itself, with the report of what would be done.
       **kwargs: constructor arguments of the new layers, for a name or graph.
 
     Returns:
       The new model, and a `Report` of every place; `print(report)` lists them.
 
     Raises:
-      ValueError: for a model that is no graph of layers (subclassed or not built), and for
+      ValueError: for a model that is not a graph of layers (subclassed or not built), and for
         arguments out of their range.
     """
     _check_arguments(linear, sources, dry_run)
-    if to == targets.KERAS and kwargs:
-        raise ValueError(f'arguments are not for to="keras". Received: {sorted(kwargs)}')
-    target = targets.KerasTarget() if to == targets.KERAS else targets.NormActTarget(to, kwargs)
+    target = targets.target_of(to, kwargs)
     _check_model(model)
     planned = plan.make_plan(model, target, linear, tuple(sources))
     new_model = rebuild.rebuild(planned, target)
-    if type(new_model) is not type(model):
-        planned.report.notes.append(
-            f"the new model is a plain functional one, no {type(model).__name__}"
-        )
+    _note_class_change(planned.report, model, new_model)
     return (model if dry_run else new_model), planned.report
+
+
+def _note_class_change(report: Report, model: tf.keras.Model, new_model: tf.keras.Model) -> None:
+    """Notes that a subclass of the functional model, such as a Sequential, has become one."""
+    if type(new_model) is not type(model):
+        report.notes.append(f"the new model is a functional one, not a {type(model).__name__}")
 
 
 def _check_arguments(linear: Any, kinds: Any, dry_run: Any) -> None:
@@ -95,7 +97,7 @@ def _check_model(model: Any) -> None:
             "`evonorm_tf.norm_act_factory`, or convert the functional models inside it"
         )
     else:
-        advice = "it is no Keras model of the Keras that `tf.keras` is"
+        advice = "it is not a model of the Keras that `tf.keras` is"
     raise ValueError(
         "`model` must be a built functional or sequential Keras model. "
         f"Received: {type(model).__name__}; {advice}"

@@ -16,8 +16,8 @@ class Call:
 
     Attributes:
       layer: the called layer.
-      args, kwargs: of the call; symbolic tensors among plain values.
-      outputs: symbolic tensors, flat.
+      args, kwargs: the arguments, symbolic tensors and plain values.
+      outputs: the symbolic output tensors, as a flat list.
     """
 
     layer: Any
@@ -27,13 +27,13 @@ class Call:
 
 
 class ModelGraph:
-    """The calls of a functional or built sequential model, and who consumes what.
+    """The calls of a functional or built sequential model, with the consumers of each tensor.
 
     Attributes:
       model: the model.
-      path: its name, after the names of the models it is nested in.
-      calls: in topological order, without those of input layers.
-      input_layers: those layers.
+      path: name of the model, after the names of the models that contain it.
+      calls: the calls in topological order, without those of input layers.
+      input_layers: the input layers.
     """
 
     def __init__(self, model: tf.keras.Model, path: str):
@@ -53,7 +53,7 @@ class ModelGraph:
                 self._consumers[key].append(call)
         self._model_outputs = {id(tensor) for tensor in tf.nest.flatten(outputs(model))}
 
-    def _add(self, node) -> None:
+    def _add(self, node: Any) -> None:
         layer = node.operation if compat.IS_KERAS_3 else node.layer
         if node.is_input:
             self.input_layers.append(layer)
@@ -70,7 +70,7 @@ class ModelGraph:
         return [value for value in values if id(value) in self._tensors]
 
     def consumers(self, tensor: Any) -> list[Call]:
-        """The calls that take a tensor."""
+        """The calls that have a tensor among their inputs."""
         return self._consumers[id(tensor)]
 
     def producer(self, tensor: Any) -> Call | None:
@@ -106,7 +106,7 @@ def outputs(model: tf.keras.Model) -> Any:
 
 
 def _functional(model: tf.keras.Model) -> Any:
-    """The model that has the graph: itself, or the functional model inside a sequential one."""
+    """The model with the graph: the model itself, or the functional one of a sequential model."""
     if compat.IS_KERAS_3 and isinstance(model, tf.keras.Sequential):
         model = model._functional
     return model if getattr(model, "_nodes_by_depth", None) else None

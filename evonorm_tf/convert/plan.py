@@ -1,8 +1,8 @@
-"""Decides for every norm and activation of a model how to convert it, before building."""
+"""Plans the conversion of every normalization and activation, before anything is built."""
 
 import dataclasses
 from collections import defaultdict
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
@@ -10,19 +10,22 @@ from evonorm_tf.convert import activations, model_graph, sources
 from evonorm_tf.convert.model_graph import Call, ModelGraph
 from evonorm_tf.convert.report import Place, Report
 
+# The calls of one layer, each with the model that contains it.
+_Calls: TypeAlias = list[tuple[ModelGraph, Call]]
+
 
 @dataclasses.dataclass
 class Plan:
-    """What to do with layers and calls, which are named by their `id`.
+    """What to do with layers and calls; the keys are their `id`.
 
     Attributes:
-      graphs: the model and all models nested in it, each after the model that holds it.
-      nonlinearity: for each norm that is replaced, whether its place gets the nonlinearity.
+      graphs: the model and all nested models, each after the model that contains it.
+      nonlinearity: for each norm to replace, whether the new layer has its nonlinearity.
       identities: activation layers that become the identity.
-      bypasses: calls of activations that are left out, with the tensor that stands for
-        their output.
+      bypasses: calls of activations that the new model does not have, with the tensor that
+        replaces their output.
       places: the report's place of each norm and activation.
-      report: what the user gets.
+      report: the report for the user.
     """
 
     graphs: list[ModelGraph]
@@ -43,9 +46,9 @@ class _Fusion:
 
 
 def make_plan(model: tf.keras.Model, target: Any, linear: str, kinds: tuple[str, ...]) -> Plan:
-    """The plan for a model; see `convert_model` for the arguments."""
+    """Plans the conversion of a model; see `convert_model` for the arguments."""
     plan = Plan(_graphs(model, model.name, {}))
-    calls: dict[int, list[tuple[ModelGraph, Call]]] = defaultdict(list)
+    calls: dict[int, _Calls] = defaultdict(list)
     for graph in plan.graphs:
         for call in graph.calls:
             calls[id(call.layer)].append((graph, call))
@@ -68,7 +71,14 @@ def _graphs(model: tf.keras.Model, path: str, graphs: dict[int, ModelGraph]) -> 
     return list(graphs.values())
 
 
-def _plan_norm(plan, calls, target, linear: str, kinds, absorbed: set[int]) -> None:
+def _plan_norm(
+    plan: Plan,
+    calls: _Calls,
+    target: Any,
+    linear: str,
+    kinds: tuple[str, ...],
+    absorbed: set[int],
+) -> None:
     graph, call = calls[0]
     layer = call.layer
     kind = sources.kind(layer)
@@ -102,7 +112,7 @@ def _plan_norm(plan, calls, target, linear: str, kinds, absorbed: set[int]) -> N
             plan.bypasses[id(activation_call)] = norm_call.outputs[0]
 
 
-def _plan_norm_act(plan, layer, place: Place, target, linear: str) -> None:
+def _plan_norm_act(plan: Plan, layer: Any, place: Place, target: Any, linear: str) -> None:
     place.reason = "a norm-act layer"
     if layer.nonlinearity or _may_be_linear(layer, place, target, linear):
         plan.nonlinearity[id(layer)] = layer.nonlinearity
@@ -110,10 +120,10 @@ def _plan_norm_act(plan, layer, place: Place, target, linear: str) -> None:
 
 
 def _may_be_linear(layer: Any, place: Place, target: Any, linear: str) -> bool:
-    """Whether the target's linear form may replace a norm; notes a normalization lost.
+    """Whether the target's linear form may replace a norm; notes it if the place loses its norm.
 
-    Batch normalization is an affine map in inference, and the paper's networks replace it by an
-    affine map. No weights can replace the statistics of each example.
+    Batch normalization is an affine map in inference, and the paper's networks replace it by one.
+    Group and layer normalization are not: no weights can replace the statistics of each example.
     """
     if sources.form(layer) != "normalized" or not target.has_affine_linear_form:
         return True
@@ -125,7 +135,7 @@ def _may_be_linear(layer: Any, place: Place, target: Any, linear: str) -> bool:
 
 
 def _fusion(graph: ModelGraph, call: Call) -> _Fusion | str:
-    """The activation that takes a norm's output; or why there is none to fuse with."""
+    """The activation that takes a norm's output, or the reason why none can be fused."""
     tensor = call.outputs[0]
     if graph.is_output(tensor):
         return "its output is one of the model's"
@@ -144,8 +154,8 @@ def _fusion(graph: ModelGraph, call: Call) -> _Fusion | str:
     return _Fusion(name, consumers)
 
 
-def _plan_activation(plan: Plan, calls, absorbed: set[int]) -> None:
-    """Turns an activation layer into an identity of its name if all its calls are fused."""
+def _plan_activation(plan: Plan, calls: _Calls, absorbed: set[int]) -> None:
+    """Plans an identity of the same name for an activation layer whose calls are all fused."""
     layer = calls[0][1].layer
     if not activations.is_activation_layer(layer):
         return
@@ -155,7 +165,7 @@ def _plan_activation(plan: Plan, calls, absorbed: set[int]) -> None:
             del plan.bypasses[id(call)]
 
 
-def _collect_places(plan: Plan, calls) -> None:
+def _collect_places(plan: Plan, calls: dict[int, _Calls]) -> None:
     for key, layer_calls in calls.items():
         graph, call = layer_calls[0]
         if key in plan.places:
@@ -174,15 +184,15 @@ def _collect_places(plan: Plan, calls) -> None:
 def _kept_activation(graph: ModelGraph, call: Call) -> Place:
     layer = call.layer
     name = activations.activation_name(layer)
-    reason = f"{name} that no converted norm takes in"
+    reason = f"{name} that is not fused with a converted norm"
     before = graph.producer(graph.inputs(call)[0])
     if before is not None and getattr(before.layer, "nonlinearity", False):
-        reason = f"{name} right behind {type(before.layer).__name__}, which has a nonlinearity"
+        reason = f"{name} directly after {type(before.layer).__name__}, which has a nonlinearity"
     return Place(f"{graph.path}/{layer.name}", type(layer).__name__, "kept", reason)
 
 
 def _hidden_norms(graph: ModelGraph, layer: Any) -> list[Place]:
-    """Norms inside a wrapper, or inside a layer with a `call` of its own."""
+    """The norms inside a wrapper, or inside a layer with its own `call`."""
     inner = layer._flatten_layers(include_self=False) if hasattr(layer, "_flatten_layers") else ()
     reason = f"it is inside a {type(layer).__name__}, whose calls cannot be rewritten"
     return [

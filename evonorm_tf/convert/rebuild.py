@@ -1,4 +1,4 @@
-"""Builds the new model of a plan: new layers with the old names and the copied weights."""
+"""Builds the new model of a plan, with the names and the weights of the old one."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from evonorm_tf.convert.plan import Plan
 
 
 def rebuild(plan: Plan, target: Any) -> tf.keras.Model:
-    """The new model of a plan."""
+    """Builds the new model of a plan."""
     return _Rebuilder(plan, target).run()
 
 
@@ -20,7 +20,7 @@ class _Rebuilder:
         self._plan = plan
         self._target = target
         self._graphs = {id(graph.model): graph for graph in plan.graphs}
-        # For each old layer the new layers that take its place; a shared layer stays shared.
+        # For each old layer the new layers that replace it; a shared layer stays shared.
         self._new: dict[int, list[Any]] = {}
         self._copies: list[tuple[Any, Any]] = []
         self._replaced: list[tuple[Any, list[Any]]] = []
@@ -65,14 +65,14 @@ class _Rebuilder:
                 (id(old), new) for old, new in zip(call.outputs, new_outputs, strict=True)
             )
 
-        def new_structure(structure):
+        def new_structure(structure: Any) -> Any:
             return tf.nest.map_structure(lambda tensor: tensors[id(tensor)], structure)
 
         model = graph.model
         inputs, outputs = model_graph.inputs(model), model_graph.outputs(model)
         return tf.keras.Model(new_structure(inputs), new_structure(outputs), name=model.name)
 
-    def _call(self, graph: ModelGraph, call: Call, tensors: dict[int, Any]):
+    def _call(self, graph: ModelGraph, call: Call, tensors: dict[int, Any]) -> Any:
         layers = self._layers(call.layer)
         if id(call.layer) not in self._plan.nonlinearity:
             args, kwargs = tf.nest.map_structure(
@@ -107,7 +107,7 @@ class _Rebuilder:
         return [new]
 
     def _set_trainable(self) -> None:
-        """A model's flag sets those of its layers, so models come before their layers."""
+        """Copies `trainable`; models come first, since a model's flag sets those of its layers."""
         models = [
             (graph.model, self._new[id(graph.model)][0])
             for graph in self._plan.graphs
@@ -122,9 +122,9 @@ class _Rebuilder:
 def _clone(layer: Any) -> Any:
     config = layer.get_config()
     if compat.IS_KERAS_3 and isinstance(layer, tf.keras.layers.Lambda):
-        # The function comes from the caller's own live model, not from a file.
+        # The function comes from the caller's model and not from a file, so it is trusted.
         return type(layer).from_config(config, safe_mode=False)
     if isinstance(layer, tf.keras.layers.Activation):
-        # A function that Keras does not know cannot be found by its name.
+        # A function that is not registered with Keras cannot be looked up by its name.
         return type(layer)(**{**config, "activation": layer.activation})
     return type(layer).from_config(config)

@@ -1,4 +1,4 @@
-"""What a conversion did, place by place."""
+"""The report of a conversion, with an entry for each place."""
 
 import collections
 import dataclasses
@@ -8,18 +8,18 @@ ACTIONS = ("fused", "linear", "converted", "kept")
 
 @dataclasses.dataclass
 class Place:
-    """One norm or activation of the model, and what became of it.
+    """One normalization or activation of the model, and what the conversion did with it.
 
     Attributes:
-      layer: its name, after the names of the models it is nested in.
-      source: its class.
+      layer: name of the layer, after the names of the models that contain it.
+      source: class of the layer.
       action: "fused" (norm and activation became one layer), "linear" (the norm became the
         layer's linear form), "converted" (a norm-act layer became another), or "kept".
-      reason: why.
-      target: class of the new layer; empty if kept.
+      reason: the reason for the action.
+      target: class of the new layer; empty if the old one was kept.
       activation: the activation that the new layer replaces; empty if none.
-      carried: the weights that the new layer took over; empty if none.
-      loses_norm: whether nothing normalizes at this place any more.
+      carried: names of the copied weights; empty if none.
+      loses_norm: whether this place no longer has a normalization.
     """
 
     layer: str
@@ -44,22 +44,22 @@ class Report:
     """All places of a conversion, in the model's order.
 
     Attributes:
-      places: one `Place` for each norm and for each activation that stays.
-      notes: what holds for the model as a whole.
+      places: one `Place` for each normalization, and for each activation that stays.
+      notes: remarks about the model as a whole.
     """
 
     places: list[Place] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
 
     def count(self, action: str) -> int:
-        """How many places an action was taken at. Raises ValueError for another action."""
+        """The number of places with an action. Raises ValueError for an unknown action."""
         if action not in ACTIONS:
             raise ValueError(f"`action` must be one of {', '.join(ACTIONS)}. Received: {action!r}")
         return sum(place.action == action for place in self.places)
 
     @property
     def lost_norms(self) -> int:
-        """How many places were normalized before and are not any more."""
+        """The number of places that no longer have a normalization."""
         return sum(place.loses_norm for place in self.places)
 
     def __str__(self) -> str:

@@ -16,14 +16,14 @@ _KERAS = {
 
 
 def kind(layer: Any) -> str | None:
-    """One of KINDS; None for a layer that is no source."""
+    """One of KINDS; None for a layer that cannot be replaced."""
     if isinstance(layer, base.NormAct):
         return "norm_act"
     return next((name for name, cls in _KERAS.items() if isinstance(layer, cls)), None)
 
 
 def form(layer: Any) -> str | None:
-    """What gamma and beta apply to.
+    """The tensor to which gamma and beta apply.
 
     Returns:
       "normalized": the normalized input, before any activation; "activated": the result of
@@ -40,7 +40,7 @@ def is_batch_norm(layer: Any) -> bool:
 
 
 def channel_axis(layer: Any) -> int | None:
-    """The one axis of gamma and beta; None where there are several."""
+    """The axis of gamma and beta; None if there are several."""
     axis = layer.axis
     if isinstance(axis, int):
         return axis
@@ -62,8 +62,8 @@ def obstacle(layer: Any, rank: int | None) -> str | None:
 def settings(layer: Any, target: Any) -> dict[str, Any]:
     """The constructor arguments that a target takes from a source.
 
-    Epsilon and momentum are taken only if both layers normalize in the same way, since each
-    layer has its own defaults.
+    It takes epsilon and momentum only if both layers normalize in the same way, since their
+    defaults differ.
     """
     names = ["synchronized", "groups", "gamma_regularizer", "beta_regularizer"]
     if form(layer) == form(target) == "normalized" or type(layer) is type(target):

@@ -24,16 +24,16 @@ class NormActTarget:
         self._probes = {flag: self._make(nonlinearity=flag) for flag in flags}
 
     def obstacle(self, source: Any, rank: int | None) -> str | None:
-        """Why there is no layer for a source; None if there is one."""
+        """Why no layer can replace a source; None if one can."""
         return sources.obstacle(source, rank)
 
     @property
     def has_affine_linear_form(self) -> bool:
-        """Whether the linear form is x * gamma + beta; unknown, and so False, for a callable."""
+        """Whether the linear form is x * gamma + beta; False if it is unknown (a callable)."""
         return self._takes_settings and sources.form(self._probes[False]) == "plain"
 
     def layers(self, source: Any, nonlinearity: bool) -> list[Any]:
-        """The new layers that together replace a source; the first has its name."""
+        """The layers that together replace a source; the first has the source's name."""
         if not self._takes_settings:
             return [self._make(nonlinearity=nonlinearity, name=source.name)]
         settings = sources.settings(source, self._probes[nonlinearity])
@@ -52,9 +52,9 @@ class KerasTarget:
     has_affine_linear_form = False
 
     def obstacle(self, source: Any, rank: int | None) -> str | None:
-        """Why there is no layer for a source; None if there is one."""
+        """Why no layer can replace a source; None if one can."""
         if sources.kind(source) != "norm_act":
-            return "it is Keras's own already"
+            return "it is a Keras layer already"
         replaceable = (BatchNormReLU, BatchNormSiLU, GroupNormReLU, GroupNormSiLU)
         if not isinstance(source, replaceable):
             return "Keras has no such layer"
@@ -64,7 +64,7 @@ class KerasTarget:
         return None
 
     def layers(self, source: Any, nonlinearity: bool) -> list[Any]:
-        """The new layers that together replace a source; the first has its name."""
+        """The layers that together replace a source; the first has the source's name."""
         config = {
             "axis": source.axis,
             "epsilon": source.epsilon,
@@ -85,3 +85,16 @@ class KerasTarget:
             name, name=f"{source.name}_activation", dtype=config["dtype"]
         )
         return [norm, activation]
+
+
+def target_of(to: NormAct, kwargs: dict[str, Any]) -> NormActTarget | KerasTarget:
+    """The target of `convert_model` for its arguments.
+
+    Raises:
+      ValueError: for `kwargs` with "keras", whose layers take their arguments from the model.
+    """
+    if to != KERAS:
+        return NormActTarget(to, kwargs)
+    if kwargs:
+        raise ValueError(f'`kwargs` must be empty with to="keras". Received: {sorted(kwargs)}')
+    return KerasTarget()

@@ -1,4 +1,4 @@
-"""Copies weights from a layer to the new layer that replaces it."""
+"""Copies weights from a layer to the layer that replaces it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _STATISTICS = ("moving_mean", "moving_variance", "moving_second_moment")
 
 
 def carry(source: Any, target: Any) -> str:
-    """Copies the weights with the same meaning in both layers; returns their names.
+    """Copies the weights that mean the same in both layers; returns their names.
 
     Gamma and beta are copied where both apply them to the same thing (`sources.form`).
     Where batch normalization becomes x * gamma + beta, they are folded with the moving

@@ -95,6 +95,7 @@ class GraphFormula(NamedTuple):
     plan: Plan
 
     def __call__(self, x: tf.Tensor, *, scale, offset, **coefficients: tf.Tensor) -> tf.Tensor:
+        """The output for the input `x` and the coefficients, each of them broadcastable to x."""
         plan = self.plan
         node_values = {ops.INPUT: x, ops.ZERO: tf.zeros([], x.dtype)}
         node_values |= {index: coefficients[_name(index)] for index in plan.coefficients}

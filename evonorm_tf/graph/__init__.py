@@ -1,1 +1,1 @@
-"""Layer graphs: vocabulary, JSON form, formulas and pictures, all without TensorFlow."""
+"""Layer graphs: primitives, JSON form, formulas and drawings, without TensorFlow."""

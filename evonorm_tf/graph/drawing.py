@@ -1,4 +1,4 @@
-"""Pictures of layer graphs through Graphviz, in the manner of the paper's figure 1."""
+"""Drawings of layer graphs by Graphviz, in the style of the paper's figure 1."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ _SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def dot(graph: Any) -> str:
-    """The graph's live part in Graphviz's language; data flows from bottom to top."""
+    """The graph's live nodes in Graphviz's language; data flows from bottom to top."""
     live = graph.live()
     lines = [
         "digraph layer {",
@@ -33,14 +33,19 @@ def dot(graph: Any) -> str:
         fill = ', fillcolor="#dff0df"' if index == graph.output else ""
         lines.append(f'  n{index} [label="{_label(node)}"{fill}];')
         for position, source in enumerate(node.inputs):
-            # The inputs of DIV are not interchangeable: the picture marks the divisor.
+            # The inputs of DIV are not interchangeable, so the drawing marks the divisor.
             mark = ' [label=" ÷", fontsize=10]' if (node.op, position) == ("DIV", 1) else ""
             lines.append(f"  n{source} -> n{index}{mark};")
     return "\n".join([*lines, "}", ""])
 
 
 def draw(graph: Any, path: str | os.PathLike) -> None:
-    """Renders `dot` into a .png, .svg or .pdf file, whole or not at all."""
+    """Renders `dot` into a .png, .svg or .pdf file; a failure leaves no partial file.
+
+    Raises:
+      ValueError: for a path with another suffix.
+      RuntimeError: if Graphviz is not installed, or fails.
+    """
     path = pathlib.Path(path)
     if path.suffix not in _SUFFIXES:
         raise ValueError(f"`path` must end in one of {', '.join(_SUFFIXES)}. Received: {path}")
@@ -50,7 +55,7 @@ def draw(graph: Any, path: str | os.PathLike) -> None:
             "drawing a layer graph needs Graphviz's `dot` program, which is not on PATH: "
             "install Graphviz, or use `LayerGraph.dot()`"
         )
-    # A resolution would scale the drawing of an SVG but not its frame.
+    # In an SVG a resolution would scale the drawing but not its frame.
     resolution = ["-Gdpi=150"] if path.suffix == ".png" else []
     done = subprocess.run(
         [program, f"-T{path.suffix[1:]}", *resolution],

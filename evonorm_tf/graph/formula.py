@@ -1,4 +1,4 @@
-"""Writes layer graphs as formulas for people, in plain text and in LaTeX."""
+"""Writes layer graphs as formulas, in plain text and in LaTeX."""
 
 import collections
 import math
@@ -9,7 +9,7 @@ from evonorm_tf.graph import ops
 
 # Precedence of an expression's outermost operation; lower precedence needs parentheses.
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
-# A repeated term longer than this is named once instead of written out each time.
+# A repeated term longer than this gets a name, and is written out once.
 _LONGEST_REPEATED = 12
 _AXES = {"BWH": "b,w,h", "WHC": "w,h,c", "WH": "w,h", "WHCQ": "w,h,c/g"}
 _CONSTANT_FUNCTIONS: dict[str, Callable[..., float]] = {
@@ -28,7 +28,7 @@ _CONSTANT_FUNCTIONS: dict[str, Callable[..., float]] = {
 
 
 class _Term(NamedTuple):
-    """A written expression, how tightly it binds, and its value if it is a constant."""
+    """The text of an expression, its precedence, and its value if it is a constant."""
 
     text: str
     level: int
@@ -38,7 +38,7 @@ class _Term(NamedTuple):
 
 
 class _Style(NamedTuple):
-    """How one notation writes each operation."""
+    """The form of each operation in one notation."""
 
     initial_nodes: tuple[str, ...]
     parentheses: str
@@ -144,7 +144,7 @@ def _with_names(text: str, named: list[tuple[str, str]], style: _Style) -> str:
 
 
 def _occurrences(graph: Any) -> collections.Counter[int]:
-    """How often each node's expression is written; sign(x)*sqrt|x| writes x twice."""
+    """How often the formula has each node's expression; sign(x)*sqrt|x| has x twice."""
     uses: collections.Counter[int] = collections.Counter()
     for node in graph.nodes:
         for source in node.inputs:
@@ -160,7 +160,7 @@ def _term(node: Any, inputs: list[_Term], style: _Style) -> _Term:
             return _number(value)
     if node.op in ops.AGGREGATIONS:
         return _moment(node, inputs[0], style)
-    write = {
+    writers: dict[str, Callable[..., _Term]] = {
         "ADD": _sum,
         "MUL": _product,
         "DIV": _quotient,
@@ -168,16 +168,16 @@ def _term(node: Any, inputs: list[_Term], style: _Style) -> _Term:
         "SQUARE": _square,
         "SQRT": _signed(style.root),
         "LOG": _signed(style.logarithm),
-    }.get(node.op)
-    if write is not None:
-        return write(*inputs, style)
+    }
+    if node.op in writers:
+        return writers[node.op](*inputs, style)
     if node.op == "MAX":
         inputs = sorted(inputs, key=lambda term: term.constant is not None)
     return _Term(style.functions[node.op].format(*(term.text for term in inputs)), _ATOM)
 
 
 def _folded(op: str, constants: list[Any]) -> float | None:
-    """The value, where six digits write it exactly: exp(0) is 1, but exp(1) stays exp(1)."""
+    """The value if six digits represent it exactly: exp(0) becomes 1, exp(1) stays exp(1)."""
     try:
         value = _CONSTANT_FUNCTIONS[op](*constants)
     except (OverflowError, ValueError):  # exp(65536), ln(0)
@@ -196,7 +196,7 @@ def _wrap(term: _Term, level: int, style: _Style) -> str:
 
 
 def _sum(left: _Term, right: _Term, style: _Style) -> _Term:
-    # Constants and negated terms stand behind: x + 1, R - x.
+    # Constants and negated terms come last: x + 1, R - x.
     if left.constant is not None or (left.negated and not right.negated):
         left, right = right, left
     if right.constant == 0:
@@ -207,7 +207,7 @@ def _sum(left: _Term, right: _Term, style: _Style) -> _Term:
 
 
 def _product(left: _Term, right: _Term, style: _Style) -> _Term:
-    # Constants and parameters stand in front: 2*x, v1*x.
+    # Constants and parameters come first: 2*x, v1*x.
     if left.constant is None and (
         right.constant is not None or (right.is_parameter and not left.is_parameter)
     ):
@@ -242,7 +242,7 @@ def _square(term: _Term, style: _Style) -> _Term:
     return _Term(style.square.format(_wrap(term, _ATOM, style)), _POWER)
 
 
-def _signed(function: str):
+def _signed(function: str) -> Callable[[_Term, _Style], _Term]:
     def write(term: _Term, style: _Style) -> _Term:
         size = function.format(style.functions["ABS"].format(term.text))
         return _Term(style.signed.format(term.text, size), _PRODUCT)

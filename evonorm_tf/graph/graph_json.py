@@ -1,8 +1,8 @@
-"""The JSON form of a layer graph: strict reading and line-per-node writing.
+"""The JSON form of a layer graph: strict parsing, and output with one node per line.
 
-The form is the protobuf JSON mapping of `layer_graph.proto`. Reading is stricter than the
-mapping where the mapping would hide a mistake: an operation is a name and never its enum
-number, an index is a JSON integer and never a string, and a key occurs once.
+The form is the protobuf JSON mapping of `layer_graph.proto`. Parsing is stricter than the mapping,
+which would accept some mistakes: here an operation is a name and never its enum number, an index is
+a JSON integer and never a string, and a key occurs once.
 """
 
 import collections
@@ -16,7 +16,7 @@ from google.protobuf import json_format
 from evonorm_tf.graph import layer_graph_pb2, ops
 
 SCHEMA_VERSION = 1
-# Far above the largest valid graph, and small enough to refuse anything larger at once.
+# More than the largest valid graph has; a longer text is refused before it is parsed.
 MAX_JSON_CHARS = 100_000
 
 
@@ -24,8 +24,8 @@ def parse(text: str) -> tuple[str, list[tuple[str, tuple[int, ...], str | None]]
     """Reads JSON text into a name and (op, inputs, index_set) triples.
 
     Raises:
-      ValueError: for anything else than one graph of the current schema. Whether the nodes
-        make a valid graph is left to `LayerGraph`.
+      ValueError: for anything but one graph of the current schema. `LayerGraph` checks whether
+        the nodes are a valid graph.
     """
     message = _to_message(_load(text))
     nodes = []
@@ -36,7 +36,7 @@ def parse(text: str) -> tuple[str, list[tuple[str, tuple[int, ...], str | None]]
 
 
 def dump(name: str, nodes: Iterable[Any]) -> str:
-    """Writes a graph as JSON with the fields in the proto's order, a node a line."""
+    """Writes a graph as JSON with the fields in the proto's order, and one node per line."""
     message = layer_graph_pb2.LayerGraph(schema_version=SCHEMA_VERSION, name=name)
     for node in nodes:
         message.nodes.add(op=node.op, index_set=node.index_set, inputs=node.inputs)
@@ -47,7 +47,7 @@ def dump(name: str, nodes: Iterable[Any]) -> str:
 
 
 def _in_order(node: dict[str, Any]) -> dict[str, Any]:
-    # Protobuf runtimes differ in the order of the dictionary.
+    # The order of the dictionary depends on the protobuf runtime.
     return {key: node[key] for key in ("op", "index_set", "inputs") if key in node}
 
 
@@ -57,7 +57,7 @@ def _load(text: str) -> dict[str, Any]:
     if len(text) > MAX_JSON_CHARS:
         raise ValueError(
             f"a layer graph's JSON must be at most {MAX_JSON_CHARS} characters. "
-            f"Received: more than that"
+            "Received: a longer text"
         )
     try:
         value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
@@ -102,7 +102,7 @@ def _to_message(fields: dict[str, Any]) -> layer_graph_pb2.LayerGraph:
                 f"{where}: `op` must be one of {', '.join(ops.ARITY)}. "
                 f"Received: op={_show(node['op'])}"
             )
-        # The mapping reads a number in a string as an enum's number.
+        # The mapping would accept a string with the number of an enum value.
         for key in {"index_set", "indexSet"} & node.keys():
             if _expect(node[key], str, f"{where}: `{key}`") not in ops.INDEX_SETS:
                 raise ValueError(
@@ -132,7 +132,7 @@ def _parse_fields(fields: dict[str, Any], message: Any, types: dict[str, type], 
 
 
 def _expect(value: Any, kind: type, where: str) -> Any:
-    # bool is an int to Python, not to JSON.
+    # In Python a bool is an int; in JSON it is not.
     if not isinstance(value, kind) or isinstance(value, bool):
         names = {dict: "an object", list: "a list", str: "a string", int: "an integer"}
         raise ValueError(f"{where} must be {names[kind]}. Received: {_show(value)}")

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from evonorm_tf import files
 from evonorm_tf.graph import drawing, formula, graph_json, ops
 
-# The paper's graphs have 10 intermediate nodes. The bound leaves room for larger spaces
-# and keeps everything that is done with a graph from a file short.
+# The paper's graphs have 10 intermediate nodes. The limit allows larger spaces, and bounds the time
+# and memory that a graph from an untrusted file can take.
 MAX_NODES = 256
-# So that every graph's JSON stays below what `from_json` reads.
+# With this limit every graph's JSON is shorter than what `from_json` accepts.
 MAX_NAME_CHARS = 1000
 
 
@@ -30,23 +30,22 @@ class Node:
 class LayerGraph:
     """A normalization-activation layer as a directed acyclic graph (paper section 3).
 
-    Nodes 0 to 3 are given: the input x, the zero tensor, and the trainable vectors v0
-    (from 0) and v1 (from 1) over the channels. `nodes` follow as 4, 5, ...; each applies
-    one of the 24 primitives of table 2 to earlier nodes, and the last is the output.
-    Running the graph multiplies the output by gamma and adds beta; both belong to the
-    layer, not to the graph.
+    Nodes 0 to 3 are the initial nodes: the input x, the zero tensor, and the trainable vectors v0
+    and v1 of shape (channels,), which start at 0 and at 1. The intermediate nodes follow as 4, 5,
+    ...; each applies one of the 24 primitives of table 2 to earlier nodes, and the last one is the
+    output. A layer multiplies the output by gamma and adds beta, which are not part of the graph.
 
-    A graph is immutable and always valid. Two graphs are equal when nodes and name are;
-    `fingerprint` compares only structure.
+    A graph is immutable and always valid. Two graphs are equal if their nodes and names are equal;
+    `fingerprint` depends on the structure alone.
 
     Args:
       nodes: the intermediate nodes, 1 to 256 of them.
-      name: what to call the layer, up to 1000 characters; may be empty.
+      name: the layer's name, at most 1000 characters; may be empty.
 
     Raises:
-      ValueError: for a node that is no primitive, has the wrong number of inputs, or
-        refers to itself or to a later node; the message names the node and the rule. Also
-        for a name that a JSON file cannot hold.
+      ValueError: for a node whose operation is not a primitive, or that has a wrong number of
+        inputs, or an input that is not an earlier node; the message names the node and the rule.
+        Also for a name that a JSON file cannot hold.
 
     Example:
       >>> graph = LayerGraph((Node("SIGMOID", (0,)), Node("MUL", (0, 4))), name="silu")
@@ -57,7 +56,7 @@ class LayerGraph:
     nodes: tuple[Node, ...]
     name: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", _checked_nodes(tuple(self.nodes)))
         _check_name(self.name)
 
@@ -66,14 +65,14 @@ class LayerGraph:
         """Reads a graph from its JSON form, the protobuf JSON mapping of `layer_graph.proto`.
 
         Raises:
-          ValueError: for text that is not such JSON or not a valid graph; the message
-            names the node or the field and the rule.
+          ValueError: for text that is not such JSON, or not a valid graph; the message names the
+            node or the field, and the rule.
         """
         name, nodes = graph_json.parse(text)
         return cls(tuple(Node(*node) for node in nodes), name)
 
     def to_json(self) -> str:
-        """The graph as JSON, a node a line."""
+        """The graph as JSON, one node per line."""
         return graph_json.dump(self.name, self.nodes)
 
     @classmethod
@@ -81,8 +80,8 @@ class LayerGraph:
         """Reads a graph from a JSON file.
 
         Raises:
-          ValueError: with the path, like `from_json`.
-          OSError: for a file that is not there, is a folder, or may not be read.
+          ValueError: as `from_json` does; the message begins with the path.
+          OSError: for a file that does not exist, is a folder, or cannot be read.
         """
         try:
             with open(path, encoding="utf-8") as file:
@@ -91,15 +90,19 @@ class LayerGraph:
             raise ValueError(f"{os.fspath(path)}: {error}") from error
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes the JSON form to a file, whole or not at all."""
+        """Writes the JSON form to a file; a failure leaves no partial file.
+
+        Raises:
+          OSError: for a file that cannot be written.
+        """
         files.write_whole(path, self.to_json().encode())
 
     def formula(self) -> str:
-        """The layer as a plain-text formula, for people.
+        """The layer as a formula in plain text.
 
-        mu_{...} is a mean and s^2_{...} a biased variance over an index set; epsilons are
-        left out. A term that occurs more than once is named behind the formula, as in the
-        paper's tables: "max(z, 0), z = ...".
+        mu_{...} is a mean and s^2_{...} a biased variance over an index set; epsilons are omitted.
+        A term that occurs more than once is defined after the formula, as in the paper's tables:
+        "max(z, 0), z = ...".
         """
         return formula.plain(_rebuilt(self, in_given_order=True))
 
@@ -108,7 +111,7 @@ class LayerGraph:
         return formula.latex(_rebuilt(self, in_given_order=True))
 
     def dot(self) -> str:
-        """A picture of the graph in Graphviz's language, like the paper's figure 1."""
+        """A drawing of the graph in Graphviz's language, like the paper's figure 1."""
         return drawing.dot(self)
 
     def draw(self, path: str | os.PathLike) -> None:
@@ -116,7 +119,7 @@ class LayerGraph:
 
         Raises:
           ValueError: for another suffix.
-          RuntimeError: when Graphviz is not installed, or fails.
+          RuntimeError: if Graphviz is not installed, or fails.
         """
         drawing.draw(self, path)
 
@@ -147,17 +150,17 @@ class LayerGraph:
         )
 
     def canonical(self) -> "LayerGraph":
-        """An equal layer in one agreed form.
+        """The canonical form of the graph, which computes the same function.
 
-        Nodes that the output does not depend on are dropped, equal subgraphs are shared,
-        the inputs of ADD, MUL and MAX are put in a fixed order, and nodes are numbered in
-        the order in which a depth-first walk from the output completes them. Graphs that
-        differ in nothing else have the same canonical form.
+        It has no nodes on which the output does not depend, and each subgraph once. The inputs of
+        ADD, MUL and MAX are in a fixed order, and the nodes in the order in which a depth-first
+        walk from the output completes them. Graphs that differ in nothing else have the same
+        canonical form.
         """
         return _rebuilt(self, in_given_order=False)
 
     def fingerprint(self) -> str:
-        """A hash (64 hex digits) of the canonical structure; the name is left out."""
+        """A hash (64 hex digits) of the canonical form, without the name."""
         return _digests(self)[self.output]
 
     def replace_node(self, index: int, node: Node) -> "LayerGraph":
@@ -168,7 +171,7 @@ class LayerGraph:
 
 
 def _rebuilt(graph: LayerGraph, in_given_order: bool) -> LayerGraph:
-    """The graph without dead and repeated nodes, numbered by a walk from the output."""
+    """The graph without dead and repeated nodes, in the order of a walk from the output."""
     digests = _digests(graph)
     numbers = {digests[i]: i for i in range(ops.NUM_INITIAL_NODES)}
     nodes: list[Node] = []
@@ -195,7 +198,7 @@ def _ordered(node: Node, digests: Sequence[str]) -> tuple[int, ...]:
 
 
 def _digests(graph: LayerGraph) -> list[str]:
-    """A hash of the function below each node, equal for equal subgraphs."""
+    """For each node a hash of the subgraph that ends there; equal subgraphs have equal hashes."""
     digests = [hashlib.sha256(name.encode()).hexdigest() for name in ops.INITIAL_NODE_NAMES]
     for node in graph.nodes:
         inputs = [digests[i] for i in _ordered(node, digests)]

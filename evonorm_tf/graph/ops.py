@@ -1,4 +1,4 @@
-"""The vocabulary of the search space (paper section 3, table 2), without TensorFlow.
+"""The primitives of the search space (paper section 3, table 2), without TensorFlow.
 
 Twelve element-wise operations, and three aggregations over each of four index sets:
 24 primitives in all.

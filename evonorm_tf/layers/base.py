@@ -133,6 +133,18 @@ class ChannelLayer(tf.keras.layers.Layer):
     # No layer needs AutoGraph, whose conversion takes most of the tracing time.
     @tf.autograph.experimental.do_not_convert
     def call(self, inputs, training=None, mask=None):
+        """The layer's output, of the input's shape and in the layer's compute dtype.
+
+        Args:
+          inputs: a floating-point tensor of rank 3, 4 or 5, or the tensors that the layer takes.
+          training: whether to run in training mode, a bool or a boolean tensor; None counts as
+            False. Only batch statistics depend on it.
+          mask: a boolean tensor of the input's shape without the channels, which must be its last
+            axis; statistics count only the positions where it is True.
+
+        Raises:
+          ValueError: for an integer input, or a mask of another shape.
+        """
         if mask is None or isinstance(inputs, (list, tuple)):  # ADD and its like have no statistics
             return self._call(inputs, training)
         with masks.applied(self._checked_mask(mask, inputs)):
@@ -152,6 +164,7 @@ class ChannelLayer(tf.keras.layers.Layer):
         return mask[..., None]
 
     def compute_output_shape(self, input_shape):
+        """The shape of the input; batch and spatial sizes may be None."""
         return compat.output_shape(input_shape)
 
     def _set_channels(self, input_shape) -> None:
@@ -188,6 +201,7 @@ class ChannelLayer(tf.keras.layers.Layer):
         return shape
 
     def get_config(self):
+        """The constructor's arguments, as values that a Keras file can hold."""
         own = {"axis": self.axis, "epsilon": self.epsilon, "autocast": compat.autocasts(self)}
         return {**super().get_config(), **own}
 
@@ -236,6 +250,11 @@ class NormAct(ChannelLayer):
         self.beta_constraint = tf.keras.constraints.get(beta_constraint)
 
     def build(self, input_shape):
+        """Creates gamma and beta, each of shape (channels,) and float32.
+
+        Raises:
+          ValueError: for a rank other than 3, 4 or 5, or an unknown number of channels.
+        """
         self._set_channels(input_shape)
         self.gamma = self._add_vector("gamma")
         self.beta = self._add_vector("beta")
@@ -263,6 +282,7 @@ class NormAct(ChannelLayer):
         )
 
     def get_config(self):
+        """The constructor's arguments; initializers and the like are serialized."""
         initializers, regularizers = tf.keras.initializers, tf.keras.regularizers
         constraints = tf.keras.constraints
         return {

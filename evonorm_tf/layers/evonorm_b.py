@@ -78,7 +78,7 @@ class EvoNormB0(_EvoNormB):
 
     @staticmethod
     def formula(x, *, v, instance_std, batch_std, gamma, beta):
-        """x / max(batch_std, v * x + instance_std) * gamma + beta."""
+        """`x / max(batch_std, v * x + instance_std) * gamma + beta`."""
         divisor = tf.maximum(batch_std, v * x + instance_std)
         return quantization.over(x, divisor) * gamma + beta
 
@@ -106,7 +106,7 @@ class EvoNormB1(_EvoNormB):
 
     @staticmethod
     def formula(x, *, instance_root, batch_std, gamma, beta):
-        """x / max(batch_std, (x + 1) * instance_root) * gamma + beta."""
+        """`x / max(batch_std, (x + 1) * instance_root) * gamma + beta`."""
         divisor = tf.maximum(batch_std, (x + 1.0) * instance_root)
         return quantization.over(x, divisor) * gamma + beta
 

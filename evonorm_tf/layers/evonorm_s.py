@@ -14,7 +14,7 @@ class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
 
     @staticmethod
     def formula(x, *, scale, beta):
-        """x * sigmoid(x) * scale + beta, scale = gamma / root of the group moment."""
+        """`x * sigmoid(x) * scale + beta`, scale = gamma / root of the group moment."""
         return x * logistic.sigmoid(x) * scale + beta
 
     @classmethod
@@ -70,7 +70,7 @@ class EvoNormS0(_EvoNormS):
 
     @staticmethod
     def formula(x, *, scale, v, beta):
-        """x * sigmoid(v * x) * scale + beta, scale = gamma / root of the group variance."""
+        """`x * sigmoid(v * x) * scale + beta`, scale = gamma / root of the group variance."""
         return x * logistic.sigmoid(v * x) * scale + beta
 
 

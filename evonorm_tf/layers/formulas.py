@@ -7,7 +7,7 @@ from evonorm_tf.numerics import logistic, quantization, statistics
 
 
 def affine(x, *, scale, offset):
-    """x * scale + offset."""
+    """`x * scale + offset`."""
     return x * scale + offset
 
 
@@ -17,7 +17,7 @@ def affine_relu(x, *, scale, offset):
 
 
 def affine_silu(x, *, scale, offset, v):
-    """z * sigmoid(v * z), z = x * scale + offset."""
+    """`z * sigmoid(v * z)`, z = x * scale + offset."""
     z = x * scale + offset
     return z * logistic.sigmoid(v * z)
 

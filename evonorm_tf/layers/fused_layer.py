@@ -33,6 +33,7 @@ class FusedNormAct(base.NormAct):
             self.v_initializer = tf.keras.initializers.get(v_initializer)
 
     def build(self, input_shape):
+        """Creates gamma and beta, and v of the same shape for a layer whose formula has it."""
         super().build(input_shape)
         self.v = self._add_vector("v") if self._HAS_V and self.nonlinearity else None
 
@@ -88,6 +89,7 @@ class FusedNormAct(base.NormAct):
         """Updates moving averages with batch statistics."""
 
     def get_config(self):
+        """The constructor's arguments; `v_initializer` only for a layer whose formula has v."""
         config = super().get_config()
         if self._HAS_V:
             config["v_initializer"] = tf.keras.initializers.serialize(self.v_initializer)
@@ -101,6 +103,10 @@ class FusedBatchNormAct(parts.BatchStatistics, FusedNormAct):
     _MOVING: tuple[str, ...]
 
     def build(self, input_shape):
+        """Creates the moving averages too, each of shape (channels,) and float32.
+
+        A linear form that is x * gamma + beta has no statistics, and no moving averages.
+        """
         super().build(input_shape)
         if self.nonlinearity or not self._LINEAR_IS_AFFINE:
             for name in self._MOVING:

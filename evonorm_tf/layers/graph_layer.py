@@ -49,6 +49,11 @@ class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
         self._plan = graph_plan.plan(self._nodes)
 
     def build(self, input_shape):
+        """Creates gamma, beta, v0 and v1 if the graph uses them, and moving averages.
+
+        There is a moving average for each node over (b, w, h), unless the layer is linear. All
+        are of shape (channels,) and float32.
+        """
         super().build(input_shape)
         used = {source for node in self._nodes for source in node.inputs}
         self.v0 = self._add_initial_vector("v0", "zeros", ops.V0 in used)
@@ -140,4 +145,5 @@ class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
         return moving
 
     def get_config(self):
+        """The constructor's arguments; `graph` is the graph's JSON."""
         return {**super().get_config(), "graph": self.graph.to_json()}

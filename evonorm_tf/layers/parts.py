@@ -48,7 +48,7 @@ class BatchStatistics(base.ChannelLayer):
         return BatchMode(training, elements, () if training is True else tuple(read))
 
     def _move(self, moving, value: tf.Tensor, x: tf.Tensor, training: Any = True) -> None:
-        """moving <- momentum * moving + (1 - momentum) * value.
+        """Sets moving to momentum * moving + (1 - momentum) * value.
 
         Nothing moves where the tensor `training` is false, or where the batch has no examples:
         distribution strategies give replicas empty batches at the end of a dataset.
@@ -74,6 +74,7 @@ class BatchStatistics(base.ChannelLayer):
         return bool(training)
 
     def get_config(self):
+        """The constructor's arguments, with `momentum` and `synchronized`."""
         return {
             **super().get_config(),
             "momentum": self.momentum,
@@ -102,6 +103,7 @@ class ChannelGroups(base.ChannelLayer):
         self.effective_groups = effective_groups(self.channels, self.groups, self.group_size)
 
     def get_config(self):
+        """The constructor's arguments; `groups` is as given, not `effective_groups`."""
         return {**super().get_config(), "groups": self.groups, "group_size": self.group_size}
 
 

@@ -78,6 +78,11 @@ class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
         self.primitive = ops.Primitive(op, index_set)
 
     def build(self, input_shape):
+        """Creates the moving average of a primitive over (b, w, h); the others have no weights.
+
+        Raises:
+          ValueError: for a primitive of two inputs, without two shapes that are equal.
+        """
         if self.primitive.arity == 1:
             self._set_channels(input_shape)
         else:
@@ -93,6 +98,7 @@ class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
         return tf.cast(tf.broadcast_to(value, tf.shape(tensors[0])), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
+        """The shape of the input, or of the first of two inputs."""
         return compat.output_shape(input_shape if self.primitive.arity == 1 else input_shape[0])
 
     def _set_two_inputs(self, input_shape) -> None:
@@ -109,5 +115,6 @@ class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
         self.input_spec = [self.input_spec] * 2
 
     def get_config(self):
+        """The constructor's arguments; `index_set` is None for an elementwise primitive."""
         op, index_set = self.primitive
         return {**super().get_config(), "op": op, "index_set": index_set}

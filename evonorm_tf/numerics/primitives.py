@@ -39,19 +39,19 @@ def _in_statistics_dtype(function: Callable[..., tf.Tensor]) -> Callable[..., tf
 
 @_in_statistics_dtype
 def add(x, y):
-    """x + y."""
+    """`x + y`."""
     return x + y
 
 
 @_in_statistics_dtype
 def mul(x, y):
-    """x * y."""
+    """`x * y`."""
     return x * y
 
 
 @_in_statistics_dtype
 def div(x, y):
-    """x / y, where a |y| below EPSILON counts as EPSILON."""
+    """`x / y`, where a |y| below EPSILON counts as EPSILON."""
     floor = tf.constant(EPSILON, y.dtype)
     if quantization.is_active():
         sign = tf.where(y < 0, -tf.ones([], y.dtype), tf.ones([], y.dtype))
@@ -79,13 +79,13 @@ def sigmoid(x):
 
 @_in_statistics_dtype
 def tanh(x):
-    """tanh(x)."""
+    """The hyperbolic tangent of x."""
     return tf.tanh(x)
 
 
 @_in_statistics_dtype
 def exp(x):
-    """exp(x)."""
+    """The exponential e^x."""
     return tf.exp(x)
 
 
@@ -109,7 +109,7 @@ def square(x):
 
 @_in_statistics_dtype
 def sqrt(x):
-    """sign(x) * sqrt|x| as x / sqrt(max(|x|, EPSILON)), which is linear near 0."""
+    """`x / max(|x|, EPSILON)**0.5`: the root of |x| with the sign of x, linear near 0."""
     return quantization.divider_by_root(tf.maximum(tf.abs(x), EPSILON))(x)
 
 

@@ -64,7 +64,7 @@ def divider_by_root(y: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def over(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """x / y, for a positive y."""
+    """`x / y`, for a positive y."""
     if not is_active():
         return x / y
     reciprocal_root = tf.math.rsqrt(y)

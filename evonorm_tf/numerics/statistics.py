@@ -32,7 +32,7 @@ class Moments(NamedTuple):
         return self.shift + self.rest
 
     def center(self, x: tf.Tensor) -> tf.Tensor:
-        """x - mean."""
+        """`x - mean`."""
         return (x - self.shift) - self.rest
 
 
@@ -42,7 +42,7 @@ def statistics_dtype(dtype: tf.DType) -> tf.DType:
 
 
 def widened(x: tf.Tensor) -> tf.Tensor:
-    """x in its `statistics_dtype`."""
+    """Casts x to its `statistics_dtype`."""
     return tf.cast(x, statistics_dtype(x.dtype))
 
 
@@ -52,7 +52,7 @@ def spatial_axes(rank: int, axis: int) -> list[int]:
 
 
 def frozen(x: tf.Tensor) -> tf.Tensor:
-    """x as a constant, for the forward pass of a custom gradient.
+    """Makes x a constant, for the forward pass of a custom gradient.
 
     No tape then keeps arrays of the forward pass, and a second derivative does not flow through
     the values that the gradient takes from it, eager or in a graph.

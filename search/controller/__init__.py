@@ -1,1 +1,1 @@
-"""The loop: it breeds candidates, has them evaluated, and stores each verdict."""
+"""The search's loop: it breeds genotypes, sends them to a pool, and stores each verdict."""

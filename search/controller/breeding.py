@@ -1,4 +1,4 @@
-"""Births: the configured algorithm as an expression of operators, and its offspring as rows."""
+"""Births: the configured algorithm as an expression of operators, and its offspring."""
 
 import time
 
@@ -14,7 +14,7 @@ from search.storage.candidate import Candidate
 def new_algorithm(config: Config) -> Operator:
     """Regularized evolution (paper section 4.1), or random search as its baseline.
 
-    The population's window gives the aging: a member that has left it is never selected.
+    Aging is the population's window: a member that has left it is never selected.
     """
     method, space = config.method, config.space
     fresh = random_graph(space.num_nodes, space.batch_independent)
@@ -29,7 +29,7 @@ def new_algorithm(config: Config) -> Operator:
 def birth(
     algorithm: Operator, population: Population, seed: int, number: int
 ) -> tuple[Candidate, LayerGraph]:
-    """The candidate of a number; of all randomness it depends on (seed, number) alone."""
+    """The genotype with the id `number`; its randomness depends on (seed, number) alone."""
     offspring = algorithm(population, np.random.default_rng((seed, number)))
     graph = LayerGraph(offspring.nodes, f"candidate_{number}")
     candidate = Candidate(

@@ -1,4 +1,4 @@
-"""`Budget`: how much of a run's limits is used, earlier sessions included."""
+"""`Budget`: the used share of a run's limits, including earlier sessions."""
 
 import math
 import time
@@ -8,11 +8,11 @@ from search.controller.ledger import Ledger
 
 
 class Budget:
-    """The limits of the configuration's `method`, beside what the ledger counts.
+    """Compares the limits of the configuration's `method` with the ledger's counts.
 
     Args:
-      method: has the limits; None is no limit.
-      ledger: counts genotypes.
+      method: the limits; None is no limit.
+      ledger: the counts of genotypes.
       elapsed_before: seconds of earlier sessions.
     """
 
@@ -39,7 +39,7 @@ class Budget:
         return any((*limits, method.max_minutes))
 
     def share_used(self) -> float:
-        """The used share of the tightest limit, at least 1 when the search must end."""
+        """The used share of the limit that is nearest; the search ends when it is at least 1."""
         method, ledger = self._method, self._ledger
         minutes = method.max_minutes
         used_and_limits = (

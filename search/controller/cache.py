@@ -1,7 +1,7 @@
-"""`EquivalenceCache`: a function is trained once; its duplicates take that verdict.
+"""`EquivalenceCache`: each function is trained once, and its duplicates inherit the verdict.
 
-A share of the duplicates can be trained all the same (`audit_fraction`), to measure how far two
-trainings of one function are apart.
+An audit trains a share of the duplicates nevertheless (`audit_fraction`), to measure the difference
+between two trainings of the same function.
 """
 
 from collections import defaultdict
@@ -16,11 +16,11 @@ from search.storage.candidate import Candidate
 
 
 class EquivalenceCache:
-    """Finds the original of a duplicate, and keeps duplicates whose original is in training.
+    """Finds the original of a duplicate, and holds duplicates while their original is trained.
 
     Args:
       config: the run's configuration.
-      ledger: has the known functions.
+      ledger: has the original of each known function.
 
     Attributes:
       is_on: whether the configuration asks for the cache.
@@ -34,34 +34,34 @@ class EquivalenceCache:
         self._waiting: dict[int, list[int]] = defaultdict(list)
 
     def original(self, row: Candidate, fingerprint: str | None) -> int | None:
-        """The other genotype that stands for a function, if there is one."""
+        """The id of the original of a function, if it is another genotype."""
         if fingerprint is None or not self.is_on:
             return None
         number = self._ledger.original(fingerprint)
         return None if number == row.id else number
 
     def learn(self, row: Candidate) -> None:
-        """Makes a genotype the original of its function, unless there is one."""
+        """Makes a genotype the original of its function, unless the function has one."""
         if self.is_on:
             self._ledger.learn(row)
 
     def wait(self, row: Candidate, original: int) -> None:
-        """Parks a duplicate until its original has a verdict."""
+        """Holds a duplicate until its original has a verdict."""
         self._waiting[original].append(row.id)
         self._ledger.park(self._ledger.write(row, status="pending"))
 
     def released(self, original: int) -> list[int]:
-        """The duplicates that wait for a genotype, which now has its verdict."""
+        """Ids of the duplicates that waited for the verdict of `original`; they wait no longer."""
         return self._waiting.pop(original, [])
 
     def draws_audit(self, row: Candidate) -> bool:
-        """Whether a duplicate is trained all the same; depends on (seed, id) alone."""
+        """Whether a duplicate is audited; depends on (seed, id) alone."""
         draw = np.random.default_rng((self._seed, row.id, 1)).random()
         return draw < self._audit_fraction
 
 
 def inherited(original: Candidate) -> dict[str, Any]:
-    """The fields that a duplicate takes from its original."""
+    """The fields that a duplicate inherits from its original."""
     is_free = original.status == "rejected" and original.reason in FREE_REASONS
     return {
         "status": "rejected" if is_free else "duplicate",
@@ -74,11 +74,13 @@ def inherited(original: Candidate) -> dict[str, Any]:
 
 
 def audit_record(outcome: Outcome, original: Candidate) -> dict[str, Any]:
-    """How a second training compares with the original's, which still counts."""
+    """Compares the outcome of an audit with the original, whose verdict stays."""
     agrees = (outcome.status, outcome.reason) == (original.status, original.reason)
     difference = None
     if agrees and outcome.scores:
-        difference = max(abs(outcome.scores[a] - original.scores[a]) for a in outcome.scores)
+        difference = max(
+            abs(score - original.anchor_scores[anchor]) for anchor, score in outcome.scores.items()
+        )
     return {
         "status": outcome.status,
         "scores": outcome.scores,

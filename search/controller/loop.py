@@ -1,8 +1,9 @@
 """`Controller`: the search's loop, asynchronous and steady-state (paper section 4.1).
 
-A candidate's birth draws from a generator seeded by (seed, id) and its evaluation from the seed
-alone, so the store is all the state there is: with one worker, a resumed run equals one that was
-never interrupted. Each turn of the loop is one transaction, which ends before the loop waits.
+The birth of a genotype draws from a generator with the seed (seed, id), and its evaluation depends
+on the seed alone, so the store has the whole state: with one worker, a resumed run equals one that
+was never interrupted. Each iteration of the loop is one transaction, which ends before the loop
+waits.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from search.controller.cache import EquivalenceCache, audit_record, inherited
 from search.controller.ledger import Ledger
 from search.controller.tasks import Tasks
 from search.controller.telemetry import Telemetry
+from search.errors import SearchError
 from search.evaluation.outcome import Outcome
 from search.evolution.space import check_structure
 from search.progress.events import Progress
@@ -30,13 +32,13 @@ _HOST = socket.gethostname()
 
 
 class Controller:
-    """Breeds candidates, has them evaluated, and stores their verdicts.
+    """Breeds genotypes, sends them to the pool, and stores their verdicts.
 
     Args:
       config: the run's configuration.
       store: the run, opened as its controller.
       progress: receives every event.
-      make_pool: makes the pool that evaluates; default: the one that the configuration asks for.
+      make_pool: makes the pool; default: the pool that the configuration names.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Controller:
         self._rejects_freely = config.rejects and config.evaluation.free_rejections
 
     def run(self) -> None:
-        """Searches until the budget is used and everything in flight has a verdict."""
+        """Searches until the budget is used and every candidate in flight has its verdict."""
         self._emit("started")
         answers: list[Answer] = []
         with self._make_pool(self._config) as pool:
@@ -76,7 +78,7 @@ class Controller:
                 self._emit("tick")
 
     def _start_next(self) -> bool:
-        """Starts a waiting or a new candidate; False when there is nothing more to start."""
+        """Starts a waiting candidate or a new genotype; False if there is none to start."""
         if self._queue:
             self._start(self._ledger.row(self._queue.popleft()))
         elif self._budget.share_used() < 1.0:
@@ -95,12 +97,12 @@ class Controller:
     def _start(self, row: Candidate) -> None:
         if row.origin == "baseline":
             self._ledger.write(row, status="running")
-            self._tasks.submit(row.id, "evaluate", row.graph or row.name, False)
+            self._tasks.submit(row.id, "evaluate", row.require_layer(), False)
             return
         try:
             graph = self._ledger.graph(row)
-        except ValueError as error:
-            self._refuse(row.id, None, f"the graph of candidate {row.id}: {error}")
+        except SearchError as error:
+            self._refuse(row.id, None, str(error))
             self._finish(row, status="failed", reason="invalid graph")
             return
         reason = check_structure(graph) if self._rejects_freely else None
@@ -120,7 +122,7 @@ class Controller:
         self._tasks.submit(row.id, "evaluate", row.graph, self._config.rejects)
 
     def _settle_duplicate(self, row: Candidate, fingerprint: str | None) -> bool:
-        """Gives a duplicate its original's verdict, at once or later; False for an original."""
+        """Gives a duplicate its original's verdict, now or later; False for an original."""
         number = self._cache.original(row, fingerprint)
         if number is None:
             return False
@@ -164,7 +166,7 @@ class Controller:
             self._evaluate(row)
 
     def _take_audit(self, row: Candidate, outcome: Outcome, host: str) -> None:
-        original = self._ledger.row(row.duplicate_of)
+        original = self._ledger.row(row.function)
         stages = {**(row.stages or {}), "audit": audit_record(outcome, original)}
         verdict = inherited(original)
         self._finish(row, stages=stages, seconds=outcome.seconds, host=host, **verdict)
@@ -187,7 +189,7 @@ class Controller:
         self._emit("refused", text=f"refused: {reason}")
 
     def _finish(self, row: Candidate, host: str = _HOST, **verdict: Any) -> None:
-        """Stores a verdict, and gives it to the duplicates that have waited for it."""
+        """Stores a verdict, and gives it to the duplicates that waited for it."""
         row = self._ledger.finish(row, host=host, **verdict)
         self._tasks.forget(row.id)
         self._emit("finished", row)

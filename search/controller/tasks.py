@@ -1,11 +1,11 @@
-"""`Tasks`: which candidate is in the pool, at which stage, and how often it was tried."""
+"""`Tasks`: the candidates in the pool, their stages, and the number of their attempts."""
 
 from collections import Counter
 from typing import Any
 
 from search.workers.pool import Answer, Pool
 
-# A candidate that is lost with its worker this often is what kills the worker.
+# After this many lost workers the candidate itself is taken for the cause.
 _ATTEMPTS = 3
 
 
@@ -18,12 +18,12 @@ class Tasks:
         self._attempts: Counter[int] = Counter()
 
     def submit(self, number: int, stage: str, *arguments: Any) -> None:
-        """Submits a candidate's stage; an audit is an evaluation by another name."""
+        """Submits a stage of a candidate; for the pool, an audit is an evaluation."""
         self._in_flight[number] = stage
         self._pool.submit((number, stage), "evaluate" if stage == "audit" else stage, *arguments)
 
     def end(self, answer: Answer) -> bool:
-        """Ends the task of an answer; False for an answer that no task in flight asked for."""
+        """Ends the task of an answer; False for an answer without a task in flight."""
         number, stage = answer.tag
         if self._in_flight.get(number) != stage:
             return False
@@ -31,10 +31,10 @@ class Tasks:
         return True
 
     def may_retry(self, number: int) -> bool:
-        """Counts a lost task; whether its candidate gets another attempt."""
+        """Counts a lost task, and returns whether its candidate gets another attempt."""
         self._attempts[number] += 1
         return self._attempts[number] < _ATTEMPTS
 
     def forget(self, number: int) -> None:
-        """Drops the attempts of a candidate that has a verdict."""
+        """Forgets the attempts of a candidate that has its verdict."""
         self._attempts.pop(number, None)

@@ -1,4 +1,4 @@
-"""`Telemetry`: turns what happens in the loop into events with the run's figures."""
+"""`Telemetry`: emits the changes in the loop as events, with the run's figures."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ class Telemetry:
     """Emits events to a `Progress`.
 
     Args:
-      progress: receives them.
-      ledger, budget: have the figures.
+      progress: receives the events.
+      ledger, budget: the sources of the figures.
 
     Attributes:
-      cluster: returns the figures of the pool's cluster, None without one.
+      cluster: a function that returns the figures of the pool's cluster, or None without one.
     """
 
     def __init__(self, progress: Progress, ledger: Ledger, budget: Budget):
@@ -25,7 +25,7 @@ class Telemetry:
         self.cluster: Callable[[], Cluster | None] = lambda: None
 
     def emit(self, kind: str, candidate: Candidate | None = None, text: str = "") -> None:
-        """Emits an event of a kind, see `Event`."""
+        """Emits an event of a kind that `Event` describes."""
         ledger, session = self._ledger, self._budget.session
         elapsed, share = self._budget.elapsed, self._budget.share_used()
         bounded = self._budget.is_bounded

@@ -1,1 +1,1 @@
-"""What a candidate goes through: probe, quality test, stability test, training."""
+"""The evaluation of a candidate: probe, quality test, stability test, training."""

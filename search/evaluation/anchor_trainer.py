@@ -1,9 +1,11 @@
 """`AnchorTrainer`: one anchor network, built and traced once, trained with one layer after another.
 
-A training is a single TensorFlow function with a loop over its steps. A candidate changes nothing
-in it but what its layers compute. Everything random is drawn in advance from the seed: all layers
-start from the same kernels and see the same batches.
+A training is one TensorFlow function with a loop over its steps, in which a candidate changes only
+the function of the layers. All random numbers are drawn in advance from the seed, so all layers
+start from the same kernels and get the same batches.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -27,9 +29,9 @@ class AnchorTrainer:
       anchor: a name in `trainers.models.anchors.ANCHORS`.
       data: the images to train and score on.
       settings: the configuration's `evaluation`.
-      seed: for the kernels, the batches and the crops.
-      norm_act: a registered name, for a layer that has no graph; None for graphs, which
-        `start` sets.
+      seed: seed of the kernels, the batches and the crops.
+      norm_act: the registered name of a layer without a graph; None for graphs, which `start`
+        sets.
       width: factor on the anchor's width.
 
     Attributes:
@@ -71,7 +73,7 @@ class AnchorTrainer:
                 layer.start(program)
 
     def train(self, first: int, last: int) -> bool:
-        """Runs the steps first to last - 1; stops and returns False when a loss is not finite."""
+        """Runs the steps first to last - 1; stops and returns False if a loss is not finite."""
         images, labels = self._tensors(self._data.train)
         rates = tf.constant(learning_rates(self._settings)[first:last])
         batches = [tf.constant(draw[first:last]) for draw in self.batches]
@@ -79,7 +81,7 @@ class AnchorTrainer:
         return int(done) == last - first
 
     def accuracy(self, split: Split) -> float:
-        """Share of the split's images that the model labels correctly in inference."""
+        """The accuracy on a split in inference, from 0 to 1."""
         images, labels = self._tensors(split)
         correct = 0
         for first in range(0, len(split), _EVALUATION_BATCH):
@@ -88,17 +90,16 @@ class AnchorTrainer:
         return correct / len(split)
 
     def largest_gradient(self) -> tuple[float, int]:
-        """The stability test from the initial weights; the present weights are kept.
+        """Runs the stability test from the initial weights, and restores the present ones.
 
         Returns:
-          The largest gradient norm, infinite if one was not finite, and the number of ascent
-          steps.
+          The largest gradient norm, infinite if one was not finite, and the number of steps.
         """
         weights = self.model.get_weights()
         averages = [layer.moving_averages for layer in self._layers]
         self.model.set_weights(self._initial)
         images, labels = self._tensors(self._data.train)
-        # The last batch of the training, which is as random as any.
+        # The last batch of the training, which is as random as the others.
         chosen = self.batches[0][-1][: self._settings.stability_batch]
         crops = [draw[-1][: self._settings.stability_batch] for draw in self.batches[1:]]
         x = self.prepared(tf.gather(images, chosen), *crops)
@@ -109,86 +110,104 @@ class AnchorTrainer:
         return float(largest), int(steps) - 1
 
     def _tensors(self, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
-        """A split's images and labels as tensors, made once for each split object."""
+        """The images and labels of a split as tensors, made once for each split object."""
         if id(split) not in self._on_device:
-            # The split is kept, so that no other object gets its id.
+            # The reference to the split keeps its id from being reused.
             images, labels = tf.constant(split.images), tf.constant(split.labels)
             self._on_device[id(split)] = split, images, labels
         return self._on_device[id(split)][1:]
 
-    def _steps_function(self):
-        variables = self.model.trainable_variables
-
-        def step(x, y, rate):
-            with tf.GradientTape() as tape:
-                loss = self._loss(x, y) + self._decay()
-            gradients = tape.gradient(loss, variables)
-            for variable, slot, gradient in zip(variables, self._slots, gradients, strict=True):
-                if gradient is None:
-                    continue
-                tf.raw_ops.ResourceApplyKerasMomentum(
-                    var=variable.handle,
-                    accum=slot.handle,
-                    lr=rate,
-                    grad=gradient,
-                    momentum=self._settings.momentum,
-                    use_nesterov=True,
-                )
-            return tf.math.is_finite(loss)
-
+    def _steps_function(self) -> Callable[..., tf.Tensor]:
         # Any number of steps, in one trace.
         signature = [*map(_spec, self._tensors(self._data.train)), tf.TensorSpec([None])]
         signature += [tf.TensorSpec([None, *draw.shape[1:]], tf.int32) for draw in self.batches]
 
         @tf.function(autograph=False, input_signature=signature)
-        def run(images, labels, rates, chosen, *crops):
-            def body(i, _):
+        def run(
+            images: tf.Tensor,
+            labels: tf.Tensor,
+            rates: tf.Tensor,
+            chosen: tf.Tensor,
+            *crops: tf.Tensor,
+        ) -> tf.Tensor:
+            def body(i: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 x = self.prepared(tf.gather(images, chosen[i]), *(crop[i] for crop in crops))
-                finite = step(x, tf.gather(labels, chosen[i]), rates[i])
+                finite = self._step(x, tf.gather(labels, chosen[i]), rates[i])
                 return i + tf.cast(finite, tf.int32), finite
 
-            def more(i, finite):
+            def more(i: tf.Tensor, finite: tf.Tensor) -> tf.Tensor:
                 return tf.logical_and(finite, i < tf.shape(rates)[0])
 
             return tf.while_loop(more, body, [0, True], parallel_iterations=1)[0]
 
         return run
 
-    def _correct_function(self):
+    def _step(self, x: tf.Tensor, y: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        """Runs one step of Nesterov momentum; returns whether the loss is finite."""
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = self._loss(x, y) + self._decay()
+        gradients = tape.gradient(loss, variables)
+        for variable, slot, gradient in zip(variables, self._slots, gradients, strict=True):
+            if gradient is None:
+                continue
+            tf.raw_ops.ResourceApplyKerasMomentum(
+                var=variable.handle,
+                accum=slot.handle,
+                lr=rate,
+                grad=gradient,
+                momentum=self._settings.momentum,
+                use_nesterov=True,
+            )
+        return tf.math.is_finite(loss)
+
+    def _correct_function(self) -> Callable[..., tf.Tensor]:
         split = self._data.train
         shapes = [None, *split.images.shape[1:]], [None]
         signature = [tf.TensorSpec(shapes[0], tf.uint8), tf.TensorSpec(shapes[1], tf.int32)]
 
         @tf.function(autograph=False, input_signature=signature)
-        def correct(images, labels):
+        def correct(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
             logits = self.model(self.prepared(images), training=False)
             hits = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), labels)
-            # argmax makes a NaN the first class, but it is no prediction.
+            # argmax returns the first class for NaN, which is not a prediction.
             hits = tf.logical_and(hits, tf.reduce_all(tf.math.is_finite(logits), -1))
             return tf.reduce_sum(tf.cast(hits, tf.int32))
 
         return correct
 
-    def _loss(self, x, y):
+    def _loss(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         logits = self.model(x, training=True)
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
 
-    def _decay(self):
+    def _decay(self) -> tf.Tensor:
         if not self._settings.weight_decay:
             return 0.0
         squares = [tf.nn.l2_loss(kernel) for kernel in kernels(self.model)]
         return self._settings.weight_decay * tf.add_n(squares)
 
-    def prepared(self, images, rows=None, columns=None):
-        """Normalized images for the model, whole or cropped to rows and columns of each."""
+    def prepared(
+        self,
+        images: tf.Tensor,
+        rows: tf.Tensor | None = None,
+        columns: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Normalizes images for the model, and crops each to its rows and columns if given."""
         if rows is not None:
             images = tf.gather(images, rows, axis=1, batch_dims=1)
             images = tf.gather(images, columns, axis=2, batch_dims=1)
         return (tf.cast(images, tf.float32) - self._data.mean) / self._data.stddev
 
 
-def _build(anchor, data, settings, seed, norm_act, width):
-    def searched(nonlinearity: bool, name: str):
+def _build(
+    anchor: str,
+    data: ImageData,
+    settings: Evaluation,
+    seed: int,
+    norm_act: str | None,
+    width: float,
+) -> tf.keras.Model:
+    def searched(nonlinearity: bool, name: str) -> ExchangeableLayer:
         return ExchangeableLayer(settings.groups, nonlinearity, name=name)
 
     spec = ANCHORS[anchor]
@@ -208,8 +227,10 @@ def _spec(tensor: tf.Tensor) -> tf.TensorSpec:
     return tf.TensorSpec(tensor.shape, tensor.dtype)
 
 
-def _draw_batches(count: int, settings: Evaluation, shape, seed: int) -> list[np.ndarray]:
-    """Indices (steps, batch) in shuffled epochs; with a crop, its rows and columns too."""
+def _draw_batches(
+    count: int, settings: Evaluation, shape: tuple[int, ...], seed: int
+) -> list[np.ndarray]:
+    """Draws indices (steps, batch) in shuffled epochs; with a crop, also rows and columns."""
     rng = np.random.default_rng(seed)
     needed = settings.steps * settings.batch_size
     epochs = [rng.permutation(count) for _ in range(-(-needed // count))]
@@ -223,7 +244,7 @@ def _draw_batches(count: int, settings: Evaluation, shape, seed: int) -> list[np
 
 
 def learning_rates(settings: Evaluation) -> np.ndarray:
-    """The learning rate of each step."""
+    """The learning rate of each step, of shape (steps,)."""
     rates = np.full(settings.steps, settings.learning_rate, np.float32)
     if settings.schedule == "cosine":
         share = np.arange(settings.steps) / settings.steps

@@ -1,4 +1,4 @@
-"""`Evaluator`: the tests and the training of a candidate, from probe to scores (section 4.2)."""
+"""`Evaluator`: the tests and the training of a candidate (paper section 4.2)."""
 
 import dataclasses
 import functools
@@ -16,18 +16,18 @@ from trainers import data
 
 
 class Evaluator:
-    """Evaluates candidates one after another in anchors that it builds once.
+    """Evaluates candidates one after another, in anchors that are built once.
 
     Args:
       config: the run's configuration.
-      images: its data set; default: the configured one, which is loaded.
+      images: the data set; default: the configured one is loaded.
     """
 
     def __init__(self, config: Config, images: data.ImageData | None = None):
         self._config = config
         self._settings = config.evaluation
         self._data = images or data.load(self._settings.data, self._settings.data_dir)
-        # The layer in each anchor, and the number of its training steps that are done.
+        # For each anchor its layer, and the number of training steps so far.
         self._positions: dict[tuple[str, str | None], tuple[str, int]] = {}
         self._trainer = functools.cache(self._new_trainer)
         self._score_trainer = functools.lru_cache(4)(self._new_score_trainer)
@@ -41,8 +41,8 @@ class Evaluator:
     def evaluate(self, layer: str, rejects: bool) -> Outcome:
         """Runs the tests and, for a layer that passes, the full training on each anchor.
 
-        A training continues where its quality test stopped. The anchors are evaluated in order
-        of cost, and the first failure ends the evaluation.
+        The training continues from the weights of the quality test. The anchors are evaluated in
+        order of cost, and the first failure ends the evaluation.
 
         Args:
           layer: a graph's JSON, or a registered name.
@@ -56,7 +56,7 @@ class Evaluator:
         return outcome_of(results)
 
     def quality(self, layer: str, rejects: bool) -> StageResult:
-        """Compares the accuracy after the first steps with a multiple of random guess."""
+        """Rejects a layer whose accuracy after the first steps is too near random guess."""
         settings, start = self._settings, time.perf_counter()
         least = settings.quality_ratio / self._data.num_classes
         accuracies: dict[str, float] = {}
@@ -72,7 +72,7 @@ class Evaluator:
         return _stage(start, reason, accuracies=accuracies)
 
     def stability(self, layer: str, rejects: bool) -> StageResult:
-        """Compares the largest gradient norm that gradient ascent finds with the limit."""
+        """Rejects a layer for which gradient ascent finds a gradient norm above the limit."""
         settings, start = self._settings, time.perf_counter()
         norms: dict[str, float | None] = {}
         steps: dict[str, int] = {}
@@ -86,9 +86,9 @@ class Evaluator:
         return _stage(start, reason, norms=norms, steps=steps)
 
     def training(self, layer: str, rejects: bool) -> StageResult:
-        """Trains on, from where the quality test stopped; returns the scores.
+        """Continues the training from the weights of the quality test; returns the scores.
 
-        If another process did that test, its steps are repeated and give the same weights.
+        If another process ran that test, its steps are repeated and give the same weights.
         """
         settings, start = self._settings, time.perf_counter()
         scores = {}
@@ -103,7 +103,7 @@ class Evaluator:
         return _stage(start, None, scores)
 
     def _train_first_steps(self, anchor: str, layer: str) -> tuple[AnchorTrainer, bool]:
-        """Trains from the initial weights up to the quality test; False for a loss not finite."""
+        """Trains from the initial weights to the quality test; False if a loss is not finite."""
         key, graph = self._key(anchor, layer)
         trainer = self._trainer(*key)
         self._positions.pop(key, None)
@@ -113,7 +113,7 @@ class Evaluator:
         return trainer, finite
 
     def _holding(self, anchor: str, layer: str) -> AnchorTrainer:
-        """The anchor with the layer in it, at any step of its training."""
+        """The anchor with the layer, at any step of its training."""
         key, graph = self._key(anchor, layer)
         trainer = self._trainer(*key)
         if self._positions.get(key, (None, 0))[0] != layer:
@@ -131,7 +131,7 @@ class Evaluator:
         return min(self._settings.quality_steps, self._settings.steps)
 
     def score(self, task: ScoreTask) -> float:
-        """Accuracy after the training that a task describes."""
+        """The accuracy after the training that a task describes."""
         graph, name = graph_or_name(task.layer)
         trainer, split = self._score_trainer(
             name, task.anchor, task.width, task.steps, task.seed, task.held_out
@@ -144,7 +144,15 @@ class Evaluator:
         seed = self._config.method.seed
         return AnchorTrainer(anchor, self._data, self._settings, seed, norm_act=name)
 
-    def _new_score_trainer(self, name, anchor, width, steps, seed, held_out):
+    def _new_score_trainer(
+        self,
+        name: str | None,
+        anchor: str,
+        width: float,
+        steps: int,
+        seed: int,
+        held_out: float | None,
+    ) -> tuple[AnchorTrainer, data.Split]:
         settings = dataclasses.replace(self._settings, steps=steps)
         images = self._data if held_out is None else self._data.held_out(held_out, seed)
         trainer = AnchorTrainer(anchor, images, settings, seed, norm_act=name, width=width)
@@ -158,7 +166,7 @@ def _stage(
 
 
 def graph_or_name(layer: str) -> tuple[LayerGraph | None, str | None]:
-    """A layer's graph if it has one, else its registered name."""
+    """The graph of a layer and None, or None and its registered name if it has no graph."""
     if layer.lstrip().startswith("{"):
         return LayerGraph.from_json(layer), None
     graph = registry.graph(layer)

@@ -1,7 +1,7 @@
 """`ExchangeableLayer`: a searched layer whose function is replaced in a traced network."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +52,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         self.moving_averages: list[Array] = []
         self._last: _Last | None = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates gamma, beta, v0 and v1, which any graph may need."""
         channels = int(input_shape[-1])
         self._effective_groups = effective_groups(channels, self._groups)
@@ -63,15 +63,15 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def start(self, program: LayerProgram) -> None:
-        """Replaces the function; its moving averages are reset, other weights stay."""
+        """Replaces the function, and resets the moving averages; the weights stay."""
         self._program = program
         channels = self._vectors[0].shape[0]
         self.moving_averages = [
             np.full((channels, 1, 1), start, np.float32) for start in program.moving_starts
         ]
 
-    def call(self, inputs, training=None):
-        """The layer's output."""
+    def call(self, inputs: tf.Tensor, training: Any = None) -> tf.Tensor:
+        """The layer's output, of the input's shape and float32."""
         vectors = [tf.convert_to_tensor(vector) for vector in self._vectors]
         if not self._nonlinearity:
             gamma, beta = vectors
@@ -82,20 +82,20 @@ class ExchangeableLayer(tf.keras.layers.Layer):
             output = tf.numpy_function(self._infer, [inputs, *vectors], tf.float32)
         return tf.ensure_shape(output, inputs.shape)
 
-    def _in_training(self, *arguments):
+    def _in_training(self, *arguments: tf.Tensor) -> tf.Tensor:
         @tf.custom_gradient
-        def forward(*arguments):
+        def forward(*arguments: tf.Tensor) -> tuple[tf.Tensor, Callable]:
             output = tf.numpy_function(self._forward, arguments, tf.float32)
             return output, lambda upstream: backward(*arguments, upstream)
 
         @tf.custom_gradient
-        def backward(*arguments):
+        def backward(*arguments: tf.Tensor) -> tuple[list[tf.Tensor], Callable]:
             types = [tf.float32] * (len(arguments) - 1)
             results = tf.numpy_function(self._backward, arguments, types)
             for result, argument in zip(results, arguments, strict=False):
                 result.set_shape(argument.shape)
 
-            def gradient(*upstream):
+            def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
                 types = [tf.float32] * len(arguments)
                 return tf.numpy_function(self._second, [*arguments, *upstream], types)
 

@@ -1,6 +1,6 @@
-"""The result of an evaluation: of each stage, and the verdict that follows from them.
+"""The results of an evaluation: of each stage, and the verdict that follows from them.
 
-Also `ScoreTask`, a training outside the search. Nothing here needs TensorFlow.
+Also `ScoreTask`, a training after the search. This module does not import TensorFlow.
 """
 
 import dataclasses
@@ -8,16 +8,16 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-# In this order; the first failure ends an evaluation.
+# The stages in their order; the first failure ends an evaluation.
 STAGES = ("quality", "stability", "training")
-# Reasons to reject a layer after some training, and before any.
+# The reasons to reject a layer after some training, and before any training.
 TRAINED_REASONS = ("quality", "stability")
 FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat")
 
 
 @dataclasses.dataclass(frozen=True)
 class ScoreTask:
-    """One training from scratch outside the search: for reranking and final numbers.
+    """One training from scratch after the search, for the reranking or the comparison.
 
     Attributes:
       layer: a graph's JSON, or a registered name.
@@ -35,7 +35,13 @@ class ScoreTask:
 
 @dataclasses.dataclass(frozen=True)
 class StageResult:
-    """The result of one stage: a reason to reject, scores (of training), seconds and figures."""
+    """The result of one stage.
+
+    Attributes:
+      reason: the reason to reject the layer; None if it passes.
+      scores: anchor -> accuracy, after the training; else None.
+      figures: seconds of the stage, and its other figures.
+    """
 
     reason: str | None
     scores: dict[str, float] | None
@@ -55,12 +61,12 @@ class Outcome:
 
 
 def stages_of(rejects: bool, stability_test: bool) -> tuple[str, ...]:
-    """The stages of an evaluation, as long as none rejects the layer."""
+    """The stages of an evaluation whose layer is not rejected."""
     return STAGES if rejects and stability_test else ("quality", "training")
 
 
 def outcome_of(results: Mapping[str, StageResult]) -> Outcome:
-    """The verdict of the stages so far: the last one rejected the layer or trained it."""
+    """The verdict that follows from the stages; the last one has rejected or trained the layer."""
     last = list(results.values())[-1]
     stages = {name: result.figures for name, result in results.items()}
     seconds = sum(figures["seconds"] for figures in stages.values())

@@ -1,8 +1,7 @@
-"""A layer's function on fixed probe tensors: free rejections, and a fingerprint.
+"""Probes a layer on fixed arrays: it rejects the layer without training, or fingerprints it.
 
-Nothing is trained. A layer is rejected here when its output is constant or not finite, or when it
-passes no gradient back. Any other layer gets a fingerprint, which is the same for all graphs that
-compute the same function.
+A layer is rejected if its output is constant or not finite, or if its gradient is zero. Any other
+layer gets a fingerprint, which is the same for all graphs that compute the same function.
 """
 
 import dataclasses
@@ -17,14 +16,14 @@ from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array
 from search.evaluation.engine.layer_program import VECTORS, LayerProgram
 from search.evolution.space import check_structure
 
-# Two channels a group at 32 groups, so that (w,h,c/q) differs from (w,h). The shapes and scales
-# cover odd batches and numbers of places, and inputs with and without an offset.
+# With 64 channels a group has two channels, so that (w,h,c/q) differs from (w,h). The shapes and
+# scales include odd sizes, and inputs with and without an offset.
 _SHAPES = ((64, 3, 20), (64, 5, 3))
 _GROUPS = 32
 _SCALES = ((1.0, 0.0), (3.0, 0.7))
 _SEED = 1729
 _MOMENTUM = 0.9
-# In float64 equal functions differ by rounding of about 1e-15, different ones by far more.
+# In float64 equal functions differ by rounding errors of about 1e-15, others by far more.
 _DIGITS = 7
 _NOISE = 1e-10
 _LARGEST = float(np.finfo(np.float32).max)
@@ -41,12 +40,12 @@ class Probed:
 def probe(graph: LayerGraph, reject_flat: bool = False) -> Probed:
     """Applies the free rejections in turn; a layer that passes gets its fingerprint.
 
-    With `reject_flat`, they include layers whose output is the same at all places of each
-    map, such as a mean over (w, h): all that follows the first such layer sees no pattern.
+    With `reject_flat`, a layer is also rejected if its output is the same at all places of each
+    map, such as a mean over (w, h): it removes all spatial information.
 
-    The fingerprint covers, on several tensors and with random v0 and v1: the output in
-    training, its gradients for the input, v0 and v1, and the output in inference after one
-    update of the moving averages.
+    The fingerprint is computed from several arrays with random v0 and v1: the output in training,
+    its gradients for the input, v0 and v1, and the output in inference after one update of the
+    moving averages.
     """
     reason = check_structure(graph)
     if reason is not None:
@@ -83,7 +82,9 @@ def _benches() -> tuple[_Bench, ...]:
     )
 
 
-def _bench(shape, scale, offset, rng) -> _Bench:
+def _bench(
+    shape: tuple[int, int, int], scale: float, offset: float, rng: np.random.Generator
+) -> _Bench:
     v0, v1 = (rng.normal(mean, width, shape[CHANNELS]) for mean, width in ((0.0, 0.5), (1.0, 0.3)))
     draws = [rng.normal(size=shape) for _ in range(3)]
     return _Bench(_vectors(v0, v1), draws[0] * scale + offset, draws[1] * scale + offset, draws[2])
@@ -108,7 +109,7 @@ def _initial_bench() -> _Bench:
 
 def _is_finite(program: LayerProgram) -> bool:
     values = _values(program, _initial_bench())
-    # Models compute in float32, so larger values are infinite there.
+    # Models compute in float32, where larger values are infinite.
     return all(np.isfinite(value).all() and np.abs(value).max() < _LARGEST for value in values)
 
 
@@ -129,7 +130,7 @@ def _values(program: LayerProgram, bench: _Bench) -> list[Array]:
 
 
 def _is_constant(output: np.ndarray, axes: tuple[int, ...] = (BATCH, PLACES)) -> bool:
-    """Whether the output has one value over the axes, by default over the batch and all places."""
+    """Whether the output is constant over the axes; default: the batch and all places."""
     spread = output.max(axes) - output.min(axes)
     return bool((spread <= _NOISE * np.abs(output).max()).all())
 
@@ -155,5 +156,5 @@ def _rounded(array: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         unit = 10.0 ** (exponent - _DIGITS + 1)
         rounded = np.where(np.isfinite(array), np.round(array / unit), array)
-    # Mantissa and exponent stay apart, since their product would be rounded once more.
+    # Mantissa and exponent stay separate, since their product would be rounded again.
     return np.stack([rounded + 0.0, np.where(rounded == 0, 0.0, exponent)])

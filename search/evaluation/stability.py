@@ -30,10 +30,12 @@ def ascent_function(
       one more than steps, and the largest, infinite if one was not finite.
     """
 
-    def more(step, largest):
+    def more(step: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
         return tf.logical_and(step <= settings.stability_steps, largest <= settings.stability_limit)
 
-    def ascend(x, y, step, largest):
+    def ascend(
+        x: tf.Tensor, y: tf.Tensor, step: tf.Tensor, largest: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         norm, direction = _norm_and_direction(lambda: loss(x, y), variables)
         finite = tf.reduce_all([tf.math.is_finite(norm)])
         for variable, change in zip(variables, direction, strict=True):
@@ -41,14 +43,16 @@ def ascent_function(
         return step + 1, tf.maximum(largest, tf.where(finite, norm, np.inf))
 
     @tf.function(autograph=False)
-    def run(x, y):
+    def run(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         body = functools.partial(ascend, x, y)
         return tf.while_loop(more, body, [0, 0.0], parallel_iterations=1)
 
     return run
 
 
-def _norm_and_direction(loss, variables):
+def _norm_and_direction(
+    loss: Callable[[], tf.Tensor], variables: list[tf.Variable]
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """||d loss / d theta||_2, and its gradient with respect to theta."""
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:

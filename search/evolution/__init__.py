@@ -1,1 +1,1 @@
-"""The algorithm: graphs, selection, population; pure functions of (state, rng)."""
+"""The search algorithm as pure functions of (state, rng): graphs, selection, population."""

@@ -1,4 +1,4 @@
-"""Operators, whose composition is a search algorithm (paper sections 4.1 and 4.3).
+"""Operators that compose to a search algorithm (paper sections 4.1 and 4.3).
 
 An operator maps (population, rng) to an `Offspring`. It draws from `rng` alone, so the same state
 and seed give the same offspring.
@@ -27,7 +27,7 @@ Selector = Callable[[Population, np.random.Generator], Member]
 
 
 def random_graph(num_nodes: int, batch_independent: bool) -> Operator:
-    """A graph of the search space, whatever the population: random search by itself."""
+    """A random graph of the search space; alone it is random search."""
     return lambda _, rng: Offspring(space.sample_nodes(rng, num_nodes, batch_independent))
 
 
@@ -41,7 +41,7 @@ def tournament(fraction: float, criterion: str) -> Selector:
 
 
 def mutated(parent: Selector, mutations: int, batch_independent: bool) -> Operator:
-    """A selected member's graph after a number of mutations."""
+    """The graph of a selected member after a number of mutations."""
 
     def operator(population: Population, rng: np.random.Generator) -> Offspring:
         member = parent(population, rng)
@@ -59,7 +59,7 @@ def either(probability: float, one: Operator, other: Operator) -> Operator:
 
 
 def first(members: int, initial: Operator, then: Operator) -> Operator:
-    """Applies `initial` until the population has had this many members, and `then` after that."""
+    """Applies `initial` until the population has had this many members, then `then`."""
     return lambda population, rng: (initial if population.count < members else then)(
         population, rng
     )

@@ -1,9 +1,9 @@
-"""`Population`: the genotypes that may have offspring, kept up to date one by one.
+"""`Population`: the genotypes that may have offspring, updated one by one.
 
-A function has one place, that of its newest genotype: a duplicate renews its function's place
-and takes no second one. Otherwise duplicates of the first good layer, which cost nothing, would
-fill the window. The most recent `window` places are active (aging); a place that has left the
-window never comes back, since newer genotypes only push it further away.
+Each function has one member, its newest genotype: a duplicate replaces the older member of its
+function. Otherwise duplicates of the first good layer, which need no training, would fill the
+window. The `window` newest members are active (aging). A member that has left the window never
+returns, since newer members keep it out.
 """
 
 import bisect
@@ -20,10 +20,10 @@ class Member:
     """A genotype of the population.
 
     Attributes:
-      id: its number, in order of birth.
-      function: the number of the genotype that first computed the same function.
-      scores: its accuracy on each anchor, in the anchors' order.
-      graph: its layer graph.
+      id: the genotype's id, in order of birth.
+      function: id of the genotype that stands for its function: its original's, or its own.
+      scores: accuracy on each anchor, in the anchors' order.
+      graph: the layer graph.
     """
 
     id: int
@@ -33,14 +33,14 @@ class Member:
 
 
 class Population:
-    """The active window, and how many members there have been.
+    """The active members, and the number of all members so far.
 
     Args:
       num_anchors: length of each member's scores.
-      window: number of active members.
+      window: the largest number of active members.
 
     Attributes:
-      count: members added so far, active or not.
+      count: number of members added so far, active or not.
     """
 
     def __init__(self, num_anchors: int, window: int):
@@ -53,25 +53,25 @@ class Population:
 
     @property
     def ids(self) -> list[int]:
-        """The active genotypes in order of birth."""
+        """Ids of the active members, in order of birth."""
         return list(self._ids)
 
     @property
     def scores(self) -> np.ndarray:
-        """Scores of the active genotypes (members, anchors), in the order of `ids`."""
+        """Scores of the active members, of shape (members, anchors), in the order of `ids`."""
         return self._scores
 
     @property
     def is_full(self) -> bool:
-        """Whether the window has no free place, so that no older genotype can enter it."""
+        """Whether the window is full, so that no older genotype can enter it."""
         return len(self._ids) >= self._window
 
     def member(self, place: int) -> Member:
-        """The active member at a place of `ids`."""
+        """The active member at an index of `ids`."""
         return self._members[self._ids[place]]
 
     def add(self, member: Member) -> None:
-        """Adds an accepted genotype; genotypes may come in any order of birth."""
+        """Adds a genotype; genotypes may come in any order."""
         self.count += 1
         older = self._newest.get(member.function, 0)
         if older > member.id or (self.is_full and not older and member.id < self._ids[0]):

@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def pareto_frontier(scores: Any) -> np.ndarray:
-    """Indices of the candidates that no other one dominates, in increasing order.
+    """Indices of the candidates that no other candidate dominates, in increasing order.
 
-    A candidate dominates another when it is at least as good on every anchor and better on
-    one. Equal candidates do not dominate each other.
+    A candidate dominates another if it is at least as good on every anchor and better on one.
+    Equal candidates do not dominate each other.
 
     Args:
       scores: candidates x anchors, higher is better.
@@ -27,7 +27,7 @@ def pareto_frontier(scores: Any) -> np.ndarray:
     at_least = np.ones((len(scores), len(scores)), bool)
     for anchor in scores.T:
         at_least &= anchor[:, None] >= anchor[None, :]
-    # If the other is not at least as good everywhere, the one is better somewhere.
+    # A candidate is better on some anchor if the other is not at least as good on all of them.
     dominated = (at_least & ~at_least.T).any(0)
     return np.flatnonzero(~dominated)
 
@@ -47,7 +47,7 @@ def tournament(
     scores = np.asarray(scores, dtype=np.float64)
     if len(scores) == 0:
         raise ValueError("`scores` must hold at least one candidate. Received: none")
-    # The small number undoes products like 0.05 * 100 = 5.000000000000001.
+    # The subtraction corrects products such as 0.05 * 100 = 5.000000000000001.
     size = max(1, math.ceil(fraction * len(scores) - 1e-9))
     entrants = np.sort(rng.choice(len(scores), size=size, replace=False))
     if criterion == "average":

@@ -1,4 +1,4 @@
-"""The search space as a distribution: random graphs and mutations (paper sections 3, 4.1).
+"""The search space as a distribution: random graphs and mutations (paper sections 3 and 4.1).
 
 These are pure functions of (graph, rng); `rng` is a `numpy.random.Generator`.
 """
@@ -51,9 +51,9 @@ def mutate_graph(
 ) -> LayerGraph:
     """Returns a copy with one node drawn again (paper section 4.1, three steps).
 
-    An intermediate node is chosen uniformly, then its primitive uniformly over the table,
-    then its inputs uniformly over the earlier nodes. The draw can give the old node again, once
-    in about 24 times the number of input choices.
+    An intermediate node is chosen uniformly, then its primitive uniformly over the table, then its
+    inputs uniformly over the earlier nodes. The new node equals the old one about once in 24 times
+    the number of possible inputs.
     """
     return dataclasses.replace(graph, nodes=mutate_nodes(graph.nodes, rng, batch_independent))
 
@@ -68,7 +68,7 @@ def mutate_nodes(
 
 
 def check_structure(graph: LayerGraph) -> str | None:
-    """The free rejection that needs no numbers: "no_input", or None for a layer that passes."""
+    """The rejection that needs no tensors: "no_input", or None for a layer that passes."""
     return None if ops.INPUT in graph.live() else "no_input"
 
 

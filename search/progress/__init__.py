@@ -1,1 +1,1 @@
-"""What the search emits for those who watch: events, log lines, a display, metrics."""
+"""The progress of a search: events, and log lines, a display and metrics that show them."""

@@ -1,4 +1,4 @@
-"""The progress that a configuration and a stream ask for."""
+"""Chooses the progress for a configuration and a stream."""
 
 from typing import TextIO
 
@@ -9,9 +9,9 @@ from search.progress.metrics import Metrics
 
 
 def new_progress(config: Config, stream: TextIO) -> Progress:
-    """A terminal's display where its libraries are installed, else log lines.
+    """A display on a terminal if its libraries are installed, else log lines.
 
-    With the executor "ray" the figures become metrics too.
+    With the executor "ray" the figures are exported as metrics too.
     """
     try:
         from search.progress.display import new_display

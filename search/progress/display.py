@@ -1,4 +1,4 @@
-"""`Display`: a running search on a terminal, as a panel that is drawn anew in place."""
+"""`Display`: a running search on a terminal, as a panel that is updated in place."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from search.workers.pool import Cluster
 
 _REFRESHES_PER_SECOND = 2
 _WIDEST = 100
-# The most evaluations in flight, stragglers and hosts that are shown.
+# The largest numbers of evaluations in flight, stragglers and hosts that are shown.
 _MOST_IN_FLIGHT = 4
 _MOST_HOSTS = 4
 
@@ -76,11 +76,11 @@ class Display:
             self._in_flight[row.id] = row
         elif row is not None:
             self._in_flight.pop(row.id, None)
-            if row.origin == "baseline" and row.fitness is not None:
+            if row.origin == "baseline" and row.name and row.fitness is not None:
                 self._baselines[row.name] = row.fitness
 
     def close(self) -> None:
-        """Leaves the last state on the screen and shows the cursor again."""
+        """Leaves the last state on the screen, and shows the cursor again."""
         self._in_flight.clear()
         self._is_closed = True
         self._live.stop()
@@ -122,7 +122,7 @@ class Display:
         row.add_row(bar, words)
         return row
 
-    def _rows(self):
+    def _rows(self) -> Iterator[tuple[str, RenderableType]]:
         counts = self._event.counts
         sampled = {
             "": self._event.sampled,
@@ -150,9 +150,9 @@ class Display:
         best = self._event.best
         if best is None:
             return Text("none has passed the tests yet", style="dim")
-        text = Text(_percent(best.fitness), style="bold green")
+        text = Text(_percent(best.require_fitness()), style="bold green")
         text.append(f"  {best.formula}\n", style="not bold default")
-        return text.append(_scores(best.scores or {}), style="not bold dim default")
+        return text.append(_scores(best.anchor_scores), style="not bold dim default")
 
     def _now(self) -> RenderableType:
         lines = [Text(self._stage)]

@@ -1,4 +1,4 @@
-"""`Event` and `Progress`: what the search emits, and who receives it."""
+"""`Event` and `Progress`: the changes that a search emits, and their receiver."""
 
 import dataclasses
 from typing import Protocol
@@ -12,20 +12,20 @@ class Event:
     """One change, with the run's figures after it.
 
     Attributes:
-      kind: "started"; "sampled" and "finished" of a candidate; "tick", about once a second;
-        "stage" of the run after the search; "refused" of a worker's report.
-      candidate: of "sampled" and "finished".
-      text: of "stage", its name; of "refused", the reason.
-      sampled: genotypes so far; baselines are left out.
-      counts: genotypes of each status.
-      reasons: rejected and failed genotypes of each reason.
-      best: the accepted genotype of the highest fitness.
-      elapsed: seconds of this run, earlier sessions included.
-      per_minute: genotypes finished a minute in this session.
+      kind: "started"; "sampled" or "finished" for a candidate; "tick", about once a second;
+        "stage" for a stage of the run after the search; "refused" for a worker's report.
+      candidate: the candidate of a "sampled" or "finished" event.
+      text: the name of a "stage", or the reason of a "refused" event.
+      sampled: number of genotypes so far.
+      counts: number of genotypes of each status.
+      reasons: number of rejected and failed genotypes for each reason.
+      best: the accepted genotype with the highest fitness.
+      elapsed: seconds of this run, including earlier sessions.
+      per_minute: candidates finished per minute in this session.
       share: used share of the budget, 0 to 1; None without a budget.
-      left: seconds to the budget's end at the present pace; None without a budget.
-      refused: reports of workers that failed their checks.
-      cluster: its figures; None on one machine.
+      left: seconds to the end of the budget at the present pace; None without a budget.
+      refused: number of workers' reports that failed their checks.
+      cluster: figures of the cluster; None on one machine.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Event:
 
 
 class Progress(Protocol):
-    """Receives events, to show or to export them."""
+    """Receives events, and shows or exports them."""
 
     def update(self, event: Event) -> None:
         """Receives an event."""
@@ -54,7 +54,7 @@ class Progress(Protocol):
 
 
 def with_figures(event: Event, before: Event) -> Event:
-    """The event; a "stage", which has no figures of its own, gets those of the event before."""
+    """The event; a "stage" has no figures of its own, and gets those of the event before."""
     if event.kind != "stage":
         return event
     return dataclasses.replace(before, kind="stage", candidate=None, text=event.text, left=None)

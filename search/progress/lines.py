@@ -17,7 +17,7 @@ class LogLines:
         self._figures = Event("started")
 
     def update(self, event: Event) -> None:
-        """Writes a line for an event that has one."""
+        """Writes a line for an accepted candidate, a stage, or a refused report."""
         event = self._figures = with_figures(event, self._figures)
         candidate = event.candidate
         if event.kind == "finished" and candidate is not None and candidate.status == "accepted":
@@ -41,7 +41,7 @@ class RareLines(LogLines):
         self._last = 0.0
 
     def update(self, event: Event) -> None:
-        """Writes a line for an event that has one, or when the last line is a minute old."""
+        """Writes a line for a stage, a refused report or a new best layer, or after a minute."""
         event = with_figures(event, self._figures)
         if event.elapsed - self._last >= _SECONDS_BETWEEN_LINES and not event.text:
             super().update(dataclasses.replace(event, candidate=None, text=_summary(event)))
@@ -54,7 +54,7 @@ class RareLines(LogLines):
 
 
 def cluster_counts(cluster: Cluster) -> dict[str, int]:
-    """A cluster's figures, each under the word that is shown beside it."""
+    """A cluster's figures, under the words with which they are shown."""
     return {
         "nodes": cluster.nodes,
         "CPUs": round(cluster.cpus),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from search.progress.events import Event, Progress
+from search.workers.pool import Cluster
 
 _SECONDS_BETWEEN = 5.0
 # Name, description, and the label of its values if it has several.
@@ -22,10 +23,10 @@ _GAUGES = (
 
 
 class Metrics:
-    """Passes all events on, and sets the gauges every few seconds.
+    """Passes every event on, and sets the gauges every few seconds.
 
     Args:
-      progress: receives the events too.
+      progress: receives every event too.
       clock: returns seconds.
     """
 
@@ -35,14 +36,14 @@ class Metrics:
         self._due = clock()
 
     def update(self, event: Event) -> None:
-        """Passes the event on; every few seconds its figures become metrics."""
+        """Passes an event on; every few seconds, exports its figures as metrics."""
         self._progress.update(event)
         if event.cluster is not None and self._clock() >= self._due:
             self._due = self._clock() + _SECONDS_BETWEEN
-            self._export(values(event))
+            self._export(values(event, event.cluster))
 
     def close(self) -> None:
-        """Closes the other progress."""
+        """Closes the progress that receives the events."""
         self._progress.close()
 
     def _export(self, figures: Mapping[str, Any]) -> None:
@@ -57,9 +58,8 @@ class Metrics:
                 gauge.set(number, tags=None if tag is None else {tag: label})
 
 
-def values(event: Event) -> dict[str, Any]:
-    """The metrics of an event that has a cluster's figures."""
-    cluster = event.cluster
+def values(event: Event, cluster: Cluster) -> dict[str, Any]:
+    """The values of all gauges, from an event and the figures of its cluster."""
     return {
         "genotypes": event.counts,
         "rejected": event.reasons,

@@ -1,4 +1,4 @@
-"""The report of a search: one HTML file that loads nothing else, and its figures as PNG."""
+"""The report of a search: a self-contained HTML file, and its figures as PNG."""
 
 import os
 import pathlib
@@ -20,13 +20,13 @@ def write(run_dir: str | os.PathLike, compare: Sequence[str | os.PathLike] = ())
 
     Args:
       run_dir: the run folder.
-      compare: other run folders whose progress is drawn beside this one's.
+      compare: other run folders, whose progress is drawn in the same figure.
 
     Returns:
       The path of the HTML file.
 
     Raises:
-      SearchError: for a folder that holds no readable run or cannot be written.
+      SearchError: for a folder without a readable run, or that cannot be written.
     """
     run, others = read_run(run_dir), [read_run(folder) for folder in compare]
     plots = figures.plots(run, others)

@@ -1,4 +1,4 @@
-"""Outcomes, progress, Pareto frontier and lineage of a run's rows; pure functions."""
+"""Outcomes, progress, Pareto frontier and lineage of a run, as pure functions."""
 
 import collections
 import dataclasses
@@ -17,13 +17,13 @@ from search.storage.graphs import graph_of
 KINDS = ("accepted", "free", "trained", "failed")
 # A curve has at most this many points, so that figures of long runs stay small.
 MAX_CURVE_POINTS = 400
-# The pairwise comparison is dense, so a frontier is computed of this many candidates at a time.
+# The pairwise comparison takes quadratic memory, so a frontier is computed in chunks of this size.
 _FRONTIER_CHUNK = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How many genotypes had one verdict, and the seconds of their evaluations."""
+    """The number of genotypes with one verdict, and the seconds of their evaluations."""
 
     label: str
     kind: str
@@ -48,13 +48,13 @@ _REASON_LABELS = {
 
 
 def outcomes(run: Run) -> list[Outcome]:
-    """Counts of finished genotypes by outcome, each kind's largest first.
+    """Counts of finished genotypes by outcome, the largest of each kind first.
 
     The kinds are "accepted", "free" (rejected or a duplicate, before any training), "trained"
     (rejected after some training) and "failed".
     """
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
-    seconds: collections.Counter[tuple[str, str]] = collections.Counter()
+    seconds: dict[tuple[str, str], float] = collections.defaultdict(float)
     for row in run.genotypes:
         if row.status in ("pending", "running"):
             continue
@@ -73,7 +73,7 @@ def _outcome(row: Candidate) -> tuple[str, str]:
 
 
 def quality_accuracies(run: Run, anchor: str) -> list[float]:
-    """Accuracies on one anchor, after the quality test, of the layers that it rejected."""
+    """Accuracies on an anchor of the genotypes that the quality test rejected."""
     stages = [row.stages or {} for row in run.genotypes if row.status == "rejected"]
     accuracies = [stage.get("quality", {}).get("accuracies", {}) for stage in stages]
     return [found[anchor] for found in accuracies if anchor in found]
@@ -82,12 +82,11 @@ def quality_accuracies(run: Run, anchor: str) -> list[float]:
 def top_progress(run: Run, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Mean fitness of the k best layers of the population, as in the paper's figure 6.
 
-    The population is the window of the time; a function counts once, however many genotypes
-    compute it.
+    The population is the active window at each time, in which a function counts once.
 
     Returns:
-      Numbers of accepted layers, from k on (from all of them if there are fewer than k), and
-      the means after as many.
+      Numbers of accepted layers, beginning with k (or with all of them if there are fewer), and
+      the mean after each of these numbers.
     """
     members = sorted(
         (row for row in run.genotypes if row.is_member),
@@ -104,17 +103,17 @@ def top_progress(run: Run, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _top_mean(population: Sequence[Candidate], k: int) -> float:
-    by_function = {row.duplicate_of or row.id: row.fitness for row in population}
+    by_function = {row.function: row.require_fitness() for row in population}
     return float(np.mean(sorted(by_function.values())[-k:]))
 
 
 def frontier(run: Run) -> list[Candidate]:
-    """The accepted layers that no other one dominates, the best mean first."""
-    rows = [row for row in run.ranking if set(run.anchors) <= set(row.scores or ())]
+    """The accepted genotypes that no other one dominates, the best mean first."""
+    rows = [row for row in run.ranking if set(run.anchors) <= set(row.anchor_scores)]
     survivors: list[Candidate] = []
     for start in range(0, len(rows), _FRONTIER_CHUNK):
         survivors += rows[start : start + _FRONTIER_CHUNK]
-        scores = [[row.scores[anchor] for anchor in run.anchors] for row in survivors]
+        scores = [[row.anchor_scores[anchor] for anchor in run.anchors] for row in survivors]
         survivors = [survivors[index] for index in pareto_frontier(scores)]
     return survivors
 
@@ -140,8 +139,8 @@ def lineage(run: Run, row: Candidate) -> list[Ancestor]:
     """The ancestors of a genotype, from a random graph to itself.
 
     Raises:
-      SearchError: for a genotype that is its own ancestor, or whose graph has another number
-        of nodes than its parent's.
+      SearchError: for a genotype that is its own ancestor, or whose graph has not as many nodes as
+        its parent's.
     """
     steps: list[Ancestor] = []
     seen: set[int] = set()
@@ -150,7 +149,7 @@ def lineage(run: Run, row: Candidate) -> list[Ancestor]:
         if current.id in seen:
             raise SearchError(f"candidate {current.id} is its own ancestor")
         seen.add(current.id)
-        parent = run.by_id.get(current.parent)
+        parent = None if current.parent is None else run.by_id.get(current.parent)
         steps.append(Ancestor(current, _changes(parent, current)))
         current = parent
     return steps[::-1]
@@ -160,7 +159,7 @@ def _changes(parent: Candidate | None, child: Candidate) -> list[Change]:
     if parent is None:
         return []
     before, after = graph_of(parent), graph_of(child)
-    if before is None or after is None or len(before.nodes) != len(after.nodes):
+    if len(before.nodes) != len(after.nodes):
         raise SearchError(f"candidate {child.id} cannot be a mutation of candidate {parent.id}")
     pairs = zip(before.nodes, after.nodes, strict=True)
     return [

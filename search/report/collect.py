@@ -1,13 +1,13 @@
-"""`Run`: a snapshot of a run folder, which a report is made from.
+"""`Run`: a snapshot of a run folder, from which a report is made.
 
-The run may be unfinished, empty, or running meanwhile.
+The run may be unfinished, empty, or still running.
 """
 
 import dataclasses
 import functools
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from search import names
@@ -22,7 +22,7 @@ _META_KEYS = ("config", "created", "elapsed", "rerank", "comparison")
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A snapshot of a search: its settings and every row of its database."""
+    """A snapshot of a search: its settings and all candidates."""
 
     path: pathlib.Path
     meta: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Run:
 
     @functools.cached_property
     def by_id(self) -> dict[int, Candidate]:
-        """Rows by id."""
+        """The candidates by id."""
         return {row.id: row for row in self.candidates}
 
     @functools.cached_property
@@ -40,19 +40,19 @@ class Run:
 
     @functools.cached_property
     def genotypes(self) -> list[Candidate]:
-        """The random and mutated graphs, in order of birth."""
+        """The genotypes, in order of birth."""
         return [row for row in self.candidates if row.origin != "baseline"]
 
     @functools.cached_property
     def ranking(self) -> list[Candidate]:
-        """Accepted genotypes, each function once, the best first; of equals, the earlier first."""
+        """Accepted genotypes, each function once, the best first, and the older of equals first."""
         accepted = [row for row in self.genotypes if row.status == "accepted"]
         scored = [row for row in accepted if row.fitness is not None]
-        return sorted(scored, key=lambda row: (-row.fitness, row.id))
+        return sorted(scored, key=lambda row: (-row.require_fitness(), row.id))
 
     @functools.cached_property
     def ordered(self) -> list[Candidate]:
-        """The ranking with the reranked layers in front; the first is the search's result."""
+        """The ranking with the reranked genotypes first; its first is the search's result."""
         return ranking.order(self.ranking, self.meta.get("rerank"))
 
     @property
@@ -84,7 +84,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether a budget is used up and no evaluation is open."""
+        """Whether a limit is reached and no candidate is open."""
         minutes = self.settings.get("method.max_minutes")
         evaluated = sum(row.was_evaluated for row in self.genotypes)
         budgets = (
@@ -98,7 +98,7 @@ class Run:
 
     @property
     def elapsed(self) -> float:
-        """Seconds that the search has run, without reranking and pauses."""
+        """Seconds of the search, without reranking and pauses."""
         return float(self.meta.get("elapsed") or 0.0)
 
 
@@ -111,7 +111,7 @@ def read_run(run_dir: str | os.PathLike) -> Run:
     with Store.open(run_dir) as store:
         meta = {key: store.meta(key) for key in _META_KEYS}
         if meta["config"] is not None:
-            # Raises for wrong values; fields that only another version has are shown unchecked.
+            # Raises for wrong values; fields of other versions are shown unchecked.
             known = {field.name for field in dataclasses.fields(Config)} & set(meta["config"])
             Config.from_dict({name: meta["config"][name] for name in known})
         run = Run(pathlib.Path(run_dir), meta, store.candidates())
@@ -121,7 +121,7 @@ def read_run(run_dir: str | os.PathLike) -> Run:
     return run
 
 
-def _flatten(config: Mapping[str, Any], prefix: str = ""):
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in config.items():
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{prefix}{key}.")

@@ -3,16 +3,17 @@
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from search import names
 from search.report import analysis
 from search.report.collect import Run
-from search.report.style import LIGHT, LINE_STYLES, SERIES, Panel
+from search.report.style import LIGHT, LINE_STYLES, SERIES, LineStyle, Panel
 from search.storage.candidate import Candidate
 from search.storage.ranking import CHANCE
 
@@ -27,7 +28,7 @@ _KIND_LABELS = {
     "trained": "rejected after some training",
     "failed": "failed",
 }
-# An SVG holds more points than this as pixels.
+# More points than this are rasterized in an SVG.
 _MOST_VECTOR_POINTS = 2000
 
 
@@ -74,11 +75,10 @@ def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
             marker="o" if len(numbers) == 1 else None,
             label=_literal(each.label),
         )
-    for row in _baselines(run):
-        axes.axhline(
-            row.fitness, color=LIGHT["muted"], linewidth=1.2, linestyle=_baseline_line(row)
-        )
-        axes.plot([], [], color=LIGHT["muted"], linestyle=_baseline_line(row), label=_name(row))
+    for name, row in _baselines(run).items():
+        style: dict[str, Any] = {"color": LIGHT["muted"], "linestyle": _baseline_line(name)}
+        axes.axhline(row.require_fitness(), linewidth=1.2, **style)
+        axes.plot([], [], label=names.layer(name), **style)
     axes.margins(y=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("layers trained on every anchor")
@@ -88,8 +88,8 @@ def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
     axes.figure.legend(loc="outside lower center", ncols=2)
 
 
-def _baseline_line(row: Candidate):
-    return LINE_STYLES[1 + BASELINES.index(row.name)]
+def _baseline_line(name: str) -> LineStyle:
+    return LINE_STYLES[1 + BASELINES.index(name)]
 
 
 def _outcomes(run: Run) -> Plot:
@@ -112,7 +112,7 @@ def _draw_outcomes(axes: Axes, rows: Sequence[analysis.Outcome]) -> None:
     )
     most = max(row.count for row in rows)
     for place, row in zip(places, rows, strict=True):
-        # Labels stand above the bars, so that bars get the whole width, on a phone too.
+        # Labels are above the bars, so that bars get the whole width, also on a phone.
         axes.text(0, place + 0.24, _literal(row.label), va="bottom", fontsize=9)
         axes.annotate(
             f"{row.count:,} ({_share(row.count / total)})",
@@ -150,20 +150,20 @@ def _histograms(run: Run) -> Plot:
 
 
 def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
-    trained = [row.scores[anchor] for row in run.ranking if anchor in row.scores]
+    trained = [row.anchor_scores[anchor] for row in run.ranking if anchor in row.anchor_scores]
     rejected = analysis.quality_accuracies(run, anchor)
     axes.hist(
         [trained, rejected],
-        bins=np.linspace(0, 1, 41),
+        bins=np.linspace(0, 1, 41).tolist(),
         stacked=True,
         color=[LIGHT["blue"], LIGHT["yellow"]],
         label=[f"trained in full ({len(trained):,})", f"rejected early ({len(rejected):,})"],
     )
     axes.axvline(CHANCE, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance")
     bn_relu = run.baseline("bn_relu")
-    if bn_relu is not None and anchor in bn_relu.scores:
+    if bn_relu is not None and anchor in bn_relu.anchor_scores:
         axes.axvline(
-            bn_relu.scores[anchor],
+            bn_relu.anchor_scores[anchor],
             color=LIGHT["orange"],
             linestyle="--",
             linewidth=1.5,
@@ -191,34 +191,18 @@ def _scatter(run: Run) -> Plot:
 
 
 def _draw_scatter(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
-    rows = [row for row in run.ranking if set(pair) <= row.scores.keys()]
-    points = np.array([[row.scores[anchor] for anchor in pair] for row in rows])
+    rows = [row for row in run.ranking if set(pair) <= row.anchor_scores.keys()]
+    points = np.array([_point(row, pair) for row in rows])
     axes.scatter(
-        *points.T,
+        points[:, 0],
+        points[:, 1],
         s=14,
         color=LIGHT["blue"],
         alpha=0.45,
         linewidths=0,
         rasterized=len(points) > _MOST_VECTOR_POINTS,
     )
-    for row in _baselines(run):
-        if set(pair) <= row.scores.keys():
-            axes.scatter(
-                *(row.scores[anchor] for anchor in pair),
-                s=42,
-                marker=_BASELINE_MARKERS[row.name],
-                color=LIGHT[_BASELINE_COLOURS[row.name]],
-                edgecolor=LIGHT["paper"],
-                label=_name(row),
-            )
-    axes.scatter(
-        *(run.winner.scores[anchor] for anchor in pair),
-        s=130,
-        marker="*",
-        color=LIGHT["yellow"],
-        edgecolor=LIGHT["ink"],
-        label="best",
-    )
+    _mark_baselines_and_best(axes, run, pair)
     low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), 1.005
     axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=0.8, zorder=0)
     axes.set(xlim=(low, high), ylim=(low, high), xlabel=_literal(pair[0]), ylabel=_literal(pair[1]))
@@ -227,6 +211,31 @@ def _draw_scatter(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5))
     _percent(axes.xaxis, axes.yaxis)
     axes.legend(loc="lower right", fontsize=8)
+
+
+def _mark_baselines_and_best(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
+    for name, row in _baselines(run).items():
+        if set(pair) <= row.anchor_scores.keys():
+            x, y = _point(row, pair)
+            axes.scatter(
+                x,
+                y,
+                s=42,
+                marker=_BASELINE_MARKERS[name],
+                color=LIGHT[_BASELINE_COLOURS[name]],
+                edgecolor=LIGHT["paper"],
+                label=names.layer(name),
+            )
+    x, y = _point(run.ordered[0], pair)
+    axes.scatter(
+        x,
+        y,
+        s=130,
+        marker="*",
+        color=LIGHT["yellow"],
+        edgecolor=LIGHT["ink"],
+        label="best",
+    )
 
 
 def _frontier(run: Run) -> Plot:
@@ -242,31 +251,35 @@ def _frontier(run: Run) -> Plot:
 def _draw_frontier(axes: Axes, run: Run) -> None:
     places = range(len(run.anchors))
 
-    def line(row: Candidate, **options) -> None:
-        axes.plot(places, [row.scores[anchor] for anchor in run.anchors], **options)
+    def line(row: Candidate, **options: Any) -> None:
+        axes.plot(places, _point(row, run.anchors), **options)
 
     members = analysis.frontier(run)
     ids = {row.id for row in members}
-    others = [row for row in run.ranking if row.id not in ids and len(row.scores) == len(places)]
+    others = (row for row in run.ranking if row.id not in ids)
+    whole = [row for row in others if len(row.anchor_scores) == len(places)]
     # The best 300 of the others are enough for the background.
-    for row in others[:300]:
+    for row in whole[:300]:
         line(row, color=LIGHT["muted"], linewidth=0.6, alpha=0.25)
     for row in members:
         line(row, color=LIGHT["blue"], linewidth=1.4, alpha=0.8, marker="o", markersize=4)
     axes.plot([], [], color=LIGHT["blue"], marker="o", markersize=4, label="on the frontier")
-    baselines = [row for row in _baselines(run) if len(row.scores) == len(places)]
-    for row in baselines:
+    baselines = {
+        name: row for name, row in _baselines(run).items() if len(row.anchor_scores) == len(places)
+    }
+    for name, row in baselines.items():
         line(
             row,
-            color=LIGHT[_BASELINE_COLOURS[row.name]],
-            linestyle=_baseline_line(row),
-            marker=_BASELINE_MARKERS[row.name],
+            color=LIGHT[_BASELINE_COLOURS[name]],
+            linestyle=_baseline_line(name),
+            marker=_BASELINE_MARKERS[name],
             markersize=5,
-            label=_name(row),
+            label=names.layer(name),
         )
-    line(run.winner, color=LIGHT["yellow"], linewidth=2.6, marker="*", markersize=11, label="best")
-    shown = run.winner, *members, *baselines
-    values = [row.scores[anchor] for row in shown for anchor in run.anchors]
+    winner = run.ordered[0]
+    line(winner, color=LIGHT["yellow"], linewidth=2.6, marker="*", markersize=11, label="best")
+    shown = winner, *members, *baselines.values()
+    values = [value for row in shown for value in _point(row, run.anchors)]
     margin = 0.08 * (max(values) - min(values)) + 0.002
     axes.set_ylim(min(values) - margin, max(values) + margin)
     axes.set_xlim(-0.15, len(places) - 0.85)
@@ -276,20 +289,22 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
     axes.figure.legend(loc="outside lower center", ncols=3)
 
 
-def _baselines(run: Run) -> list[Candidate]:
-    rows = (run.baseline(name) for name in BASELINES)
-    return [row for row in rows if row is not None]
+def _point(row: Candidate, anchors: Sequence[str]) -> list[float]:
+    """The scores of a candidate on these anchors."""
+    return [row.anchor_scores[anchor] for anchor in anchors]
+
+
+def _baselines(run: Run) -> dict[str, Candidate]:
+    """The baselines with scores, by their names in the registry."""
+    rows = {name: run.baseline(name) for name in BASELINES}
+    return {name: row for name, row in rows.items() if row is not None}
 
 
 def _literal(text: str) -> str:
-    """Data as a label: matplotlib reads text between dollars as mathematics."""
+    """Escapes a label, since matplotlib reads text between dollars as mathematics."""
     return text.replace("$", r"\$")
 
 
-def _name(row: Candidate) -> str:
-    return names.layer(row.name)
-
-
-def _percent(*axis) -> None:
+def _percent(*axis: Axis) -> None:
     for each in axis:
         each.set_major_formatter(PercentFormatter(1.0))

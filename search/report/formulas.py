@@ -1,4 +1,4 @@
-"""Formulas as SVG: LaTeX by matplotlib's mathtext, in the text colour of the page."""
+"""Formulas as SVG: LaTeX rendered by matplotlib's mathtext, in the page's text colour."""
 
 import re
 

@@ -16,7 +16,7 @@ from search.report import style
 
 _NODE = re.compile(r'^  (n\d+) \[label="([^"]*)"', re.MULTILINE)
 _EDGE = re.compile(r'^  (n\d+) -> (n\d+)(?: \[label="([^"]*)")?', re.MULTILINE)
-# Graphviz's colours, and the page's in their place.
+# Graphviz's colours, and the page's colours that replace them.
 _COLOURS = {
     "#eef3fb": "var(--node)",
     "#fff4d6": "var(--node-input)",
@@ -75,7 +75,7 @@ def _panel(graph: LayerGraph) -> style.Panel:
 
 
 def _layout(nodes: list[str], edges: list[tuple[str, str, str]]) -> dict[str, tuple[float, float]]:
-    """Each node a row above its highest input, near the middle of its inputs."""
+    """Places each node one row above its highest input, near the middle of its inputs."""
     depth: dict[str, int] = {}
     for node in nodes:
         inputs = [source for source, target, _ in edges if target == node]
@@ -85,7 +85,7 @@ def _layout(nodes: list[str], edges: list[tuple[str, str, str]]) -> dict[str, tu
         taken = -1.0
         row = [node for node in nodes if depth[node] == level]
         for node in sorted(row, key=lambda node: _middle(node, edges, places)):
-            # An edge that passes this row needs room beside the node.
+            # An edge that passes this row needs space next to the node.
             wanted = _middle(node, edges, places) + (0.35 if level % 2 else 0.0)
             taken = max(taken + 1.0, wanted)
             places[node] = (taken, float(level))
@@ -101,7 +101,7 @@ def _draw(axes: Axes, labels: dict, edges: list, places: dict) -> None:
     targets = [target for _, target, _ in edges]
     sources = [source for source, _, _ in edges]
     for number, (source, target, mark) in enumerate(edges):
-        # Two edges between the same nodes bend apart.
+        # Two edges between the same nodes bend in opposite directions.
         repeated = (source, target) in [edge[:2] for edge in edges[:number]]
         bend = -0.25 if repeated else 0.25
         axes.annotate(
@@ -121,8 +121,10 @@ def _draw(axes: Axes, labels: dict, edges: list, places: dict) -> None:
             axes.text(x + 0.12, y, mark.strip(), fontsize=9, color=style.LIGHT["muted"])
     for node, label in labels.items():
         kind = "input" if node not in targets else "output" if node not in sources else "inner"
+        x, y = places[node]
         axes.text(
-            *places[node],
+            x,
+            y,
             label.replace("\\n", "\n"),
             ha="center",
             va="center",

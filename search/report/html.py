@@ -1,4 +1,4 @@
-"""The page: the values that the template shows, and its rendering."""
+"""The HTML page: the values for the template, and its rendering."""
 
 import collections
 import datetime
@@ -21,7 +21,7 @@ _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max(
 
 
 def render(run: Run, plots: Sequence[figures.Plot]) -> str:
-    """The report as one HTML file that loads nothing else."""
+    """Renders the report as a self-contained HTML page."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("search.report", "."),
         autoescape=True,
@@ -83,16 +83,13 @@ def _numbers(run: Run) -> list[tuple[str, str]]:
 
 def _scoreboard(comparison: verdict.Comparison) -> list[dict[str, Any]]:
     reference = comparison.reference
-    rows = []
+    rows: list[dict[str, Any]] = []
     for score in comparison.table:
-        is_reference = reference is None or score is reference
-        rows.append(
-            {
-                "score": score,
-                "lead": None if is_reference else score.mean - reference.mean,
-                "standing": 0 if is_reference else verdict.standing(score, reference),
-            }
-        )
+        if reference is None or score is reference:
+            rows.append({"score": score, "lead": None, "standing": 0})
+        else:
+            lead, standing = score.mean - reference.mean, verdict.standing(score, reference)
+            rows.append({"score": score, "lead": lead, "standing": standing})
     return rows
 
 
@@ -107,15 +104,20 @@ def _layer(row: Candidate, run: Run, drawing: bool = False) -> dict[str, Any]:
         "plain": graph.formula(),
         "formula": [Markup(line) for line in formulas.svg_lines(graph)],
         "drawing": Markup(graph_picture.svg(graph)) if drawing else None,
-        "scores": [(row.scores or {}).get(anchor) for anchor in run.anchors],
+        "scores": [row.anchor_scores.get(anchor) for anchor in run.anchors],
         "fitness": row.fitness,
-        "lead": row.fitness - reference.fitness if reference else None,
+        "lead": _lead(row, reference),
         "reranked": reranked.get(row.id),
         "parameters": _parameters(graph),
         "uses_batch": graph.uses_batch,
         "size": sum(index >= ops.NUM_INITIAL_NODES for index in graph.live()),
         "seconds": row.seconds,
     }
+
+
+def _lead(row: Candidate, reference: Candidate | None) -> float | None:
+    """The fitness of a candidate minus that of the reference, if there is one."""
+    return None if reference is None else row.require_fitness() - reference.require_fitness()
 
 
 def _parameters(graph: LayerGraph) -> list[str]:

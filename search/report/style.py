@@ -1,20 +1,20 @@
-"""The style of all figures: safe for the colour-blind, fit for light and dark pages.
+"""The style of all figures, for light and dark pages and for colour-blind readers.
 
-A figure is drawn once, with the colours of `LIGHT`. A PNG keeps them; in an SVG each becomes a CSS
-variable, whose value the page decides.
+A figure is drawn once, with the colours of `LIGHT`. A PNG keeps them; in an SVG a CSS variable of
+the page replaces each of them.
 """
 
 import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, made darker where thin lines would be too pale on white.
+# Okabe and Ito's palette; some colours are darker, since thin lines would be too pale on white.
 LIGHT: Mapping[str, str] = {
     "ink": "#1c2230",
     "muted": "#5c6675",
@@ -40,9 +40,10 @@ DARK: Mapping[str, str] = {
     "sky": "#8accf5",
 }
 SERIES = ("blue", "orange", "green", "purple", "yellow", "sky")
-LINE_STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (4, 1.5, 1, 1.5)))
+LineStyle: TypeAlias = str | tuple[int, tuple[float, ...]]
+LINE_STYLES: Sequence[LineStyle] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (4, 1.5, 1, 1.5)))
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": ["sans-serif"],
     "font.size": 10,
     "text.color": LIGHT["ink"],
@@ -86,7 +87,7 @@ def png(panels: Sequence[Panel]) -> bytes:
 
 def svg(panel: Panel, label: str) -> str:
     """One panel as inline SVG; `label` is for screen readers."""
-    # With equal salts, clip paths of different figures on one page would have equal ids.
+    # With equal salts, clip paths of different figures on the page would have equal ids.
     with matplotlib.rc_context({"svg.hashsalt": label}):
         text = _render([panel], format="svg", transparent=True, metadata={"Date": None}).decode()
     return themed(text, label)
@@ -97,7 +98,7 @@ def themed(text: str, label: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     head, rest = text.split(">", 1)
-    view = re.search(r'viewBox="([^"]*)"', head).group(1)
+    view = re.findall(r'viewBox="([^"]*)"', head)[0]
     for name, colour in LIGHT.items():
         rest = re.sub(colour, f"var(--{name})", rest, flags=re.IGNORECASE)
     rest = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", rest)
@@ -106,7 +107,7 @@ def themed(text: str, label: str) -> str:
     return f'{head} role="img" aria-label="{html.escape(label)}">{rest}'
 
 
-def _render(panels: Sequence[Panel], **options) -> bytes:
+def _render(panels: Sequence[Panel], **options: Any) -> bytes:
     with matplotlib.rc_context(_RC):
         width = sum(panel.size[0] for panel in panels)
         height = max(panel.size[1] for panel in panels)

@@ -1,4 +1,4 @@
-"""The search's result in numbers and words: the best layer beside the baselines."""
+"""The result of a search in numbers and words: the best layer and the baselines."""
 
 import dataclasses
 import math
@@ -14,9 +14,9 @@ from search.storage.graphs import graph_of
 from search.storage.ranking import CHANCE, is_near_chance
 
 REFERENCE = "bn_relu"
-# Scores closer than this, a twentieth of a percentage point, count as equal.
+# Scores that differ by at most 0.05 percentage points count as equal.
 _TIE = 0.0005
-# Differences of fewer standard errors count as noise.
+# Differences of fewer standard errors than this count as noise.
 _ERRORS = 2.0
 
 
@@ -25,10 +25,10 @@ class Score:
     """One layer's accuracy.
 
     Attributes:
-      name: in the registry; None for the layer that the search found.
-      mean: over anchors and seeds.
+      name: the registered name; None for the layer that the search found.
+      mean: mean accuracy over anchors and seeds.
       error: standard error of the mean over the seeds; None with one seed.
-      anchors: anchor -> mean over the seeds.
+      anchors: anchor -> mean accuracy over the seeds.
       validation: the mean accuracy in the search.
     """
 
@@ -49,10 +49,10 @@ class Comparison:
     """The layer that the search found, and the baselines.
 
     Attributes:
-      found: the search's result; None when there is none.
+      found: the search's result; None if there is none.
       rivals: the baselines that have scores, in the run's order.
-      seeds: trainings of each layer for the test split; 0 if there are only the validation
-        accuracies of the search.
+      seeds: number of seeds of the test accuracies; 0 for the validation accuracies of the
+        search.
     """
 
     found: Score | None
@@ -80,7 +80,7 @@ class Verdict:
 
 
 def compare(run: Run) -> Comparison:
-    """Test accuracies where the final comparison was made, else those of the search."""
+    """Compares the test accuracies of the final comparison, else the search's accuracies."""
     winner = run.winner
     tested = {entry["id"]: entry for entry in run.meta.get("comparison") or ()}
     if winner is None or winner.id not in tested:
@@ -93,7 +93,7 @@ def compare(run: Run) -> Comparison:
 
 
 def _validated(row: Candidate) -> Score:
-    return Score(row.name, row.fitness, None, row.scores, row.fitness)
+    return Score(row.name, row.require_fitness(), None, row.anchor_scores, row.fitness)
 
 
 def _tested(entry: Mapping[str, Any], row: Candidate) -> Score:
@@ -105,16 +105,17 @@ def _tested(entry: Mapping[str, Any], row: Candidate) -> Score:
 
 
 def verdict(run: Run) -> Verdict:
-    """The result of a run, also where it is no layer, or none better than BN-ReLU."""
+    """The result of a run in words, also without a layer, or without a better one."""
     if not run.genotypes:
         return Verdict("Nothing has been sampled yet.", "The run folder holds no genotypes.")
-    comparison = compare(run)
-    if comparison.found is None:
+    comparison, winner = compare(run), run.winner
+    found = comparison.found
+    if found is None or winner is None:
         detail = f"Genotypes sampled: {len(run.genotypes):,}. None was trained to the end."
         if run.is_finished:
             return Verdict("The search found no layer that passes the tests.", detail)
         return Verdict("No layer has passed the tests so far.", detail)
-    return Verdict(_headline(comparison), _detail(run, comparison))
+    return Verdict(_headline(found, comparison), _detail(found, comparison, winner, run))
 
 
 def points(difference: float) -> str:
@@ -131,8 +132,8 @@ def standing(found: Score, rival: Score) -> int:
     return 0 if abs(difference) <= noise else int(math.copysign(1, difference))
 
 
-def _headline(comparison: Comparison) -> str:
-    found, rivals = comparison.found, comparison.rivals
+def _headline(found: Score, comparison: Comparison) -> str:
+    rivals = comparison.rivals
     score = f"{found.mean:.1%}"
     if is_near_chance(found.mean):
         return f"No layer found learns: the best scores {score}, near chance ({CHANCE:.0%})."
@@ -150,11 +151,11 @@ def _headline(comparison: Comparison) -> str:
     return f"The search found a layer level with {rival.label}: {against}."
 
 
-def _detail(run: Run, comparison: Comparison) -> str:
-    anchors = _listed(list(comparison.found.anchors))
+def _detail(found: Score, comparison: Comparison, winner: Candidate, run: Run) -> str:
+    anchors = _listed(list(found.anchors))
     rivals = [f"{rival.label} scores {rival.mean:.1%}" for rival in comparison.rivals]
     same_way = f" Trained the same way, {_listed(rivals)}." if rivals else ""
-    known = known_as(run.winner)
+    known = known_as(winner)
     again = f" It is {known}, found again." if known else ""
     if comparison.seeds:
         trainings = "one fresh seed" if comparison.seeds == 1 else f"{comparison.seeds} fresh seeds"

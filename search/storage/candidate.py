@@ -1,4 +1,8 @@
-"""`Candidate`: a row of the table `candidates`, with the values that each column may hold."""
+"""`Candidate`: a row of the table `candidates`, with the values that each column may hold.
+
+A candidate is a genotype, which is a graph that the search has sampled or mutated, or a baseline,
+which is a handwritten layer. Members of the population are genotypes that passed all tests.
+"""
 
 import dataclasses
 import functools
@@ -6,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from search.errors import SearchError
 from search.evaluation.outcome import TRAINED_REASONS
 from search.storage import values
 
@@ -36,13 +41,36 @@ class Candidate:
     finished: values.MaybeNumber = None
 
     @property
+    def function(self) -> int:
+        """The id that stands for its function: that of its original, or its own."""
+        return self.duplicate_of or self.id
+
+    @property
+    def anchor_scores(self) -> dict[str, float]:
+        """The accuracy on each anchor; empty for a candidate without scores."""
+        return self.scores or {}
+
+    def require_fitness(self) -> float:
+        """The fitness. Raises SearchError for a candidate without one."""
+        if self.fitness is None:
+            raise SearchError(f"candidate {self.id} has no fitness")
+        return self.fitness
+
+    def require_layer(self) -> str:
+        """The graph as JSON, else the registered name. Raises SearchError without either."""
+        layer = self.graph or self.name
+        if layer is None:
+            raise SearchError(f"candidate {self.id} has neither a graph nor a name")
+        return layer
+
+    @property
     def is_member(self) -> bool:
-        """Whether the genotype was accepted into the population, trained or as a duplicate."""
+        """Whether it is a genotype of the population, trained or a duplicate of a trained one."""
         return self.origin != "baseline" and self.fitness is not None
 
     @property
     def was_evaluated(self) -> bool:
-        """Whether training was spent on it: accepted, or rejected by a test that trains."""
+        """Whether it was trained: it was accepted, or rejected by a test that trains."""
         was_trained = self.status == "accepted" or self.reason in TRAINED_REASONS
         return was_trained and self.duplicate_of is None
 
@@ -59,8 +87,7 @@ def read_row(row: tuple[Any, ...]) -> Candidate:
     """The candidate of a row as SQLite returns it, in the order of `COLUMNS`.
 
     Raises:
-      ValueError: for a value of another type than its column's, or an accepted layer
-        without fitness.
+      ValueError: for a value of a wrong type, or an accepted candidate without a fitness.
     """
     named = dict(zip(COLUMNS, row, strict=True))
     try:
@@ -71,7 +98,7 @@ def read_row(row: tuple[Any, ...]) -> Candidate:
         if candidate.status == "accepted" and candidate.fitness is None:
             raise ValueError("it is accepted and has no fitness")
     except ValueError as error:
-        # pydantic's error is a ValueError too, of several lines.
+        # pydantic's error is a ValueError too, but has several lines.
         line = values.wrong_value(error) if isinstance(error, ValidationError) else error
         raise ValueError(f"candidate {values.printable(named['id'])}: {line}") from None
     return candidate

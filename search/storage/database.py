@@ -43,7 +43,7 @@ CREATE TABLE candidates (
 );
 CREATE INDEX by_status ON candidates (status);
 """
-# A controller adds these two to runs of earlier versions.
+# A controller adds these two tables to runs of earlier versions.
 KNOWN = """
 CREATE TABLE known (      -- the equivalence cache: hash of a function -> its candidate
   function BLOB PRIMARY KEY,
@@ -65,12 +65,12 @@ _CHECKPOINT_PAGES = 8000
 
 
 def make(path: pathlib.Path, meta: Mapping[str, Any]) -> None:
-    """Makes an empty database with these entries of `meta`, whole or not at all."""
+    """Creates an empty database with these entries of `meta`; a failure leaves no partial one."""
     part = path.with_name(f"{path.name}.part")
-    for suffix in ("", "-wal", "-shm"):  # of a creation that was killed
+    for suffix in ("", "-wal", "-shm"):  # left by a creation that was killed
         part.with_name(part.name + suffix).unlink(missing_ok=True)
     connection = sqlite3.connect(part)
-    # Set before others can connect: a mode cannot be changed while a second one is connected.
+    # The mode is set before others can connect: a second connection would prevent the change.
     connection.execute("PRAGMA journal_mode = WAL")
     for schema in (SCHEMA, KNOWN, REFUSALS):
         connection.executescript(schema)
@@ -111,7 +111,7 @@ def check(connection: sqlite3.Connection, path: pathlib.Path, whole: bool) -> No
 
 
 def check_no_links(run_dir: pathlib.Path) -> None:
-    """Raises SearchError for a link in a run folder: writing to it would write elsewhere."""
+    """Raises SearchError for a link in a run folder, since writes to it would go elsewhere."""
     for path in (*run_dir.iterdir(), *run_dir.glob(f"{BEST}/*")):
         if path.is_symlink():
             raise SearchError(f"{path} is a link; a run folder must hold its files itself")
@@ -121,7 +121,7 @@ def take_lock(run_dir: pathlib.Path) -> Any:
     """Locks the folder for this process. Raises SearchError when another process holds the lock."""
     lock = (run_dir / LOCK).open("a", encoding="utf-8")
     try:
-        # The kernel releases the lock when its holder dies, however it dies.
+        # The kernel releases the lock when its holder dies, for whatever reason.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()

@@ -1,4 +1,4 @@
-"""The order of the accepted layers, and the accuracy of a random guess."""
+"""The order of the accepted genotypes, and the accuracy of a random guess."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def is_near_chance(accuracy: float) -> bool:
 def order(
     rows: Sequence[Candidate], reranking: Sequence[Mapping[str, Any]] | None
 ) -> list[Candidate]:
-    """The rows in the order of the reranking; those that it has not scored follow.
+    """The genotypes in the order of the reranking, followed by those without a score in it.
 
     Args:
       rows: accepted genotypes, the highest fitness first.

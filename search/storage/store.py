@@ -1,9 +1,9 @@
-"""`Store`: the run's memory, one SQLite file with every genotype and its verdict.
+"""`Store`: the state of a run, one SQLite file with every candidate and its verdict.
 
-Every change is one transaction in write-ahead mode, or a part of the batch that its caller
-opened, so a killed process loses at most the change or the batch it was making. One
-controller writes, which a lock file ensures; any number of processes may read meanwhile.
-Values are numbers, text and JSON: nothing is ever unpickled.
+Every change is a transaction in write-ahead mode, or part of the caller's batch, which is one
+transaction. So a killed process loses at most its unfinished transaction. A lock file ensures that
+only one controller writes; any number of processes may read at the same time. Values are numbers,
+text and JSON; nothing is unpickled.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _HASH_BYTES = 16
 class Store:
     """A run folder's database.
 
-    Use `Store.create` for a new run, `Store.open` to go on with one or to read it.
+    `Store.create` makes a new run; `Store.open` resumes or reads an existing one.
     """
 
     def __init__(self, run_dir: pathlib.Path, connection: sqlite3.Connection, lock: Any):
@@ -44,7 +44,7 @@ class Store:
         """Makes the folder and an empty database, and takes the controller's lock.
 
         Raises:
-          SearchError: for a folder that holds a run already or cannot be written.
+          SearchError: for a folder that already has a run, or cannot be written.
         """
         run_dir = pathlib.Path(run_dir)
         with _as_folder_error(run_dir):
@@ -65,8 +65,8 @@ class Store:
         """Opens an existing run, as its one controller or as a reader.
 
         Raises:
-          SearchError: for no run, another schema version, a damaged file, a link among the
-            files, or a second controller.
+          SearchError: for a folder without a run, another schema version, a damaged file, a link
+            among the files, or a second controller.
         """
         run_dir = pathlib.Path(run_dir)
         path = run_dir / DATABASE
@@ -81,7 +81,7 @@ class Store:
         return cls(run_dir, connection, lock)
 
     def close(self) -> None:
-        """Closes the database and gives the lock back."""
+        """Closes the database and releases the lock."""
         self._connection.close()
         if self._lock is not None:
             self._lock.close()
@@ -103,14 +103,14 @@ class Store:
         self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, json.dumps(value)])
 
     def add(self, candidate: Candidate) -> None:
-        """Writes a new row."""
+        """Writes a new candidate."""
         row = _encode({name: getattr(candidate, name) for name in COLUMNS})
         row["created"] = candidate.created or time.time()
         marks = ", ".join("?" * len(row))
         self._execute(f"INSERT INTO candidates ({_COLUMN_LIST}) VALUES ({marks})", [*row.values()])
 
     def update(self, candidate_id: int, **changes: Any) -> None:
-        """Changes fields of one row, all at once."""
+        """Changes fields of one candidate in one transaction."""
         fields = _encode(changes)
         columns = ", ".join(f"{name} = ?" for name in fields)
         self._execute(
@@ -119,7 +119,7 @@ class Store:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Makes one transaction of all changes inside; on an error, of those before it."""
+        """Makes one transaction of all changes in the context, or of those before an error."""
         self._in_batch = True
         try:
             yield
@@ -129,7 +129,7 @@ class Store:
                 self._connection.commit()
 
     def learn(self, function: str, candidate_id: int) -> None:
-        """Makes a candidate the original of a function, unless there is one."""
+        """Makes a candidate the original of a function, unless the function has one."""
         self._execute("INSERT OR IGNORE INTO known VALUES (?, ?)", [_hash(function), candidate_id])
 
     def known(self, function: str) -> int | None:
@@ -146,7 +146,7 @@ class Store:
         """Adds the tables that runs of earlier versions lack.
 
         Args:
-          functions: returns the fingerprints of a row, for the equivalence cache.
+          functions: returns the fingerprints of a candidate, for the equivalence cache.
         """
         names = {name for (name,) in self._query("SELECT name FROM sqlite_master", [])}
         with self.batch():
@@ -171,36 +171,36 @@ class Store:
         return self._query("SELECT time, candidate, host, reason FROM refusals", [])
 
     def members(self) -> Iterator[Candidate]:
-        """The population's rows, the newest first, read one by one."""
+        """The members of the population, the newest first, read one by one."""
         return self._rows(f"{_MEMBERS} ORDER BY id DESC", [])
 
     def count_members(self) -> int:
-        """The number of rows of `members`."""
+        """The number of members."""
         return self._query(f"SELECT COUNT(*) FROM candidates {_MEMBERS}", [])[0][0]
 
     def last_id(self) -> int:
-        """The number of the youngest row; 0 without any."""
+        """The id of the newest candidate; 0 without any."""
         return self._query("SELECT MAX(id) FROM candidates", [])[0][0] or 0
 
     def candidates(self, *statuses: str) -> list[Candidate]:
-        """All rows in order of birth, or those of the given statuses."""
+        """All candidates in order of birth, or those of the given statuses."""
         where = f"WHERE status IN ({', '.join('?' * len(statuses))})" if statuses else ""
         return self._select(f"{where} ORDER BY id", list(statuses))
 
     def candidate(self, candidate_id: int) -> Candidate:
-        """One row. Raises SearchError for an unknown id."""
+        """One candidate. Raises SearchError for an unknown id."""
         rows = self._select("WHERE id = ?", [candidate_id])
         if not rows:
             raise SearchError(f"{self.run_dir} has no candidate {candidate_id}")
         return rows[0]
 
     def top(self, k: int) -> list[Candidate]:
-        """The k genotypes of the highest fitness, each function once, earlier ones first."""
+        """The k genotypes of the highest fitness, each function once, the older of equals first."""
         where = "WHERE status = 'accepted' AND origin != 'baseline'"
         return self._select(f"{where} ORDER BY fitness DESC, id LIMIT ?", [k])
 
     def baselines(self) -> list[Candidate]:
-        """The handwritten layers that were evaluated beside the genotypes."""
+        """The handwritten layers, which are evaluated like the genotypes."""
         return self._select("WHERE origin = 'baseline' ORDER BY id", [])
 
     def counts(self) -> dict[str, int]:
@@ -238,7 +238,7 @@ class Store:
                     self._connection.execute(statement, values)
 
     def _begin(self) -> None:
-        # sqlite3 opens no transaction for a change of the schema.
+        # sqlite3 does not begin a transaction for a change of the schema.
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN")
 

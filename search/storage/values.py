@@ -1,29 +1,45 @@
-"""Which values a run's database may hold: SQLite keeps any value in any column.
+"""The values that a run's database may hold; SQLite itself accepts any value in any column.
 
-A run folder can come from anyone, so each row and each entry of `meta` is checked where it is
-read. Text is checked again where it is shown: `printable` is for what goes to a terminal.
+A run folder may come from an untrusted source, so each row and each entry of `meta` is checked when
+it is read. Text is also sanitized when it is printed, by `printable`.
 """
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
-from search.validation import ruled, violation
+from search.validation import rule, rule_error, violation
 
 _LONGEST, _LONGEST_IN_ERRORS = 1000, 80
 
 
-def _column(kind: Any, rule: str) -> tuple[Any, Any]:
-    """The type of a column, and of one that may be NULL."""
-    return ruled(kind, rule), ruled(kind | None, f"{rule} or NULL")
+def _allow_null(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Adds "or NULL" to the rule in the error of a value."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        raise rule_error(f"{violation(error).rule} or NULL") from None
 
 
+_OrNull = WrapValidator(_allow_null)
 _Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Count, MaybeCount = _column(Annotated[int, Field(strict=True, ge=0)], "a whole number from 0")
-Number, MaybeNumber = _column(_Finite, "a finite number")
-Text, MaybeText = _column(Annotated[str, Field(strict=True)], "text")
-Scores, MaybeScores = _column(dict[str, Number], "numbers by anchor")
+Count: TypeAlias = Annotated[int, Field(strict=True, ge=0), rule("a whole number from 0")]
+Number: TypeAlias = Annotated[_Finite, rule("a finite number")]
+Text: TypeAlias = Annotated[str, Field(strict=True), rule("text")]
+Scores: TypeAlias = Annotated[dict[str, Number], rule("numbers by anchor")]
+MaybeCount: TypeAlias = Annotated[Count | None, _OrNull]
+MaybeNumber: TypeAlias = Annotated[Number | None, _OrNull]
+MaybeText: TypeAlias = Annotated[Text | None, _OrNull]
+MaybeScores: TypeAlias = Annotated[Scores | None, _OrNull]
 
 
 class _Stage(BaseModel, defer_build=True):
@@ -43,7 +59,8 @@ def _same_lengths(lists: dict[str, list[float]]) -> dict[str, list[float]]:
 
 
 _StageFigures = Annotated[dict[str, Any], AfterValidator(_is_stage)]
-_, MaybeStages = _column(dict[str, _StageFigures], "figures by stage")
+_Stages = Annotated[dict[str, _StageFigures], rule("figures by stage")]
+MaybeStages: TypeAlias = Annotated[_Stages | None, _OrNull]
 
 
 class _Reranked(BaseModel, defer_build=True):
@@ -64,12 +81,12 @@ class _Compared(BaseModel, defer_build=True):
 
 
 _COMPARED_RULE = "a list of layers with an accuracy for each seed"
-_META = {
-    "config": ruled(dict[str, Any] | None, "an object"),
+_META: dict[str, Any] = {
+    "config": Annotated[dict[str, Any] | None, rule("an object")],
     "created": MaybeNumber,
     "elapsed": MaybeNumber,
-    "rerank": ruled(list[_Reranked] | None, "a list of layers with numbers"),
-    "comparison": ruled(list[_Compared] | None, _COMPARED_RULE),
+    "rerank": Annotated[list[_Reranked] | None, rule("a list of layers with numbers")],
+    "comparison": Annotated[list[_Compared] | None, rule(_COMPARED_RULE)],
 }
 
 
@@ -100,14 +117,14 @@ def decoded(name: str, text: Any) -> Any:
 
 
 def wrong_value(error: ValidationError, name: str | None = None) -> ValueError:
-    """The one-line error of a value; its name is the error's own by default."""
+    """The one-line error of a value; the default of `name` is the field in the error."""
     found = violation(error)
-    name = name or found.path[0]
-    return ValueError(f"{name} must be {found.rule}. Received: {_short(found.value)}")
+    field = name or found.path[0]
+    return ValueError(f"{field} must be {found.rule}. Received: {_short(found.value)}")
 
 
 def printable(value: Any, longest: int = _LONGEST) -> str:
-    """A stored value for a terminal: control characters become question marks."""
+    """A stored value as text for a terminal, with question marks for control characters."""
     text = "".join(letter if letter.isprintable() else "?" for letter in str(value))
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 

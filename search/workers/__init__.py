@@ -1,1 +1,1 @@
-"""Where evaluations run: pools of local processes and of Ray tasks, and their reports."""
+"""The pools that run evaluations, on local processes or as Ray tasks, and their reports."""

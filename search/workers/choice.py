@@ -1,4 +1,4 @@
-"""The pool that a configuration asks for."""
+"""Chooses the pool for a configuration."""
 
 from search.config import Config
 from search.errors import SearchError

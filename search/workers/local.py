@@ -1,4 +1,4 @@
-"""`LocalPool`: worker processes on this machine, which are replaced when they die."""
+"""`LocalPool`: worker processes on this machine; a process that dies is replaced."""
 
 import contextlib
 import math
@@ -32,7 +32,15 @@ class _Worker:
     def is_busy(self) -> bool:
         return self.task is not None
 
+    def end_task(self) -> tuple[Any, str, Any]:
+        """Returns the task in flight; the process is idle after this."""
+        task, self.task = self.task, None
+        if task is None:
+            raise RuntimeError("the process has no task")
+        return task
+
     def end(self) -> None:
+        """Ends the process; after a few seconds, kills it."""
         self.connection.close()
         self.process.terminate()
         self.process.join(_JOIN_SECONDS)
@@ -86,12 +94,14 @@ class LocalPool:
         chosen.task = tag, kind, arguments
         chosen.tasks += 1
         chosen.deadline = time.monotonic() + self._seconds
-        with contextlib.suppress(BrokenPipeError):  # it died just now, which `wait` finds out
+        with contextlib.suppress(BrokenPipeError):  # it has just died, as `wait` will notice
             chosen.connection.send((kind, arguments))
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
         """The next answers, see `Pool.wait`."""
-        busy = {each.connection: i for i, each in enumerate(self._workers) if each.is_busy}
+        busy: dict[Any, int] = {
+            each.connection: i for i, each in enumerate(self._workers) if each.is_busy
+        }
         ready = connection.wait(list(busy), self._until_deadline(timeout))
         answers = [self._receive(busy.pop(each)) for each in ready]
         late = [i for i in busy.values() if self._workers[i].deadline <= time.monotonic()]
@@ -108,16 +118,17 @@ class LocalPool:
         chosen = self._workers[index]
         try:
             data = chosen.connection.recv_bytes(messages.MAX_BYTES)
-        except (EOFError, OSError):  # it died, or sent more than any report has
+        except (EOFError, OSError):  # it died, or sent more bytes than a report may have
             return self._replace(index, None)
-        (tag, kind, arguments), chosen.task = chosen.task, None
+        tag, kind, arguments = chosen.end_task()
         if data.startswith(messages.FATAL):
             text = data.removeprefix(messages.FATAL).decode(errors="replace")
             raise SearchError(f"a worker could not start: {text}")
         return messages.read_report(data, tag, kind, arguments, self._anchors)
 
     def _replace(self, index: int, text: str | None) -> Answer:
-        """Replaces a process that cannot answer; the answer to its task is that it died."""
+        """Replaces a process that cannot answer; the answer to its task is "died"."""
         stuck, self._workers[index] = self._workers[index], _Worker(self._config)
         stuck.end()
-        return Answer(stuck.task[0], "died", text)
+        tag, *_ = stuck.end_task()
+        return Answer(tag, "died", text)

@@ -1,7 +1,8 @@
 """The reports of workers as JSON, and the checks that they must pass.
 
-A report names its task and the layer that was evaluated; its numbers are finite, its scores are
-those of the configured anchors, and the fitness is computed here. Nothing is unpickled.
+A report names its task and the layer that was evaluated. Its numbers must be finite, and its scores
+those of the configured anchors; the fitness is computed here. Nothing is unpickled. The checks are
+written out, since most of them compare fields with each other or with the task.
 """
 
 import dataclasses
@@ -9,7 +10,7 @@ import functools
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from evonorm_tf.graph.layer_graph import LayerGraph
@@ -17,41 +18,42 @@ from search.evaluation.outcome import FREE_REASONS, TRAINED_REASONS, Outcome, St
 from search.workers.pool import Answer
 
 MAX_BYTES = 200_000
-# Opens the message of a worker that could not start; JSON never opens like this.
+# The message of a worker that could not start begins with this; JSON never does.
 FATAL = b"fatal: "
 _LONGEST_TEXT = 300
 _REASONS = {"quality": ("quality",), "stability": ("stability",), "training": ()}
 
 
 class RefusedReportError(Exception):
-    """A report that fails its checks; the text says which."""
+    """A report that fails a check; the text says which one."""
 
 
 def encode(kind: str, arguments: Sequence[Any], result: Any) -> bytes:
-    """The report on a task, with its layer.
+    """Encodes the report on a task, with its layer.
 
     Args:
-      kind, arguments: the task.
-      result: what it returned, a dataclass or a JSON value.
+      kind: the task's method of `Evaluator`.
+      arguments: arguments of that method; the first is the layer, or a task with the layer.
+      result: what the method returned, a dataclass or a JSON value.
 
     Raises:
       ValueError: for a number that is not finite.
     """
-    if dataclasses.is_dataclass(result):
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
         result = dataclasses.asdict(result)
     report = {"kind": kind, "layer": _layer(arguments), "result": result}
     return json.dumps(report, allow_nan=False).encode()
 
 
 def encode_error(text: str) -> bytes:
-    """The report of an evaluation that failed."""
+    """Encodes the report of an evaluation that failed."""
     return json.dumps({"error": text[:_LONGEST_TEXT]}).encode()
 
 
 def read_report(
     data: bytes, tag: Any, kind: str, arguments: Any, anchors: Any, host: str | None = None
 ) -> Answer:
-    """The answer to a task from the report on it; "refused" when that fails its checks."""
+    """The answer to a task, from the report on it; "refused" if the report fails a check."""
     try:
         return Answer(tag, *decode(data, kind, arguments, anchors), host)
     except RefusedReportError as error:
@@ -65,7 +67,8 @@ def decode(
 
     Args:
       data: the worker's message.
-      kind, arguments: the task as it was submitted.
+      kind: the task's method of `Evaluator`, as it was submitted.
+      arguments: arguments of that method, as they were submitted.
       anchors: the networks that must have scores.
 
     Returns:
@@ -167,14 +170,14 @@ def _accuracy(value: Any, name: str = "the score") -> float:
 
 
 def _number(value: Any, name: str) -> float:
-    # 1e999 is valid JSON, and infinite.
+    # 1e999 is valid JSON, but infinite.
     if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
         raise RefusedReportError(f"{name} must be a number from 0. Received: {_short(value)}")
     return value
 
 
 def _figures(value: Any) -> dict[str, Any]:
-    """Nested figures of stages, which may be unknown (None) but not infinite."""
+    """Checks the nested figures of stages, which may be None (unknown) but must be finite."""
     if not isinstance(value, dict):
         raise RefusedReportError(f"figures must be an object. Received: {_short(value)}")
     for name, figure in value.items():
@@ -200,7 +203,7 @@ def _short(value: Any) -> str:
     return str(value)[:80]
 
 
-_CHECKS = {
+_CHECKS: dict[str, Callable[[Any, Sequence[str]], Any]] = {
     "probe": _probe,
     "evaluate": _outcome,
     **{name: functools.partial(_stage, name) for name in _REASONS},

@@ -1,22 +1,22 @@
-"""`Pool`: the interface of what runs the evaluations."""
+"""`Pool`: the interface of the pools that run evaluations."""
 
 import dataclasses
 from typing import Any, Protocol
 
-# TensorFlow keeps a little of every trace, so a process is replaced after this many tasks.
+# TensorFlow does not free all memory of a trace, so a process is replaced after this many tasks.
 TASKS_PER_PROCESS = 400
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a task ended with.
+    """The end of a task.
 
     Attributes:
-      tag: what `submit` was given.
-      kind: "ok"; "error" of the evaluation; "died" of a worker; "refused" for a report that fails
-        its checks.
-      result: the result, or the text of what went wrong.
-      host: where the worker was; None for this machine.
+      tag: the tag that `submit` was given.
+      kind: "ok"; "error" if the evaluation failed; "died" if the worker did; "refused" if the
+        report failed a check.
+      result: the result, or the text of the error.
+      host: host of the worker; None for this machine.
     """
 
     tag: Any
@@ -30,13 +30,13 @@ class Cluster:
     """Figures of a cluster's machines and tasks.
 
     Attributes:
-      nodes, cpus: machines that are alive, and their CPUs.
-      running: tasks that a worker has begun.
-      waiting: tasks that wait for CPUs.
-      per_minute: for each host, tasks finished a minute in the last ten minutes.
-      stragglers: candidate, stage, host and seconds of running tasks that take far longer than
-        their stage usually does.
-      lost: tasks that were lost with their machine and started again on another.
+      nodes, cpus: number of machines that are alive, and of their CPUs.
+      running: number of tasks that a worker has begun.
+      waiting: number of tasks that wait for CPUs.
+      per_minute: for each host, tasks finished per minute in the last ten minutes.
+      stragglers: candidate, stage, host and seconds of running tasks that take much longer than
+        their stage usually takes.
+      lost: number of tasks that were lost with their machine, and started again on another.
     """
 
     nodes: int = 0
@@ -49,7 +49,7 @@ class Cluster:
 
 
 class Pool(Protocol):
-    """Runs methods of `Evaluator` elsewhere; a context manager, which ends all tasks on exit."""
+    """Runs methods of `Evaluator` in other processes; as a context manager, it ends all tasks."""
 
     def __enter__(self) -> "Pool": ...
 
@@ -57,26 +57,26 @@ class Pool(Protocol):
 
     @property
     def has_idle(self) -> bool:
-        """Whether a task would start at once, or nearly so."""
+        """Whether a new task would start at once, or after a short time."""
 
     @property
     def is_busy(self) -> bool:
-        """Whether a task is in flight, so that there will be an answer."""
+        """Whether a task is in flight, so that an answer will come."""
 
     def submit(self, tag: Any, kind: str, *arguments: Any) -> None:
         """Starts a task.
 
         Args:
-          tag: comes back with the answer.
+          tag: the answer will have this tag.
           kind: a method of `Evaluator`: "probe", "evaluate" or "score".
-          *arguments: of that method.
+          *arguments: arguments of that method.
         """
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
-        """The next answers; none when `timeout` seconds are over.
+        """The next answers; an empty list after `timeout` seconds without one.
 
         Raises:
-          SearchError: when no worker can start.
+          SearchError: if no worker can start.
         """
 
     def cluster(self) -> Cluster | None:

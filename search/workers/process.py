@@ -1,4 +1,4 @@
-"""A worker process: it receives tasks on a pipe, answers each, and ends with its controller."""
+"""A worker process: it receives tasks from a pipe, answers each, and ends with its controller."""
 
 import os
 import signal
@@ -19,13 +19,13 @@ _LONGEST_LINE = 300
 def serve(connection: Connection, config: dict[str, Any], parent: int) -> None:
     """Answers tasks, each a method of `Evaluator` and its arguments, until the pipe closes.
 
-    An answer is a report (`search.workers.messages`); the error of an evaluation is one too, and
-    the worker goes on. A worker that cannot start, for instance without its data set, sends one
-    FATAL message before it has a task, and ends.
+    An answer is a report (`search.workers.messages`). If an evaluation fails, the report has its
+    error, and the worker continues. A worker that cannot start, for instance without its data set,
+    sends one FATAL message before its first task, and ends.
 
     Args:
       connection: the worker's end of the pipe.
-      config: the run's, as `Config.to_dict` returns it.
+      config: the run's configuration, as `Config.to_dict` returns it.
       parent: process id of the controller.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller handles Ctrl-C
@@ -48,9 +48,9 @@ def serve(connection: Connection, config: dict[str, Any], parent: int) -> None:
 
 
 def leave_the_terminal() -> None:
-    """Drops this process's standard error where that is the terminal of the progress display.
+    """Discards the standard error of this process if it is the terminal of the progress display.
 
-    TensorFlow's C++ code writes to it whatever its log level.
+    TensorFlow's C++ code writes to it at any log level.
     """
     if os.isatty(2):
         null = os.open(os.devnull, os.O_WRONLY)
@@ -75,33 +75,33 @@ def new_evaluator(config: dict[str, Any], images: Any = None, threads: int = 1) 
     """An `Evaluator`, in a process that has not used TensorFlow yet.
 
     Args:
-      config: the run's, as `Config.to_dict` returns it.
+      config: the run's configuration, as `Config.to_dict` returns it.
       images: the data set; default: the evaluator loads it.
-      threads: TensorFlow's threads within an operation.
+      threads: number of TensorFlow's threads within an operation.
     """
-    # Set before TensorFlow is imported: workers share the terminal with the progress display.
+    # This is set before TensorFlow is imported, since workers share the display's terminal.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
     from search.evaluation.evaluator import Evaluator
 
-    # With one thread sums keep their order; small kernels gain nothing from more.
+    # With one thread the order of sums is fixed; small kernels are not faster with more.
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     for device in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(device, True)
-    # TensorFlow warns about repeated traces; here every candidate is a new trace on purpose.
+    # TensorFlow warns about repeated traces; here every candidate needs a new trace.
     tf.get_logger().setLevel("ERROR")
     return Evaluator(Config.from_dict(config), images)
 
 
 def _error_line(error: Exception) -> str:
-    """An error's type and first line."""
+    """The type and the first line of an error."""
     return f"{type(error).__name__}: {reason(error)}"[:_LONGEST_LINE]
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process soon after its parent has died, even within a long training."""
+    """Ends this process soon after its parent has died, even during a long training."""
     while os.getppid() == parent:
         time.sleep(_WATCH_SECONDS)
     os._exit(1)

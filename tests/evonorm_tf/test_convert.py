@@ -99,7 +99,7 @@ def test_an_activation_behind_an_evonorm_is_reported():
     model = functional(lambda x: layers.ReLU(name="relu")(en.EvoNormB0(name="norm")(x)))
     _, report = en.convert_model(model, "evonorm_s0")
     assert actions(report) == {"norm": "converted", "relu": "kept"}
-    assert "right behind EvoNormB0, which has a nonlinearity" in places(report)["relu"].reason
+    assert "directly after EvoNormB0, which has a nonlinearity" in places(report)["relu"].reason
 
 
 def test_several_consumers():

@@ -57,7 +57,7 @@ def test_overrides_reach_their_fields():
         ("method.seed=-1", "method.seed cannot be -1: it is a number from 0"),
         ("method.seed=1.5", "method.seed cannot be 1.5"),
         ("method.criterion=best", "it is one of pareto, average"),
-        ("method.fresh_fraction=2", "cannot be 2.0: it is a number from 0 to 1"),
+        ("method.fresh_fraction=2", "cannot be 2: it is a number from 0 to 1"),
         ("evaluation.quality_test=1", "evaluation.quality_test cannot be 1"),
         ("workers=0", "workers cannot be 0"),
     ],

@@ -111,7 +111,7 @@ def test_lines_name_the_cluster_and_what_was_refused():
 
 
 def test_events_become_metrics():
-    figures = values(EVENT)
+    figures = values(EVENT, EVENT.cluster)
     assert figures["genotypes"] == {"accepted": 2}
     assert figures["tasks"] == {"running": 40, "waiting": 2}
     assert (figures["best_fitness"], figures["lost_tasks"], figures["stragglers"]) == (0.75, 4, 1)

@@ -63,7 +63,7 @@ def test_wrong_topologies(name):
 
 
 def test_a_topology_that_no_tpu_has():
-    with pytest.raises(ValueError, match=r"none that libtpu knows.*topology='v5e:3x7'"):
+    with pytest.raises(ValueError, match=r"one that libtpu knows.*topology='v5e:3x7'"):
         compiled(lambda x: x + 1.0, tf.TensorSpec([8]), topology="v5e:3x7")
 
 

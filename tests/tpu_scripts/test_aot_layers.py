@@ -112,7 +112,7 @@ def serialized(function):
 
 def test_sizes_known_only_at_run_time_are_refused():
     module = serialized(lambda x: tf.reduce_sum(tf.gather_nd(x, tf.where(x > 0))))
-    with pytest.raises(CompilationError, match=r"known only when it runs: .*\?"):
+    with pytest.raises(CompilationError, match=r"known only at run time: .*\?"):
         compile_only.load(module)
 
 

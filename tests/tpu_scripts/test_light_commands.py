@@ -24,7 +24,7 @@ ANSWERS = {
     f"{VM} create {WHERE} --type=v3-8": (0, r"^\$ gcloud compute tpus tpu-vm create vm "),
     f"{VM} run {WHERE} -- nproc": (0, r"^\$ gcloud compute tpus tpu-vm ssh vm .*nproc"),
     f"{VM} delete {WHERE}": (0, r"^\$ gcloud compute tpus tpu-vm delete vm "),
-    f"{VM} delete vm --zone=us-central1-a": (1, r"^tpu_vm: this deletes vm .*say --yes$"),
+    f"{VM} delete vm --zone=us-central1-a": (1, r"^tpu_vm: this deletes vm .*confirm with --yes$"),
 }
 
 

@@ -155,7 +155,7 @@ def test_names_that_are_none(cloud, capsys, name):
         (["create", "--type=v3-9"], "type='v3-9'"),
         (["create", "--type=v3-8", "--runtime=tpu-vm-tf-1.15.0-pjrt"], "installed TensorFlow"),
         (["run", "--worker=--quiet", "--", "ls"], "worker='--quiet'"),
-        (["delete"], "say --yes"),
+        (["delete"], "confirm with --yes"),
     ],
 )
 def test_unsafe_things_are_refused(cloud, arguments, message):
@@ -307,7 +307,7 @@ def test_the_archive_has_what_git_knows(tmp_path):
         assert tar.getnames() == names
     assert {"setup.py", "evonorm_tf/__init__.py", "trainers/train.py"} <= set(names)
     assert not any(name.startswith((".venv", ".git/", "runs/")) for name in names)
-    with pytest.raises(ValueError, match="is no git checkout"):
+    with pytest.raises(ValueError, match="is not a git checkout"):
         checkout.archive(tmp_path / "other.tar.gz", tmp_path)
 
 

@@ -87,66 +87,94 @@ def _influenced(program: Program, sources: Sequence[int]) -> set[int]:
 _Rule = Callable[[Program, Instruction, int, int, list[Axes]], Sequence[int | None]]
 
 
-def _negated(program, instruction, value, upstream, axes):
+def _negated(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return [program.add("NEG", upstream)]
 
 
-def _exponential(program, instruction, value, upstream, axes):
+def _exponential(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return [program.add("MUL", upstream, value)]
 
 
-def _logarithm(program, instruction, value, upstream, axes):
+def _logarithm(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return [program.add("DIV", upstream, *instruction.sources)]
 
 
-def _tanh(program, instruction, value, upstream, axes):
+def _tanh(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     slope = program.add("SUB", program.constant(1.0), program.add("SQUARE", value))
     return [program.add("MUL", upstream, slope)]
 
 
-def _sigmoid(program, instruction, value, upstream, axes):
+def _sigmoid(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     rest = program.add("SUB", program.constant(1.0), value)
     return [program.add("MUL", upstream, program.add("MUL", value, rest))]
 
 
-def _absolute(program, instruction, value, upstream, axes):
+def _absolute(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return [program.add("MUL", upstream, program.add("SIGN", *instruction.sources))]
 
 
-def _square_root(program, instruction, value, upstream, axes):
+def _square_root(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     half = program.add("MUL", program.constant(0.5), upstream)
     return [program.add("DIV", half, value)]
 
 
-def _square(program, instruction, value, upstream, axes):
+def _square(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     twice = program.add("MUL", program.constant(2.0), *instruction.sources)
     return [program.add("MUL", upstream, twice)]
 
 
-def _sum_of_two(program, instruction, value, upstream, axes):
+def _sum_of_two(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return [upstream, upstream]
 
 
-def _difference(program, instruction, value, upstream, axes):
+def _difference(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return [upstream, program.add("NEG", upstream)]
 
 
-def _product(program, instruction, value, upstream, axes):
+def _product(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     first, second = instruction.sources
     return [program.add("MUL", upstream, second), program.add("MUL", upstream, first)]
 
 
-def _quotient(program, instruction, value, upstream, axes):
+def _quotient(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     _, divisor = instruction.sources
     share = program.add("DIV", upstream, divisor)
     return [share, program.add("NEG", program.add("MUL", share, value))]
 
 
-def _maximum(program, instruction, value, upstream, axes):
+def _maximum(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return _chosen(program, program.add("AT_LEAST", *instruction.sources), upstream)
 
 
-def _selection(program, instruction, value, upstream, axes):
+def _selection(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return [None, *_chosen(program, instruction.sources[0], upstream)]
 
 
@@ -154,27 +182,37 @@ def _chosen(program: Program, mask: int, upstream: int) -> list[int]:
     return [program.add("WHERE", mask, upstream), program.add("WHERE_NOT", mask, upstream)]
 
 
-def _kept(program, instruction, value, upstream, axes):
+def _kept(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return [None, program.add(instruction.op, instruction.sources[0], upstream)]
 
 
-def _total(program, instruction, value, upstream, axes):
+def _total(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     # A source that does not vary along an axis has been counted once for each element there.
     constant = axes[instruction.sources[0]]
     repeated = tuple(sorted(set(instruction.parameter) - constant))
     return [program.add("SUM", upstream, parameter=repeated) if repeated else upstream]
 
 
-def _mean(program, instruction, value, upstream, axes):
+def _mean(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     averaged = tuple(sorted(axes[instruction.sources[0]] & set(instruction.parameter)))
     return [program.add("SHARE", upstream, parameter=averaged) if averaged else upstream]
 
 
-def _share(program, instruction, value, upstream, axes):
+def _share(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     return [program.add("SHARE", upstream, parameter=instruction.parameter)]
 
 
-def _mean_of_group(program, instruction, value, upstream, axes):
+def _mean_of_group(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
     varies = CHANNELS in axes[instruction.sources[0]]
     return [program.add("MEAN_OF_GROUP", upstream) if varies else upstream]
 

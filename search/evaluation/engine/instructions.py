@@ -50,7 +50,7 @@ def _mean(a: Array, axes: Sequence[int], sizes: Sizes) -> Array:
     return total / a.dtype.type(sizes.count(varying))
 
 
-def _mean_of_group(a: Array, _, sizes: Sizes) -> Array:
+def _mean_of_group(a: Array, _: None, sizes: Sizes) -> Array:
     channels, *rest = a.shape
     if channels == 1:
         return a
@@ -68,7 +68,7 @@ def _where(mask: Array, a: Array) -> Array:
 _BITS = {4: np.int32, 8: np.int64}
 
 
-def _sigmoid(a: Array, _, __) -> Array:
+def _sigmoid(a: Array, _: None, __: Sizes) -> Array:
     # exp overflows to infinity for a very negative a, and the quotient is then 0, as it should be.
     result = np.negative(a)
     np.exp(result, out=result)
@@ -76,7 +76,7 @@ def _sigmoid(a: Array, _, __) -> Array:
     return np.reciprocal(result, out=result)
 
 
-def _select(mask: Array, chosen: Array, other: Array, _, __) -> Array:
+def _select(mask: Array, chosen: Array, other: Array, _: None, __: Sizes) -> Array:
     return np.where(mask, chosen, other) if mask.any() else other
 
 

@@ -1,11 +1,11 @@
 """`LayerProgram`: a layer graph with gamma and beta as programs, for both modes and two orders."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from evonorm_tf.graph import ops
-from evonorm_tf.graph.layer_graph import LayerGraph, Node
+from evonorm_tf.graph.layer_graph import LayerGraph
 from evonorm_tf.numerics.primitives import EPSILON
 from search.evaluation.engine.differentiation import EVERYWHERE, Axes, Upstream, gradients
 from search.evaluation.engine.instructions import (
@@ -147,7 +147,7 @@ class LayerProgram:
             if index in self._moving and not in_training:
                 moment = program.input(self._moving[index])
             else:
-                moment = _moment(program, node, *sources)
+                moment = _moment(program, node.op, node.index_set, *sources)
             if index in self._moving:
                 moments.append(moment)
             values.append(_finished(program, node.op, moment))
@@ -159,12 +159,12 @@ def _zeros_for_none(program: Program, values: list[int | None]) -> list[int]:
     return [program.constant(0.0) if value is None else value for value in values]
 
 
-def _direct(op: str):
+def _direct(op: str) -> Callable[..., int]:
     return lambda program, *sources: program.add(op, *sources)
 
 
 def _safe_quotient(program: Program, x: int, y: int) -> int:
-    """x / y, where a |y| below EPSILON counts as EPSILON."""
+    """`x / y`, where a |y| below EPSILON counts as EPSILON."""
     floor, zero = program.constant(EPSILON), program.constant(0.0)
     is_positive = program.add("AT_LEAST", y, zero)
     signed = program.add("SELECT", is_positive, floor, program.constant(-EPSILON))
@@ -179,24 +179,28 @@ def _safe_logarithm(program: Program, x: int) -> int:
 
 
 def _signed_root(program: Program, x: int) -> int:
-    """x / sqrt(max(|x|, EPSILON))."""
+    """`x / sqrt(max(|x|, EPSILON))`: the root of |x| with the sign of x."""
     magnitude = program.add("MAX", program.add("ABS", x), program.constant(EPSILON))
     return program.add("DIV", x, program.add("SQRT", magnitude))
 
 
-_ELEMENTWISE = {"DIV": _safe_quotient, "LOG": _safe_logarithm, "SQRT": _signed_root}
+_ELEMENTWISE: dict[str, Callable[..., int]] = {
+    "DIV": _safe_quotient,
+    "LOG": _safe_logarithm,
+    "SQRT": _signed_root,
+}
 
 
-def _moment(program: Program, node: Node, x: int) -> int:
-    """The mean, second moment or variance over the node's index set."""
+def _moment(program: Program, op: str, index_set: str, x: int) -> int:
+    """The mean (for MEAN), second moment (RMS) or variance (STD) over an index set."""
 
     def mean(value: int) -> int:
-        value = program.add("MEAN", value, parameter=_INDEX_SETS[node.index_set])
-        return program.add("MEAN_OF_GROUP", value) if node.index_set == "WHCQ" else value
+        value = program.add("MEAN", value, parameter=_INDEX_SETS[index_set])
+        return program.add("MEAN_OF_GROUP", value) if index_set == "WHCQ" else value
 
-    if node.op == "MEAN":
+    if op == "MEAN":
         return mean(x)
-    centered = x if node.op == "RMS" else program.add("SUB", x, mean(x))
+    centered = x if op == "RMS" else program.add("SUB", x, mean(x))
     return mean(program.add("SQUARE", centered))
 
 

@@ -1,9 +1,8 @@
-"""`RayCluster`: sends code, data and tasks to a Ray cluster, and asks for its resources."""
+"""`RayCluster`: sends code, data and tasks to a Ray cluster, and reads its resources."""
 
 import contextlib
 import json
 import logging
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,13 +22,13 @@ _PACKAGES = (evonorm_tf, trainers, search)
 
 
 class RayCluster:
-    """A connection, from construction to `close`.
+    """A connection to a cluster, from construction to `close`.
 
     Args:
       config: the run's configuration; its `ray` names the cluster.
 
     Raises:
-      SearchError: when there is no such cluster, or none of its nodes can take a stage.
+      SearchError: if there is no such cluster, or no node has the CPUs of a stage.
     """
 
     def __init__(self, config: Config):
@@ -38,7 +37,7 @@ class RayCluster:
         try:
             self._check_room()
             self._config = ray.put(json.dumps(config.to_dict()))
-            # Each host fetches the images once, into memory that its workers share.
+            # Each host fetches the images once, into the shared memory of its workers.
             images = data.load(config.evaluation.data, config.evaluation.data_dir)
             self._images = ray.put(images)
         except BaseException:
@@ -63,13 +62,13 @@ class RayCluster:
 
     def _options(self, kind: str) -> dict[str, Any]:
         cpus = self.cpus_of(kind)
-        # Another number of threads takes another process.
+        # Tasks with different numbers of threads need different processes.
         threads = {"SEARCH_THREADS": str(max(1, int(cpus)))}
         memory = 0 if kind == "probe" else int(self._settings.memory_gb * _GIB)
         return {
             "num_cpus": cpus,
             "num_returns": "streaming",
-            "max_retries": 0,  # the pool retries: it knows which stage was lost
+            "max_retries": 0,  # the pool retries, since it knows the lost stage
             "max_calls": TASKS_PER_PROCESS,
             "runtime_env": {"env_vars": {**_environment(), **threads}},
             **({"memory": memory} if memory else {}),
@@ -99,7 +98,7 @@ def _stage(kind: str) -> str:
 
 
 def _connect(address: str | None) -> None:
-    roots = [str(pathlib.Path(package.__file__).parent) for package in _PACKAGES]
+    roots = [package.__path__[0] for package in _PACKAGES]
     options: dict[str, Any] = {"include_dashboard": False} if address is None else {}
     try:
         ray.init(
@@ -120,7 +119,7 @@ def _environment() -> dict[str, str]:
 
 @contextlib.contextmanager
 def _as_search_error() -> Iterator[None]:
-    """Makes the end of the whole cluster one clear line."""
+    """Raises the error of a lost cluster as a SearchError of one line."""
     try:
         yield
     except ray.exceptions.RayError as error:

@@ -1,12 +1,12 @@
-"""`RayPool`: evaluations as Ray tasks, a task for each stage.
+"""`RayPool`: evaluations as Ray tasks, one task for each stage.
 
-Quality, stability and training of one candidate are tasks that follow each other, each with
-its own resources, so that a layer that fails early never holds the CPUs of a training. A stage
-that is lost with its machine starts again on another one. A worker that crashes or is stuck may
-be the candidate's fault: its answer is "died", and the controller counts the attempts.
+The quality test, the stability test and the training of a candidate are consecutive tasks with
+their own resources, so a layer that fails early never holds the CPUs of a training. A stage that is
+lost with its machine starts again on another one. If a worker crashes or is stuck, the candidate
+may be the cause: the answer is "died", and the controller counts the attempts.
 
-Messages are bytes, but Ray unpickles whatever a worker sends, and a pickle can run code: a
-program that can join the cluster can run code here too.
+Messages are bytes, but Ray unpickles what a worker sends, and a pickle can run code. So a program
+that can join the cluster can also run code in the controller.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ _CRASHES = (
     exceptions.TaskCancelledError,
 )
 _LOSSES = (exceptions.NodeDiedError, exceptions.ObjectLostError, exceptions.OwnerDiedError)
-# Share of the CPUs for which tasks wait, so that a worker that ends finds its next task there.
+# The share of the CPUs for which tasks wait in advance, so that no worker waits for a task.
 _AHEAD = 0.05
 _FIGURES_SECONDS = 2.0
 _LONGEST_HOST = 200
@@ -39,7 +39,7 @@ _LONGEST_HOST = 200
 
 @dataclasses.dataclass
 class _Task:
-    """One stage in flight; `rest` are the stages that follow, None outside an evaluation."""
+    """One stage in flight; `rest` are the following stages, or None outside an evaluation."""
 
     tag: Any
     kind: str
@@ -74,15 +74,15 @@ class RayPool:
         self._cluster.close()
 
     def cluster(self) -> Cluster:
-        """Figures that are at most a few seconds old."""
+        """Figures of the cluster, at most a few seconds old."""
         return self._figures
 
     @property
     def has_idle(self) -> bool:
-        """Whether another task would start at once, or wait only a short time."""
+        """Whether a new task would start at once, or after a short time."""
         if self._settings.workers is not None:
             return len(self._tasks) < self._settings.workers
-        # With nothing in flight, one task may wait for a node to join.
+        # If nothing is in flight, one task may wait for a node to join.
         return not self._tasks or self._taken < self._figures.cpus * (1 + _AHEAD)
 
     @property
@@ -106,7 +106,7 @@ class RayPool:
         """The next answers, see `Pool.wait`.
 
         Raises:
-          SearchError: when a worker cannot start, or the cluster is gone.
+          SearchError: if a worker cannot start, or the cluster is lost.
         """
         answers = [answer for ready in self._ready(timeout) for answer in self._read(ready)]
         if time.monotonic() - self._refreshed > _FIGURES_SECONDS:
@@ -115,7 +115,7 @@ class RayPool:
         return answers
 
     def _ready(self, timeout: float | None) -> list[Any]:
-        """Waits for one generator with a message; returns all that have one."""
+        """Waits until a generator has a message; returns all generators that have one."""
         generators = list(self._tasks)
         ready, _ = ray.wait(generators, num_returns=1, timeout=timeout, fetch_local=False)
         if ready:
@@ -124,7 +124,7 @@ class RayPool:
         return ready
 
     def _read(self, generator: Any) -> list[Answer]:
-        """Reads a task's next message; returns the answer, if there is one already."""
+        """Reads the next message of a task; returns the answer if the message has it."""
         task = self._tasks[generator]
         try:
             data = ray.get(next(generator))
@@ -151,7 +151,7 @@ class RayPool:
             task.host = str(json.loads(data)["host"])[:_LONGEST_HOST]
         except (ValueError, TypeError, KeyError):
             return [self._end(generator, "refused", "its first message does not say where it is")]
-        # After the search several trainings of one candidate can run at once.
+        # The key is not the tag: after the search, several trainings of a candidate run at once.
         self._watch.start(id(task), task.tag, task.kind, task.host)
         return []
 

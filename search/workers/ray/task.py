@@ -1,4 +1,4 @@
-"""What runs on the cluster: one task, in a process that keeps its evaluator for the next."""
+"""The task that runs on the cluster, in a process that keeps its evaluator for later tasks."""
 
 import json
 import socket
@@ -13,13 +13,14 @@ _evaluators: dict[str, Any] = {}
 def run_task(
     config: str, images: Any, threads: int, kind: str, arguments: Sequence[Any]
 ) -> Iterator[bytes]:
-    """Yields where the task runs, then the report on it; both are JSON.
+    """Yields the host of the task, then the report on it; both are JSON.
 
     Args:
       config: the run's configuration as JSON.
-      images: the data set, which the workers of a host share.
-      threads: of TensorFlow; the same number for every task of this process.
-      kind, arguments: a method of `Evaluator` and its arguments.
+      images: the data set, in the shared memory of the host.
+      threads: number of TensorFlow's threads, the same for every task of this process.
+      kind: a method of `Evaluator`.
+      arguments: arguments of that method.
     """
     yield json.dumps({"host": _host()}).encode()
     if config not in _evaluators:
@@ -32,7 +33,7 @@ def run_task(
 
 
 def _host() -> str:
-    """The names of the machine and of the node: a machine can have several nodes."""
+    """The names of the machine and of the node, since a machine can have several nodes."""
     import ray
 
     node = ray.get_runtime_context().get_node_id()

@@ -1,4 +1,4 @@
-"""`Watch`: which tasks run where and for how long; finds stragglers and stuck tasks."""
+"""`Watch`: the running tasks with their hosts and times; finds stragglers and stuck tasks."""
 
 import statistics
 import time
@@ -8,8 +8,8 @@ from typing import Any
 
 from search.workers.pool import Cluster
 
-# A straggler takes this multiple of its stage's median over the most recent durations, once there
-# are at least `_LEAST_KNOWN` of them.
+# A straggler takes more than this multiple of the median of its stage's recent durations, of which
+# there must be at least `_LEAST_KNOWN`.
 _STRAGGLES = 3.0
 _RECENT = 200
 _LEAST_KNOWN = 5
@@ -18,13 +18,13 @@ _MOST_SHOWN = 10
 
 
 class Watch:
-    """Keeps the start and end of each task.
+    """Records the start and the end of each task.
 
     Args:
       clock: returns seconds.
 
     Attributes:
-      lost: tasks that were lost with their machine.
+      lost: number of tasks that were lost with their machine.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
@@ -36,18 +36,18 @@ class Watch:
         self.lost = 0
 
     def start(self, key: int, tag: Any, stage: str, host: str) -> None:
-        """Notes that a worker has begun a task.
+        """Records that a worker has begun a task.
 
         Args:
-          key: of this task alone.
-          tag: of the pool; its first item is the candidate.
-          stage: such as "training".
-          host: where the worker is.
+          key: a key that only this task has.
+          tag: the tag of the pool; its first item is the candidate.
+          stage: the stage, such as "training".
+          host: host of the worker.
         """
         self._running[key] = (tag[0], stage, host, self._clock())
 
     def end(self, key: int, finished: bool) -> None:
-        """Notes that a task has ended; `finished`: with a report."""
+        """Records the end of a task; `finished` says whether it ended with a report."""
         if key not in self._running:
             return
         _, stage, host, start = self._running.pop(key)
@@ -57,14 +57,14 @@ class Watch:
             self._ended.append((now, host))
 
     def overdue(self, limit: Callable[[str], float]) -> set[int]:
-        """Keys of the tasks whose stage has run for longer than its limit in seconds."""
+        """Keys of the tasks that run for longer than the limit of their stage, in seconds."""
         now = self._clock()
         return {
             key for key, (_, stage, _, start) in self._running.items() if now - start > limit(stage)
         }
 
     def figures(self, nodes: int, cpus: float, in_flight: int) -> Cluster:
-        """The figures, with those that the cluster and the pool know."""
+        """All figures; the arguments are those that the cluster and the pool count."""
         running = len(self._running)
         return Cluster(
             nodes, cpus, running, in_flight - running, self._rates(), self._stragglers(), self.lost
