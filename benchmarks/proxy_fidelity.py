@@ -11,7 +11,8 @@ of a configuration as the search trains candidates. The report has
 * the largest fitness without a normalization, below BN-ReLU's;
 * the processor seconds of a layer's training.
 
-FILE keeps every score; a run that was stopped goes on with those that are missing.
+FILE keeps every score; a run that was stopped goes on with those that are missing. The report is
+also written beside it, as Markdown.
 """
 
 import argparse
@@ -54,6 +55,12 @@ UNNORMALIZED = {
 }
 GOOD = tuple(name for name in registry.names() if name in PAPER["resnet50"] and name not in BROKEN)
 LAYERS = (*registry.names(), *UNNORMALIZED)
+
+_COLUMNS = {
+    "resnet50": "ResNet-50",
+    "resnet50_fancy": "ResNet-50, augmented, twice as long, cosine schedule",
+    "mobilenet_v2": "MobileNetV2",
+}
 
 # Of a layer, for each seed, the accuracy on each anchor; and the processor seconds of each.
 Scores = dict[str, dict[str, dict[str, float]]]
@@ -125,7 +132,7 @@ def summarize(scores: dict[str, Any]) -> dict[str, Any]:
     seconds = [
         sum(place["seconds"] for place in places.values())
         for layer, by_seed in scores.items()
-        if registry_or_graph(layer)
+        if layer in UNNORMALIZED or registry.graph(layer)  # as candidates are trained
         for places in by_seed.values()
     ]
     return {
@@ -137,11 +144,6 @@ def summarize(scores: dict[str, Any]) -> dict[str, Any]:
         "unnormalized_below_bn_relu": means["bn_relu"] - max(map(means.__getitem__, UNNORMALIZED)),
         "seconds": statistics.median(seconds),
     }
-
-
-def registry_or_graph(layer: str) -> bool:
-    """Whether a layer has a graph, and so trains as a candidate does."""
-    return layer in UNNORMALIZED or registry.graph(layer) is not None
 
 
 def _variance(values: list[float]) -> float:
@@ -162,12 +164,50 @@ def main() -> None:
     result = measure(config, options.seeds, options.out)
     result["summary"] = summarize(result["scores"])
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    summary = result["summary"]
+    text = report(result)
+    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def report(result: dict[str, Any]) -> str:
+    """The summary and the accuracies as Markdown tables."""
+    summary, scores = result["summary"], result["scores"]
+    anchors = result["evaluation"]["anchors"]
+    separation = summary["separation"]
+    rows = [
+        *(
+            (f"Kendall's tau-b with {_COLUMNS[column]}", f"{tau:.2f}")
+            for column, tau in summary["tau"].items()
+        ),
+        ("pairs (broken, good) in the right order", f"{100 * summary['share_in_order']:.1f} %"),
+        (
+            "worst good layer above the best broken one, in standard errors",
+            "one seed" if separation is None else f"{separation:.1f}",
+        ),
+        (
+            "BN-ReLU above the best layer without a normalization",
+            f"{summary['unnormalized_below_bn_relu']:.1f} points",
+        ),
+        ("training a layer on all anchors, median", f"{summary['seconds']:.0f} CPU seconds"),
+    ]
+    lines = ["| | |", "| --- | ---: |", *(f"| {name} | {value} |" for name, value in rows), ""]
+    lines += [f"| layer | | fitness | {' | '.join(f'`{anchor}`' for anchor in anchors)} |"]
+    lines += ["| --- | --- | ---: |" + " ---: |" * len(anchors)]
     for layer, mean in sorted(summary["fitness"].items(), key=lambda pair: -pair[1]):
-        mark = "broken" if layer in BROKEN else "no norm" if layer in UNNORMALIZED else ""
-        print(f"{layer:16} {mean:5.1f} +- {summary['standard_error'][layer]:.1f} {mark}")
-    print(json.dumps({k: v for k, v in summary.items() if not isinstance(v, dict)}, indent=1))
-    print("Kendall's tau-b:", {column: round(tau, 2) for column, tau in summary["tau"].items()})
+        places = list(scores[layer].values())
+        means = [
+            statistics.fmean(place[anchor]["accuracy"] for place in places) for anchor in anchors
+        ]
+        cells = [f"{100 * each:.1f}" for each in means]
+        fitness = f"{mean:.1f} ± {summary['standard_error'][layer]:.1f}"
+        lines.append(f"| `{layer}` | {_kind(layer)} | {fitness} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _kind(layer: str) -> str:
+    if layer in BROKEN:
+        return "broken"
+    return "no normalization" if layer in UNNORMALIZED else "good" if layer in GOOD else ""
 
 
 if __name__ == "__main__":

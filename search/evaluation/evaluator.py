@@ -35,7 +35,8 @@ class Evaluator:
     def probe(self, graph: str) -> dict[str, Any]:
         """Probes a graph; returns a dictionary of `reason`, `fingerprint` and `seconds`."""
         start = time.perf_counter()
-        found = probe(LayerGraph.from_json(graph), self._settings.reject_flat)
+        settings = self._settings
+        found = probe(LayerGraph.from_json(graph), settings.reject_flat, settings.reject_signal)
         return {**dataclasses.asdict(found), "seconds": time.perf_counter() - start}
 
     def evaluate(self, layer: str, rejects: bool) -> Outcome:

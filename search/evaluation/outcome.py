@@ -12,7 +12,7 @@ from typing import Any
 STAGES = ("quality", "stability", "training")
 # The reasons to reject a layer after some training, and before any training.
 TRAINED_REASONS = ("quality", "stability")
-FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat")
+FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat", "signal")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from evonorm_tf.graph.layer_graph import LayerGraph
 from evonorm_tf.layers.parts import effective_groups
+from search.evaluation import signal
 from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array, Sizes
 from search.evaluation.engine.layer_program import VECTORS, LayerProgram
 from search.evolution.space import check_structure
@@ -37,11 +38,12 @@ class Probed:
     fingerprint: str | None
 
 
-def probe(graph: LayerGraph, reject_flat: bool = False) -> Probed:
+def probe(graph: LayerGraph, reject_flat: bool = False, reject_signal: bool = False) -> Probed:
     """Applies the free rejections in turn; a layer that passes gets its fingerprint.
 
     With `reject_flat`, a layer is also rejected if its output is the same at all places of each
-    map, such as a mean over (w, h): it removes all spatial information.
+    map, such as a mean over (w, h): it removes all spatial information. With `reject_signal`, it
+    is also rejected if it fails the signal test (`search/evaluation/signal.py`).
 
     The fingerprint is computed from several arrays with random v0 and v1: the output in training,
     its gradients for the input, v0 and v1, and the output in inference after one update of the
@@ -60,6 +62,8 @@ def probe(graph: LayerGraph, reject_flat: bool = False) -> Probed:
         return Probed("zero_gradient", None)
     if reject_flat and all(_is_constant(output, (PLACES,)) for output, *_ in values):
         return Probed("flat", None)
+    if reject_signal and not signal.passes(program):
+        return Probed("signal", None)
     return Probed(None, _fingerprint(values))
 
 

@@ -41,6 +41,7 @@ _REASON_LABELS = {
     "no_input": "output does not depend on the input",
     "not_finite": "not finite on probe tensors",
     "flat": "output is the same at all places of a map",
+    "signal": "signals or gradients vanish or explode in a deep random stack",
     "zero_gradient": "zero gradient",
     "quality": "quality: accuracy too low after a short training",
     "stability": "stability: gradient norm explodes",
