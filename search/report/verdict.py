@@ -8,6 +8,7 @@ from typing import Any
 
 from evonorm_tf import registry
 from search import names
+from search.report import normalization
 from search.report.collect import Run
 from search.storage.candidate import Candidate
 from search.storage.graphs import graph_of
@@ -115,7 +116,10 @@ def verdict(run: Run) -> Verdict:
         if run.is_finished:
             return Verdict("The search found no layer that passes the tests.", detail)
         return Verdict("No layer has passed the tests so far.", detail)
-    return Verdict(_headline(found, comparison), _detail(found, comparison, winner, run))
+    headline = _headline(found, comparison)
+    if not is_near_chance(found.mean):
+        headline += f" It {normalization.described(graph_of(winner))}."
+    return Verdict(headline, _detail(found, comparison, winner, run))
 
 
 def points(difference: float) -> str:

@@ -21,6 +21,8 @@ SCALED = {
     "tanh": graph(("TANH", (0,))),
     "square": graph(("SQUARE", (0,))),
     "exp": graph(("EXP", (0,))),
+    # The output's scale is the inverse of the input's: a layer undoes what the one before did.
+    "x over variance": graph(("STD", (0,), "WH"), ("SQUARE", (4,)), ("DIV", (0, 5))),
 }
 
 

@@ -1,0 +1,56 @@
+"""What a layer normalizes by, in words."""
+
+import functools
+
+import numpy as np
+
+from evonorm_tf.graph.layer_graph import LayerGraph
+from search.evaluation.engine.instructions import Array, Sizes
+from search.evaluation.engine.layer_program import VECTORS, LayerProgram
+
+_SHAPE, _GROUPS = (16, 8, 16), 4
+_FACTORS = (0.1, 10.0)
+# The output of a layer that normalizes changes by less, where its input changes by ten.
+_MOST_CHANGE = 2.0
+_SETS = {
+    "BWH": "the batch",
+    "WH": "each channel of an image",
+    "WHCQ": "groups of channels of an image",
+    "WHC": "each image",
+}
+
+
+def described(graph: LayerGraph) -> str:
+    """Says "normalizes by statistics of ...", or "normalizes nothing".
+
+    A layer normalizes if its output keeps its scale when its input is ten times as large or
+    as small, and if it has statistics that can be the reason.
+    """
+    used = {node.index_set for node in graph.canonical().nodes}
+    names = [name for index_set, name in _SETS.items() if index_set in used]
+    if not names or not _keeps_its_scale(LayerProgram(graph)):
+        return "normalizes nothing"
+    return f"normalizes by statistics of {' and '.join(names)}"
+
+
+def _keeps_its_scale(program: LayerProgram) -> bool:
+    scale = _output_scale(program, 1.0)
+    changes = [_output_scale(program, factor) / scale for factor in _FACTORS] if scale else [0.0]
+    return all(1 / _MOST_CHANGE <= change <= _MOST_CHANGE for change in changes)
+
+
+def _output_scale(program: LayerProgram, factor: float) -> float:
+    output = program.train({"x": factor * _input(), **_vectors()}, Sizes(_SHAPE, _GROUPS)).output
+    with np.errstate(all="ignore"):
+        return float(np.sqrt(np.mean(np.square(output))))
+
+
+@functools.cache
+def _input() -> Array:
+    return np.random.default_rng(0).normal(size=_SHAPE)
+
+
+@functools.cache
+def _vectors() -> dict[str, Array]:
+    starts = {"gamma": 1.0, "beta": 0.0, "v0": 0.0, "v1": 1.0}
+    return {name: np.full((_SHAPE[0], 1, 1), starts[name]) for name in VECTORS}
