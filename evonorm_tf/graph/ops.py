@@ -28,6 +28,8 @@ AGGREGATIONS = ("MEAN", "RMS", "STD")
 ARITY = {**ELEMENTWISE_ARITY, **dict.fromkeys(AGGREGATIONS, 1)}
 COMMUTATIVE = frozenset({"ADD", "MUL", "MAX"})
 INDEX_SETS = ("BWH", "WHC", "WH", "WHCQ")
+# Added inside the roots of RMS and STD; DIV, LOG and SQRT are bounded by it near 0.
+EPSILON = 1e-5
 
 
 class Primitive(NamedTuple):

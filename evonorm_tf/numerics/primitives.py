@@ -21,9 +21,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from evonorm_tf.graph import ops
 from evonorm_tf.numerics import logistic, quantization, statistics
 
-EPSILON = 1e-5
+EPSILON = ops.EPSILON
 
 
 def _in_statistics_dtype(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:

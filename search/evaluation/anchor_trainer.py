@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from evonorm_tf.factory import NormAct
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Evaluation
 from search.evaluation.engine.layer_program import LayerProgram
@@ -30,7 +31,7 @@ class AnchorTrainer:
       data: the images to train and score on.
       settings: the configuration's `evaluation`.
       seed: seed of the kernels, the batches and the crops.
-      norm_act: the registered name of a layer without a graph; None for graphs, which `start`
+      norm_act: a layer that the network is traced with; None for graphs, which `start`
         sets.
       width: factor on the anchor's width.
 
@@ -46,7 +47,7 @@ class AnchorTrainer:
         data: ImageData,
         settings: Evaluation,
         seed: int,
-        norm_act: str | None = None,
+        norm_act: NormAct | None = None,
         width: float = 1.0,
     ):
         self._data, self._settings = data, settings
@@ -204,7 +205,7 @@ def _build(
     data: ImageData,
     settings: Evaluation,
     seed: int,
-    norm_act: str | None,
+    norm_act: NormAct | None,
     width: float,
 ) -> tf.keras.Model:
     def searched(nonlinearity: bool, name: str) -> ExchangeableLayer:

@@ -11,7 +11,13 @@ COLAB = "https://colab.research.google.com/github/evonorm-tf/evonorm-tf/blob/mai
 pytest.importorskip("nbclient", reason="needs the group dev: make install")
 
 
-@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def _by_night(path):
+    # It runs commands that tests of the search run too.
+    marks = [pytest.mark.nightly] if path.stem == "search_on_a_laptop" else []
+    return pytest.param(path, marks=marks, id=path.stem)
+
+
+@pytest.mark.parametrize("path", map(_by_night, TUTORIALS))
 def test_a_tutorial_runs(path):
     from docs.tools import notebooks
 

@@ -37,7 +37,7 @@ REFUSED = {
     "search run --run-dir {new} --set method.sed=1": "with a known field. Received: 'method.sed=1'",
     "search run --run-dir {new} --set evaluation.steps=few": "evaluation.steps cannot be 'few'",
     "search run --run-dir {new} --set evaluation.anchors=vgg": "'vgg': it is one of resnet50_cifar",
-    "search run --run-dir {new} --set evaluation.data=mnist": "'mnist': it is one of digits, cif",
+    "search run --run-dir {new} --set evaluation.data=mnist": "'mnist': it is one of digits, inv",
     "search run --run-dir {new} --set baselines=relu": "'relu': it is one of b0_max_to_add, ",
     "search run --run-dir {run} --preset smoke": "{run} holds a search already",
     "search resume --run-dir {new}": "{new} holds no search",

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
-from evonorm_tf.numerics.primitives import EPSILON
 from search.evaluation.engine.differentiation import EVERYWHERE, Axes, Upstream, gradients
 from search.evaluation.engine.instructions import (
     BATCH,
@@ -165,22 +164,22 @@ def _direct(op: str) -> Callable[..., int]:
 
 def _safe_quotient(program: Program, x: int, y: int) -> int:
     """`x / y`, where a |y| below EPSILON counts as EPSILON."""
-    floor, zero = program.constant(EPSILON), program.constant(0.0)
+    floor, zero = program.constant(ops.EPSILON), program.constant(0.0)
     is_positive = program.add("AT_LEAST", y, zero)
-    signed = program.add("SELECT", is_positive, floor, program.constant(-EPSILON))
+    signed = program.add("SELECT", is_positive, floor, program.constant(-ops.EPSILON))
     is_small = program.add("AT_LEAST", floor, program.add("ABS", y))
     return program.add("DIV", x, program.add("SELECT", is_small, signed, y))
 
 
 def _safe_logarithm(program: Program, x: int) -> int:
     """sign(x) * ln|x|, where an |x| below EPSILON counts as EPSILON."""
-    magnitude = program.add("MAX", program.add("ABS", x), program.constant(EPSILON))
+    magnitude = program.add("MAX", program.add("ABS", x), program.constant(ops.EPSILON))
     return program.add("MUL", program.add("SIGN", x), program.add("LOG", magnitude))
 
 
 def _signed_root(program: Program, x: int) -> int:
     """`x / sqrt(max(|x|, EPSILON))`: the root of |x| with the sign of x."""
-    magnitude = program.add("MAX", program.add("ABS", x), program.constant(EPSILON))
+    magnitude = program.add("MAX", program.add("ABS", x), program.constant(ops.EPSILON))
     return program.add("DIV", x, program.add("SQRT", magnitude))
 
 
@@ -208,4 +207,4 @@ def _finished(program: Program, op: str, moment: int) -> int:
     """The value of an aggregation: sqrt(moment + EPSILON) for RMS and STD."""
     if op == "MEAN":
         return moment
-    return program.add("SQRT", program.add("ADD", moment, program.constant(EPSILON)))
+    return program.add("SQRT", program.add("ADD", moment, program.constant(ops.EPSILON)))

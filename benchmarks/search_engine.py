@@ -1,0 +1,131 @@
+"""Candidates in networks that are traced once, beside networks that are traced for each candidate.
+
+    python -m benchmarks.search_engine [--candidates 5] [--memory 2000] [--json FILE]
+
+Each candidate goes through the demo's quality test, stability test and training on each anchor, in
+both ways, in turn. Times are processor seconds of one thread, without the first candidate of each
+anchor, which pays for the one trace. With --memory, as many random layers also take one training
+step and a score in one process; its resident memory is read every hundred.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import processor
+from evonorm_tf import registry
+from evonorm_tf.graph.layer_graph import LayerGraph
+from search.cli import quiet_tensorflow
+from search.config import Evaluation, preset
+from search.evolution import space
+
+_NAMES = (
+    "evonorm_b0",
+    "evonorm_s0",
+    "rs_rej",
+    "evonorm_b1",
+    "evonorm_s2",
+    "evonorm_b2",
+    "b0_no_v1x",
+)
+
+
+def _verdict(trainer: Any, settings: Evaluation, validation: Any) -> dict[str, float]:
+    start = time.process_time()
+    trainer.train(0, settings.quality_steps)
+    quality = trainer.accuracy(validation)
+    norm, _ = trainer.largest_gradient()
+    trainer.train(settings.quality_steps, settings.steps)
+    score = trainer.accuracy(validation)
+    seconds = time.process_time() - start
+    return {"quality": quality, "norm": norm, "score": score, "seconds": seconds}
+
+
+def compare(candidates: int) -> dict[str, Any]:
+    """The verdicts of both ways on each anchor, and their seconds."""
+    from search.evaluation.anchor_trainer import AnchorTrainer
+    from trainers import data
+
+    settings = preset("demo").evaluation
+    images = data.load(settings.data)
+    rows: list[dict[str, Any]] = []
+    for anchor in settings.anchors:
+        shared = AnchorTrainer(anchor, images, settings, 0)
+        shared.start(registry.graph("evonorm_s1"))
+        _verdict(shared, settings, images.validation)  # the one trace
+        for name in _NAMES[:candidates]:
+            graph = registry.graph(name)
+            shared.start(graph)
+            once = _verdict(shared, settings, images.validation)
+            start = time.process_time()
+            own = AnchorTrainer(anchor, images, settings, 0, norm_act=graph)
+            building = time.process_time() - start
+            each = _verdict(own, settings, images.validation)
+            each["seconds"] += building
+            rows.append({"anchor": anchor, "layer": name, "traced_once": once, "traced_each": each})
+            print(rows[-1], flush=True)
+    ratio = statistics.fmean(r["traced_each"]["seconds"] for r in rows) / statistics.fmean(
+        r["traced_once"]["seconds"] for r in rows
+    )
+    differences = [abs(r["traced_each"]["score"] - r["traced_once"]["score"]) for r in rows]
+    return {"rows": rows, "ratio": ratio, "largest_difference_of_scores": max(differences)}
+
+
+def memory(candidates: int) -> list[float]:
+    """MiB of resident memory after each hundred candidates."""
+    from search.evaluation.anchor_trainer import AnchorTrainer
+    from trainers import data
+
+    settings = preset("demo").evaluation
+    images = data.load(settings.data)
+    trainer = AnchorTrainer(settings.anchors[0], images, settings, 0)
+    rng = np.random.default_rng(0)
+    sizes = []
+    for number in range(1, candidates + 1):
+        trainer.start(_live_graph(rng))
+        trainer.train(0, 1)
+        trainer.accuracy(images.validation)
+        if number % 100 == 0:
+            sizes.append(_resident())
+            print(f"{number} candidates: {sizes[-1]:.0f} MiB", flush=True)
+    return sizes
+
+
+def _live_graph(rng: np.random.Generator) -> LayerGraph:
+    while True:
+        graph = space.sample_graph(rng)
+        if space.check_structure(graph) is None:
+            return graph
+
+
+def _resident() -> float:
+    pages = int(pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * 4096 / 2**20
+
+
+def main() -> None:
+    """Measures, prints, and writes JSON if asked to."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--candidates", type=int, default=5, choices=range(1, len(_NAMES) + 1))
+    parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--json", type=pathlib.Path)
+    options = parser.parse_args()
+    quiet_tensorflow()
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    result = {"machine": f"{processor()}, 1 thread", **compare(options.candidates)}
+    result["memory_mib"] = memory(options.memory)
+    print(json.dumps({name: result[name] for name in result if name != "rows"}, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
