@@ -21,7 +21,8 @@ _IDENTITY = LayerProgram(LayerGraph((Node("ADD", (ops.INPUT, ops.ZERO)),)))
 class _Last(NamedTuple):
     """The last forward pass in training; the backward pass of the same x continues it.
 
-    TensorFlow keeps x for the backward pass, so until then nothing else has its address.
+    TensorFlow gives the backward pass the same memory as x. It is kept here, so that no other array
+    can have its address.
     """
 
     x: Array
