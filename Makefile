@@ -139,7 +139,7 @@ docs: .venv-docs/ready
 
 # What the site's pages, docstrings and notebooks show must run.
 test-docs: .venv/ready
-	$(PYTEST) tests/docs $(PYTEST_ARGS)
+	$(PYTEST) -m '$(TIER)' tests/docs $(PYTEST_ARGS)
 
 notebooks: .venv/ready
 	$(QUIET) $(LEGACY) .venv/bin/python docs/tools/notebooks.py

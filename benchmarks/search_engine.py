@@ -13,6 +13,7 @@ import json
 import pathlib
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def compare(candidates: int) -> dict[str, Any]:
             shared.start(graph)
             once = _verdict(shared, settings, images.validation)
             start = time.process_time()
-            own = AnchorTrainer(anchor, images, settings, 0, norm_act=graph)
+            own = AnchorTrainer(anchor, images, settings, 0, norm_act=_layers(graph, settings))
             building = time.process_time() - start
             each = _verdict(own, settings, images.validation)
             each["seconds"] += building
@@ -74,6 +75,14 @@ def compare(candidates: int) -> dict[str, Any]:
     )
     differences = [abs(r["traced_each"]["score"] - r["traced_once"]["score"]) for r in rows]
     return {"rows": rows, "ratio": ratio, "largest_difference_of_scores": max(differences)}
+
+
+def _layers(graph: LayerGraph | None, settings: Evaluation) -> Callable[..., Any]:
+    import evonorm_tf as en
+
+    return lambda nonlinearity, name: en.GraphLayer(
+        graph, groups=settings.groups, nonlinearity=nonlinearity, name=name
+    )
 
 
 def memory(candidates: int) -> list[float]:

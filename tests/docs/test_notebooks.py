@@ -17,7 +17,7 @@ def _by_night(path):
     return pytest.param(path, marks=marks, id=path.stem)
 
 
-@pytest.mark.parametrize("path", map(_by_night, TUTORIALS))
+@pytest.mark.parametrize("path", list(map(_by_night, TUTORIALS)))
 def test_a_tutorial_runs(path):
     from docs.tools import notebooks
 
