@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from search.evaluation.engine.instructions import Array, Sizes
-from search.evaluation.engine.layer_program import VECTORS, LayerProgram, Trained
+from search.evaluation.engine.layer_program import LayerProgram, Trained, initial_vectors
 
 _CHANNELS, _BATCH, _PLACES, _GROUPS = 32, 8, 16, 8
 _DEPTH = 16
@@ -51,7 +51,7 @@ def _survives(program: LayerProgram, gain: np.float32) -> bool:
     stack, x = _stack(), _stack().x * gain**2
     steps: list[tuple[dict[str, Array], Trained]] = []
     for matrix in stack.matrices:
-        inputs = {"x": np.tensordot(gain * matrix, x, 1), **_vectors()}
+        inputs = {"x": np.tensordot(gain * matrix, x, 1), **initial_vectors(_CHANNELS, np.float32)}
         steps.append((inputs, program.train(inputs, _SIZES)))
         x = np.broadcast_to(steps[-1][1].output, x.shape)
         if not _is_within(_OUTPUTS, x):
@@ -84,12 +84,6 @@ def _stack() -> _Stack:
         x.astype(np.float32),
         upstream.astype(np.float32),
     )
-
-
-@functools.cache
-def _vectors() -> dict[str, Array]:
-    starts = {"gamma": 1.0, "beta": 0.0, "v0": 0.0, "v1": 1.0}
-    return {name: np.full((_CHANNELS, 1, 1), starts[name], np.float32) for name in VECTORS}
 
 
 def _is_within(bounds: tuple[float, float], values: Array) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.evaluation.engine.instructions import Array, Sizes
-from search.evaluation.engine.layer_program import VECTORS, LayerProgram
+from search.evaluation.engine.layer_program import LayerProgram, initial_vectors
 
 _SHAPE, _GROUPS = (16, 8, 16), 4
 _FACTORS = (0.1, 10.0)
@@ -40,7 +40,9 @@ def _keeps_its_scale(program: LayerProgram) -> bool:
 
 
 def _output_scale(program: LayerProgram, factor: float) -> float:
-    output = program.train({"x": factor * _input(), **_vectors()}, Sizes(_SHAPE, _GROUPS)).output
+    output = program.train(
+        {"x": factor * _input(), **initial_vectors(_SHAPE[0], np.float64)}, Sizes(_SHAPE, _GROUPS)
+    ).output
     with np.errstate(all="ignore"):
         return float(np.sqrt(np.mean(np.square(output))))
 
@@ -48,9 +50,3 @@ def _output_scale(program: LayerProgram, factor: float) -> float:
 @functools.cache
 def _input() -> Array:
     return np.random.default_rng(0).normal(size=_SHAPE)
-
-
-@functools.cache
-def _vectors() -> dict[str, Array]:
-    starts = {"gamma": 1.0, "beta": 0.0, "v0": 0.0, "v1": 1.0}
-    return {name: np.full((_SHAPE[0], 1, 1), starts[name]) for name in VECTORS}

@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.evaluation.engine.differentiation import EVERYWHERE, Axes, Upstream, gradients
@@ -19,6 +21,7 @@ from search.evaluation.engine.instructions import (
 
 # The vectors of a layer, in the order of its programs' arguments.
 VECTORS = ("gamma", "beta", "v0", "v1")
+_STARTS = (1.0, 0.0, 0.0, 1.0)
 _PER_CHANNEL: Axes = frozenset({CHANNELS})
 # The axes of an index set; "WHCQ" also averages over the channels of each group.
 _INDEX_SETS: dict[str | None, tuple[int, ...]] = {
@@ -27,6 +30,12 @@ _INDEX_SETS: dict[str | None, tuple[int, ...]] = {
     "WH": (PLACES,),
     "WHCQ": (PLACES,),
 }
+
+
+def initial_vectors(channels: int, dtype: type[np.floating]) -> dict[str, Array]:
+    """The vectors' values where training starts: gamma = v1 = 1, beta = v0 = 0."""
+    starts = zip(VECTORS, _STARTS, strict=True)
+    return {name: np.full((channels, 1, 1), start, dtype) for name, start in starts}
 
 
 class Trained(NamedTuple):
