@@ -11,9 +11,8 @@ from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.layers.parts import effective_groups
 from search.evaluation.engine.instructions import Array, Sizes
-from search.evaluation.engine.layer_program import VECTORS, LayerProgram, Trained
+from search.evaluation.engine.layer_program import STARTS, VECTORS, LayerProgram, Trained
 
-_INITIAL = {"gamma": "ones", "beta": "zeros", "v0": "zeros", "v1": "ones"}
 _MOMENTUM = 0.9
 _IDENTITY = LayerProgram(LayerGraph((Node("ADD", (ops.INPUT, ops.ZERO)),)))
 
@@ -59,7 +58,10 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         self._effective_groups = effective_groups(channels, self._groups)
         names = VECTORS if self._nonlinearity else ("gamma", "beta")
         self._vectors = [
-            self.add_weight(name, (channels,), tf.float32, _INITIAL[name]) for name in names
+            self.add_weight(
+                name, (channels,), tf.float32, tf.keras.initializers.Constant(STARTS[name])
+            )
+            for name in names
         ]
         super().build(input_shape)
 
@@ -116,8 +118,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
 
     def _infer(self, *arrays: Array) -> Array:
         inputs = _named(("x", *VECTORS), arrays)
-        inputs |= {f"moving{i}": average for i, average in enumerate(self.moving_averages)}
-        (output,) = self._program.inference(inputs, self._sizes(arrays[0]))
+        output = self._program.infer(inputs, self.moving_averages, self._sizes(arrays[0]))
         return _like(output, arrays[0])
 
     def _backward(self, *arrays: Array) -> list[Array]:

@@ -14,7 +14,7 @@ from evonorm_tf.graph.layer_graph import LayerGraph
 from evonorm_tf.layers.parts import effective_groups
 from search.evaluation import signal
 from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array, Sizes
-from search.evaluation.engine.layer_program import VECTORS, LayerProgram
+from search.evaluation.engine.layer_program import VECTORS, LayerProgram, initial_vectors
 from search.evolution.space import check_structure
 
 # With 64 channels a group has two channels, so that (w,h,c/q) differs from (w,h). The shapes and
@@ -107,8 +107,7 @@ def _vectors(v0: Array, v1: Array) -> dict[str, Array]:
 def _initial_bench() -> _Bench:
     """A bench with v0 = 0 and v1 = 1, the initial values of training."""
     bench = _bench(_SHAPES[0], 1.0, 0.0, np.random.default_rng(_SEED + 1))
-    channels = _SHAPES[0][CHANNELS]
-    return dataclasses.replace(bench, vectors=_vectors(np.zeros(channels), np.ones(channels)))
+    return dataclasses.replace(bench, vectors=initial_vectors(_SHAPES[0][CHANNELS], np.float64))
 
 
 def _is_finite(program: LayerProgram) -> bool:
@@ -125,9 +124,11 @@ def _values(program: LayerProgram, bench: _Bench) -> list[Array]:
     trained = program.train(given, sizes)
     upstream = {**given, "upstream": bench.upstream}
     x, _, _, v0, v1 = program.differentiate(upstream, trained, sizes)
-    for i, (start, moment) in enumerate(zip(program.moving_starts, trained.moments, strict=True)):
-        given[f"moving{i}"] = _MOMENTUM * start + (1 - _MOMENTUM) * moment
-    (inference,) = program.inference({**given, "x": bench.inference}, sizes)
+    averages = [
+        _MOMENTUM * start + (1 - _MOMENTUM) * moment
+        for start, moment in zip(program.moving_starts, trained.moments, strict=True)
+    ]
+    inference = program.infer({**given, "x": bench.inference}, averages, sizes)
     full = [np.broadcast_to(value, shape) for value in (trained.output, x, inference)]
     vectors = [np.broadcast_to(value.reshape(-1), shape[:1]) for value in (v0, v1)]
     return [full[0], full[1], *vectors, full[2]]

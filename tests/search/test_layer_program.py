@@ -107,8 +107,8 @@ def test_equals_graph_layer_in_values_and_gradients_of_two_orders(index):
     assert_close(to_x, second_x, 1e-6)
     assert_close(to_upstream, second_upstream, 1e-6)
     starts = zip(case.program.moving_starts, trained.moments, strict=True)
-    moving = {f"moving{i}": 0.9 * start + 0.1 * moment for i, (start, moment) in enumerate(starts)}
-    (inference,) = case.program.inference({**case.arrays(), **moving}, SIZES)
+    averages = [0.9 * start + 0.1 * moment for start, moment in starts]
+    inference = case.program.infer(case.arrays(), averages, SIZES)
     # Moving averages are float32 in TensorFlow's layer.
     assert_close(inference, case.layer(tf.constant(case.x), training=False), 1e-5)
 

@@ -1,7 +1,7 @@
 """`LayerProgram`: a layer graph with gamma and beta as programs, for both modes and two orders."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +20,9 @@ from search.evaluation.engine.instructions import (
 )
 
 # The vectors of a layer, in the order of its programs' arguments.
-VECTORS = ("gamma", "beta", "v0", "v1")
-_STARTS = (1.0, 0.0, 0.0, 1.0)
+# Their values are those where training starts.
+STARTS = {"gamma": 1.0, "beta": 0.0, "v0": 0.0, "v1": 1.0}
+VECTORS = tuple(STARTS)
 _PER_CHANNEL: Axes = frozenset({CHANNELS})
 # The axes of an index set; "WHCQ" also averages over the channels of each group.
 _INDEX_SETS: dict[str | None, tuple[int, ...]] = {
@@ -33,9 +34,8 @@ _INDEX_SETS: dict[str | None, tuple[int, ...]] = {
 
 
 def initial_vectors(channels: int, dtype: type[np.floating]) -> dict[str, Array]:
-    """The vectors' values where training starts: gamma = v1 = 1, beta = v0 = 0."""
-    starts = zip(VECTORS, _STARTS, strict=True)
-    return {name: np.full((channels, 1, 1), start, dtype) for name, start in starts}
+    """The vectors where training starts, as arrays (channels, 1, 1)."""
+    return {name: np.full((channels, 1, 1), start, dtype) for name, start in STARTS.items()}
 
 
 class Trained(NamedTuple):
@@ -91,8 +91,13 @@ class LayerProgram:
         """
         return self._first_order.backward(inputs, sizes, trained.saved)
 
+    def infer(self, inputs: Mapping[str, Array], averages: Sequence[Array], sizes: Sizes) -> Array:
+        """Runs the layer in inference, on x, the `VECTORS` and the moving averages."""
+        moving = dict(zip(self._moving.values(), averages, strict=True))
+        return self._inference({**inputs, **moving}, sizes)[0]
+
     @functools.cached_property
-    def inference(self) -> Compiled:
+    def _inference(self) -> Compiled:
         """(x, *VECTORS, moving0, ...) -> output."""
         program, output, _ = self._forward(in_training=False)
         return Compiled(program, [output])
