@@ -1,5 +1,6 @@
 """`ExchangeableLayer`: a searched layer whose function is replaced in a traced network."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -29,6 +30,14 @@ class _Last(NamedTuple):
     trained: Trained
 
 
+@dataclasses.dataclass
+class _State:
+    """What a step changes; not attributes of the layer, since Keras would track each assignment."""
+
+    moving_averages: list[Array]
+    last: _Last | None = None
+
+
 class ExchangeableLayer(tf.keras.layers.Layer):
     """Computes the same as a `GraphLayer` of its current graph.
 
@@ -41,16 +50,22 @@ class ExchangeableLayer(tf.keras.layers.Layer):
       nonlinearity: False where no activation follows the normalization in the host network.
       **kwargs: Keras's own.
 
-    Attributes:
-      moving_averages: of the (b, w, h) aggregations, for inference.
     """
 
     def __init__(self, groups: int, nonlinearity: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self._groups, self._nonlinearity = groups, nonlinearity
         self._program = _IDENTITY
-        self.moving_averages: list[Array] = []
-        self._last: _Last | None = None
+        self._state = _State([])
+
+    @property
+    def moving_averages(self) -> list[Array]:
+        """Those of the (b, w, h) aggregations, for inference."""
+        return self._state.moving_averages
+
+    @moving_averages.setter
+    def moving_averages(self, values: list[Array]) -> None:
+        self._state.moving_averages = values
 
     def build(self, input_shape: Any) -> None:
         """Creates gamma, beta, v0 and v1, which any graph may need."""
@@ -75,14 +90,15 @@ class ExchangeableLayer(tf.keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, training: Any = None) -> tf.Tensor:
         """The layer's output, of the input's shape and float32."""
-        vectors = [tf.convert_to_tensor(vector) for vector in self._vectors]
         if not self._nonlinearity:
-            gamma, beta = vectors
+            gamma, beta = self._vectors
             return inputs * gamma + beta
+        # One array in place of four, since each argument and result of a callback costs time.
+        vectors = tf.stack([tf.convert_to_tensor(vector) for vector in self._vectors])
         if training:
-            output = self._in_training(inputs, *vectors)
+            output = self._in_training(inputs, vectors)
         else:
-            output = tf.numpy_function(self._infer, [inputs, *vectors], tf.float32)
+            output = tf.numpy_function(self._infer, [inputs, vectors], tf.float32)
         return tf.ensure_shape(output, inputs.shape)
 
     def _in_training(self, *arguments: tf.Tensor) -> tf.Tensor:
@@ -93,8 +109,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
 
         @tf.custom_gradient
         def backward(*arguments: tf.Tensor) -> tuple[list[tf.Tensor], Callable]:
-            types = [tf.float32] * (len(arguments) - 1)
-            results = tf.numpy_function(self._backward, arguments, types)
+            results = tf.numpy_function(self._backward, arguments, [tf.float32] * 2)
             for result, argument in zip(results, arguments, strict=False):
                 result.set_shape(argument.shape)
 
@@ -106,55 +121,62 @@ class ExchangeableLayer(tf.keras.layers.Layer):
 
         return forward(*arguments)
 
-    def _forward(self, *arrays: Array) -> Array:
-        inputs = _named(("x", *VECTORS), arrays)
-        trained = self._program.train(inputs, self._sizes(arrays[0]))
-        self._last = _Last(arrays[0], inputs, trained)
-        self.moving_averages = [
+    def _forward(self, x: Array, vectors: Array) -> Array:
+        inputs = _named(x, vectors)
+        trained = self._program.train(inputs, self._sizes(x))
+        self._state.last = _Last(x, inputs, trained)
+        self._state.moving_averages = [
             average - (average - moment) * np.float32(1.0 - _MOMENTUM)
             for average, moment in zip(self.moving_averages, trained.moments, strict=True)
         ]
-        return _like(trained.output, arrays[0])
+        return _like(trained.output, x)
 
-    def _infer(self, *arrays: Array) -> Array:
-        inputs = _named(("x", *VECTORS), arrays)
-        output = self._program.infer(inputs, self.moving_averages, self._sizes(arrays[0]))
-        return _like(output, arrays[0])
+    def _infer(self, x: Array, vectors: Array) -> Array:
+        output = self._program.infer(_named(x, vectors), self.moving_averages, self._sizes(x))
+        return _like(output, x)
 
-    def _backward(self, *arrays: Array) -> list[Array]:
-        x, *_, upstream = arrays
-        sizes, last = self._sizes(x), self._last
+    def _backward(self, x: Array, vectors: Array, upstream: Array) -> list[Array]:
+        sizes, last = self._sizes(x), self._state.last
         if last is None or last.x.ctypes.data != x.ctypes.data or last.x.shape != x.shape:
-            inputs = _named(("x", *VECTORS), arrays[:-1])
+            inputs = _named(x, vectors)
             last = _Last(x, inputs, self._program.train(inputs, sizes))
         inputs = {**last.inputs, "upstream": _merged(upstream)}
-        results = self._program.differentiate(inputs, last.trained, sizes)
-        return [_like(result, array) for result, array in zip(results, arrays, strict=False)]
+        to_x, *to_vectors = self._program.differentiate(inputs, last.trained, sizes)
+        return [_like(to_x, x), _stacked(to_vectors, vectors)]
 
-    def _second(self, *arrays: Array) -> list[Array]:
-        names = ("x", *VECTORS, "upstream", *(f"to_{name}" for name in ("x", *VECTORS)))
-        results = self._program.second(_named(names, arrays), self._sizes(arrays[0]))
-        return [_like(result, array) for result, array in zip(results, arrays, strict=False)]
+    def _second(
+        self, x: Array, vectors: Array, upstream: Array, to_x: Array, to_vectors: Array
+    ) -> list[Array]:
+        inputs = {**_named(x, vectors), "upstream": _merged(upstream)}
+        inputs |= {f"to_{name}": value for name, value in _named(to_x, to_vectors).items()}
+        for_x, *for_vectors, for_upstream = self._program.second(inputs, self._sizes(x))
+        return [_like(for_x, x), _stacked(for_vectors, vectors), _like(for_upstream, x)]
 
     def _sizes(self, x: Array) -> Sizes:
         batch, *places, channels = x.shape
         return Sizes((channels, batch, math.prod(places)), self._effective_groups)
 
 
-def _named(names: Sequence[str], arrays: Sequence[Array]) -> dict[str, Array]:
-    return {name: _merged(array) for name, array in zip(names, arrays, strict=True)}
+def _named(x: Array, vectors: Array) -> dict[str, Array]:
+    return {"x": _merged(x), **dict(zip(VECTORS, vectors[:, :, None, None], strict=True))}
 
 
-def _merged(array: Array) -> Array:
-    """A feature map (batch, ..., channels) or a vector as (channels, batch, places)."""
-    channels = array.shape[-1]
-    batch = array.shape[0] if array.ndim > 1 else 1
-    return np.ascontiguousarray(array.reshape(-1, channels).T).reshape(channels, batch, -1)
+def _merged(x: Array) -> Array:
+    """A feature map (batch, ..., channels) as (channels, batch, places)."""
+    batch, channels = x.shape[0], x.shape[-1]
+    return np.ascontiguousarray(x.reshape(-1, channels).T).reshape(channels, batch, -1)
 
 
-def _like(result: Array, array: Array) -> Array:
-    """A result in the shape of an argument, of which it may have size 1 on some axes."""
-    channels = array.shape[-1]
-    batch = array.shape[0] if array.ndim > 1 else 1
-    full = np.broadcast_to(result, (channels, batch, array.size // (channels * batch)))
-    return np.ascontiguousarray(full.reshape(channels, -1).T).reshape(array.shape)
+def _like(result: Array, x: Array) -> Array:
+    """A result in the shape of a feature map, of which it may have size 1 on some axes."""
+    batch, channels = x.shape[0], x.shape[-1]
+    full = np.broadcast_to(result, (channels, batch, x.size // (channels * batch)))
+    return np.ascontiguousarray(full.reshape(channels, -1).T).reshape(x.shape)
+
+
+def _stacked(results: Sequence[Array], vectors: Array) -> Array:
+    """Results for the vectors in the shape (vectors, channels)."""
+    stacked = np.empty_like(vectors)
+    for row, result in zip(stacked, results, strict=True):
+        row[:] = result.reshape(-1)
+    return stacked
