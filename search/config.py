@@ -102,6 +102,7 @@ class Evaluation(_Section):
     reject_flat: Flag = False  # ours: one of them, layers that are the same at all places
     reject_signal: Flag = False  # ours: one of them, the signal test
     equivalence_cache: Flag = True  # ours: each function is trained once
+    equivalence_affine: Flag = False  # ours: also functions that differ by what gamma and beta do
     audit_fraction: Share = 0.0  # ours: share of the cache's hits that are trained all the same
 
     quality_test: Flag = True  # paper: True
@@ -127,6 +128,9 @@ class Method(_Section):
     window: Count = 2500  # most recent members that stay active; paper: 2500 (A)
     mutations: Count = 2  # of the winner; paper: 2 (A)
     fresh_fraction: Share = 0.5  # offspring that are new random graphs; paper: 0.5 (A)
+    redraw_neutral: Flag = False  # ours: mutants that compute what their parent does
+    # ours: a rediscovery renews its function's age; paper: False, it is a member of its own.
+    renewal: Flag = True
     initial_members: Count = 100  # ours: accepted random graphs before the first tournament
     max_candidates: Count | None = None  # genotypes to sample
     max_evaluated: Count | None = None  # genotypes to train, at least for the quality test
@@ -142,6 +146,7 @@ class Rerank(_Section):
     top_k: Count = 10  # paper: 10 (A)
     width: Amount = 4.0  # factor on the anchors' widths; 4 gives ResNet-50 its full width
     steps: Count = 5000  # ours; the paper trains on ImageNet
+    seeds: Count = 1  # ours: trainings of each layer on each anchor
     held_out: Share = 0.1  # share of train and validation; paper: 10% (A)
     final_seeds: Count = 3  # ours: trainings of the winner and the baselines, on the test split
 
@@ -240,18 +245,45 @@ _DIGITS = Evaluation(
     quality_ratio=0.5,
     reject_flat=True,
     reject_signal=True,
-    stability_steps=25,
+    equivalence_affine=True,
+    stability_steps=10,
     stability_batch=16,
     stability_anchors=1,
 )
+
+
+def _exact(config: Config) -> Config:
+    """The paper's search without what is ours and changes which layers are trained or selected."""
+    return dataclasses.replace(
+        config,
+        preset=f"{config.preset}-exact",
+        evaluation=dataclasses.replace(config.evaluation, free_rejections=False),
+        method=dataclasses.replace(config.method, renewal=False),
+    )
+
+
 _PAPER_RAY = Ray(quality_cpus=2.0, stability_cpus=2.0, training_cpus=2.0)
+_PAPER_B = Config(ray=_PAPER_RAY)
+_PAPER_S = Config(
+    preset="paper-s",
+    ray=_PAPER_RAY,
+    space=Space(batch_independent=True),
+    evaluation=Evaluation(steps=5000, schedule="cosine"),
+)
 PRESETS = {
     "demo": Config(
         preset="demo",
         task_minutes=20.0,
         evaluation=_DIGITS,
-        method=Method(tournament_fraction=0.2, window=60, initial_members=1, max_minutes=6.5),
-        rerank=Rerank(top_k=5, width=2.0, steps=200, final_seeds=3),
+        method=Method(
+            tournament_fraction=0.2,
+            window=60,
+            redraw_neutral=True,
+            initial_members=1,
+            max_minutes=6.5,
+        ),
+        # One training says little: the best differ by less than their trainings do.
+        rerank=Rerank(top_k=6, width=1.0, steps=100, seeds=3, final_seeds=3),
         workers=2,
     ),
     "smoke": Config(
@@ -266,6 +298,7 @@ PRESETS = {
             quality_steps=15,
             reject_flat=False,
             reject_signal=False,
+            equivalence_affine=False,
             quality_ratio=1.0,
             stability_steps=2,
         ),
@@ -279,13 +312,10 @@ PRESETS = {
         rerank=Rerank(top_k=2, width=1.0, steps=20, final_seeds=1),
         baselines=("bn_relu",),
     ),
-    "paper-b": Config(ray=_PAPER_RAY),
-    "paper-s": Config(
-        preset="paper-s",
-        ray=_PAPER_RAY,
-        space=Space(batch_independent=True),
-        evaluation=Evaluation(steps=5000, schedule="cosine"),
-    ),
+    "paper-b": _PAPER_B,
+    "paper-s": _PAPER_S,
+    "paper-b-exact": _exact(_PAPER_B),
+    "paper-s-exact": _exact(_PAPER_S),
 }
 
 

@@ -1,6 +1,6 @@
 """After the search: reranking in wider networks, and final accuracies on the test split.
 
-Both train from scratch, with seeds that the search has not used. The reranking (paper section 4.4,
+Both train from scratch, with seeds that nothing before has used. The reranking (paper section 4.4,
 appendix C) scores the best genotypes on examples held out of the training and validation splits;
 the first one is the winner. The comparison trains the winner and the baselines as in the search,
 and scores them on the test split, which is used for nothing else.
@@ -23,10 +23,10 @@ _FRESH_SEED = 100_000
 
 
 def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, Any]]:
-    """Trains the best genotypes again in wider networks; stores and returns the new order.
+    """Trains the best genotypes again; stores and returns the new order.
 
     Returns:
-      Dictionaries of `id`, `formula`, `networks` (anchor -> accuracy) and `mean`, best
+      Dictionaries of `id`, `formula`, `networks` (anchor -> mean accuracy) and `mean`, best
       first; the store's meta "rerank" is the same.
 
     Raises:
@@ -36,21 +36,28 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
     if not best:
         raise SearchError(f"{store.run_dir}: no genotype was accepted, so there is none to rerank")
     settings, anchors = config.rerank, config.evaluation.anchors
-    seed = config.method.seed + _FRESH_SEED
+    first = config.method.seed + _FRESH_SEED
+    seeds = range(first, first + settings.seeds)
     tasks = {
-        (row.id, anchor): ScoreTask(
+        (row.id, anchor, seed): ScoreTask(
             row.require_layer(), anchor, settings.width, settings.steps, seed, settings.held_out
         )
+        for seed in seeds
         for anchor in anchors
         for row in best
     }
-    scores = _run(tasks, config, progress, f"reranking the best {len(best)} in wider networks")
+    scores = _run(tasks, config, progress, f"training the best {len(best)} again")
     ranking: list[dict[str, Any]] = [
         {
             "id": row.id,
             "formula": row.formula,
-            "networks": {anchor: scores[row.id, anchor] for anchor in anchors},
-            "mean": statistics.fmean(scores[row.id, anchor] for anchor in anchors),
+            "networks": {
+                anchor: statistics.fmean(scores[row.id, anchor, seed] for seed in seeds)
+                for anchor in anchors
+            },
+            "mean": statistics.fmean(
+                scores[row.id, anchor, seed] for anchor in anchors for seed in seeds
+            ),
         }
         for row in best
     ]
@@ -70,7 +77,8 @@ def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, 
       SearchError: if no genotype was accepted.
     """
     layers = [*_winner(store), *store.baselines()]
-    first = config.method.seed + _FRESH_SEED
+    # Not those of the reranking either, which has chosen the winner by them.
+    first = config.method.seed + _FRESH_SEED + config.rerank.seeds
     seeds = range(first, first + config.rerank.final_seeds)
     tasks = {
         (row.id, anchor, seed): ScoreTask(

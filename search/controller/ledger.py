@@ -40,6 +40,7 @@ class Ledger:
     def __init__(self, config: Config, store: Store):
         self._store = store
         store.upgrade(_fingerprints)
+        self._renews = config.method.renewal
         self._anchors, self._num_baselines = config.evaluation.anchors, len(config.baselines)
         self._open = {row.id: row for row in store.candidates("pending", "running")}
         self._graphs: dict[int, LayerGraph] = {}
@@ -64,7 +65,7 @@ class Ledger:
 
     def _member(self, row: Candidate, graph: LayerGraph) -> Member:
         scores = [row.anchor_scores[anchor] for anchor in self._anchors]
-        return Member(row.id, row.function, scores, graph)
+        return Member(row.id, row.function if self._renews else row.id, scores, graph)
 
     @property
     def sampled(self) -> int:

@@ -36,7 +36,12 @@ class Evaluator:
         """Probes a graph; returns a dictionary of `reason`, `fingerprint` and `seconds`."""
         start = time.perf_counter()
         settings = self._settings
-        found = probe(LayerGraph.from_json(graph), settings.reject_flat, settings.reject_signal)
+        found = probe(
+            LayerGraph.from_json(graph),
+            settings.reject_flat,
+            settings.reject_signal,
+            settings.equivalence_affine,
+        )
         return {**dataclasses.asdict(found), "seconds": time.perf_counter() - start}
 
     def evaluate(self, layer: str, rejects: bool) -> Outcome:
@@ -89,6 +94,8 @@ class Evaluator:
     def training(self, layer: str, rejects: bool) -> StageResult:
         """Continues the training from the weights of the quality test; returns the scores.
 
+        A layer with a loss that is not finite is rejected.
+
         If another process ran that test, its steps are repeated and give the same weights.
         """
         settings, start = self._settings, time.perf_counter()
@@ -99,7 +106,9 @@ class Evaluator:
             if self._positions.get(key) != (layer, self._quality_steps):
                 self._train_first_steps(anchor, layer)
             self._positions.pop(key)
-            trainer.train(self._quality_steps, settings.steps)
+            finite = trainer.train(self._quality_steps, settings.steps)
+            if rejects and not finite:
+                return _stage(start, "diverged")
             scores[anchor] = trainer.accuracy(self._data.validation)
         return _stage(start, None, scores)
 

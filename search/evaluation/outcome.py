@@ -11,7 +11,7 @@ from typing import Any
 # The stages in their order; the first failure ends an evaluation.
 STAGES = ("quality", "stability", "training")
 # The reasons to reject a layer after some training, and before any training.
-TRAINED_REASONS = ("quality", "stability")
+TRAINED_REASONS = ("quality", "stability", "diverged")
 FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat", "signal")
 
 

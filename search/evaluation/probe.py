@@ -38,7 +38,12 @@ class Probed:
     fingerprint: str | None
 
 
-def probe(graph: LayerGraph, reject_flat: bool = False, reject_signal: bool = False) -> Probed:
+def probe(
+    graph: LayerGraph,
+    reject_flat: bool = False,
+    reject_signal: bool = False,
+    up_to_affine: bool = False,
+) -> Probed:
     """Applies the free rejections in turn; a layer that passes gets its fingerprint.
 
     With `reject_flat`, a layer is also rejected if its output is the same at all places of each
@@ -47,7 +52,8 @@ def probe(graph: LayerGraph, reject_flat: bool = False, reject_signal: bool = Fa
 
     The fingerprint is computed from several arrays with random v0 and v1: the output in training,
     its gradients for the input, v0 and v1, and the output in inference after one update of the
-    moving averages.
+    moving averages. With `up_to_affine`, layers share it too whose outputs differ by a factor and
+    an offset of each channel, constant or trainable: gamma and beta can make them equal.
     """
     reason = check_structure(graph)
     if reason is not None:
@@ -64,6 +70,8 @@ def probe(graph: LayerGraph, reject_flat: bool = False, reject_signal: bool = Fa
         return Probed("flat", None)
     if reject_signal and not signal.passes(program):
         return Probed("signal", None)
+    if up_to_affine:
+        values = [_values(program, bench, up_to_affine=True) for bench in _benches()]
     return Probed(None, _fingerprint(values))
 
 
@@ -116,22 +124,39 @@ def _is_finite(program: LayerProgram) -> bool:
     return all(np.isfinite(value).all() and np.abs(value).max() < _LARGEST for value in values)
 
 
-def _values(program: LayerProgram, bench: _Bench) -> list[Array]:
-    """Output, gradients for x, v0 and v1, and the output in inference."""
+def _values(program: LayerProgram, bench: _Bench, up_to_affine: bool = False) -> list[Array]:
+    """Output, gradients for x, v0 and v1, and the output in inference.
+
+    With `up_to_affine`, those of (output - offset) / factor, without the gradients for v0 and v1.
+    """
     given = {"x": bench.train, **bench.vectors}
     shape = bench.train.shape
     sizes = Sizes(shape, effective_groups(shape[CHANNELS], _GROUPS))
     trained = program.train(given, sizes)
-    upstream = {**given, "upstream": bench.upstream}
+    factor, offset = _absorbed(trained.output, bench) if up_to_affine else (1.0, 0.0)
+    upstream = {**given, "upstream": bench.upstream / factor}
     x, _, _, v0, v1 = program.differentiate(upstream, trained, sizes)
     averages = [
         _MOMENTUM * start + (1 - _MOMENTUM) * moment
         for start, moment in zip(program.moving_starts, trained.moments, strict=True)
     ]
     inference = program.infer({**given, "x": bench.inference}, averages, sizes)
-    full = [np.broadcast_to(value, shape) for value in (trained.output, x, inference)]
-    vectors = [np.broadcast_to(value.reshape(-1), shape[:1]) for value in (v0, v1)]
+    outputs = [(value - offset) / factor for value in (trained.output, inference)]
+    full = [np.broadcast_to(value, shape) for value in (outputs[0], x, outputs[1])]
+    gradients = () if up_to_affine else (v0, v1)
+    vectors = [np.broadcast_to(value.reshape(-1), shape[:1]) for value in gradients]
     return [full[0], full[1], *vectors, full[2]]
+
+
+def _absorbed(output: Array, bench: _Bench) -> tuple[Array, Array]:
+    """A factor and an offset of each channel, linear in the output.
+
+    The factor is a random projection, so it has a sign too, which a standard deviation has not.
+    """
+    axes = (BATCH, PLACES)
+    offset = np.mean(np.broadcast_to(output, bench.train.shape), axes, keepdims=True)
+    factor = np.mean((output - offset) * bench.upstream, axes, keepdims=True)
+    return np.where(factor == 0.0, 1.0, factor), offset
 
 
 def _is_constant(output: np.ndarray, axes: tuple[int, ...] = (BATCH, PLACES)) -> bool:

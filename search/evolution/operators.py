@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evonorm_tf.graph.layer_graph import Node
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from search.evolution import selection, space
 from search.evolution.population import Member, Population
 
@@ -22,6 +22,7 @@ class Offspring:
     parent: int | None = None
 
 
+_MOST_REDRAWS = 100
 Operator = Callable[[Population, np.random.Generator], Offspring]
 Selector = Callable[[Population, np.random.Generator], Member]
 
@@ -40,14 +41,27 @@ def tournament(fraction: float, criterion: str) -> Selector:
     return select
 
 
-def mutated(parent: Selector, mutations: int, batch_independent: bool) -> Operator:
-    """The graph of a selected member after a number of mutations."""
+def mutated(
+    parent: Selector, mutations: int, batch_independent: bool, redraw_neutral: bool = False
+) -> Operator:
+    """The graph of a selected member after a number of mutations.
+
+    With `redraw_neutral`, a mutant that uses its input as its parent does, node for node, is drawn
+    again, at most a hundred times.
+    """
+
+    def mutant(nodes: tuple[Node, ...], rng: np.random.Generator) -> tuple[Node, ...]:
+        for _ in range(mutations):
+            nodes = space.mutate_nodes(nodes, rng, batch_independent)
+        return nodes
 
     def operator(population: Population, rng: np.random.Generator) -> Offspring:
         member = parent(population, rng)
-        nodes = member.graph.nodes
-        for _ in range(mutations):
-            nodes = space.mutate_nodes(nodes, rng, batch_independent)
+        nodes = mutant(member.graph.nodes, rng)
+        for _ in range(_MOST_REDRAWS if redraw_neutral else 0):
+            if LayerGraph(nodes).fingerprint() != member.graph.fingerprint():
+                break
+            nodes = mutant(member.graph.nodes, rng)
         return Offspring(nodes, member.id)
 
     return operator

@@ -45,6 +45,7 @@ _REASON_LABELS = {
     "zero_gradient": "zero gradient",
     "quality": "quality: accuracy too low after a short training",
     "stability": "stability: gradient norm explodes",
+    "diverged": "the loss is not finite after the quality test",
 }
 
 

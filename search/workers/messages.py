@@ -21,7 +21,7 @@ MAX_BYTES = 200_000
 # The message of a worker that could not start begins with this; JSON never does.
 FATAL = b"fatal: "
 _LONGEST_TEXT = 300
-_REASONS = {"quality": ("quality",), "stability": ("stability",), "training": ()}
+_REASONS = {"quality": ("quality",), "stability": ("stability",), "training": ("diverged",)}
 
 
 class RefusedReportError(Exception):

@@ -27,6 +27,21 @@ def test_the_paper_values():
     assert (b.evaluation.steps, b.evaluation.schedule) == (2000, "constant")
     assert (s.evaluation.steps, s.evaluation.schedule) == (5000, "cosine")
     assert (b.space.batch_independent, s.space.batch_independent) == (False, True)
+    for preset in (b, s):
+        exact = config.preset(f"{preset.preset}-exact")
+        assert (exact.method.renewal, exact.evaluation.free_rejections) == (False, False)
+        assert (
+            exact.override(
+                [
+                    f"preset={preset.preset}",
+                    "method.renewal=true",
+                    "evaluation.free_rejections=true",
+                ]
+            )
+            == preset
+        )
+    ours = (b.method.redraw_neutral, b.evaluation.equivalence_affine, b.evaluation.reject_signal)
+    assert not any(ours)
     assert dataclasses.replace(s.evaluation, steps=2000, schedule="constant") == b.evaluation
 
 

@@ -21,7 +21,12 @@ from search.storage.store import Store
 from search.workers.pool import Answer
 
 ANCHORS = ("mobilenet_v2_small", "efficientnet_small", "resnet_small")
-SETTINGS = ["workers=1", "method.max_minutes=none", "method.max_candidates=120"]
+SETTINGS = [
+    "workers=1",
+    "method.max_minutes=none",
+    "method.max_candidates=120",
+    "method.redraw_neutral=false",
+]
 
 
 class Silent:
@@ -302,6 +307,31 @@ def test_only_the_window_has_offspring_and_a_function_one_place_in_it(tmp_path, 
             if member.id < row.id:
                 newest[functions[member.id]] = member.id
         assert row.parent in sorted(newest.values())[-5:]
+
+
+def test_without_renewal_a_rediscovery_is_a_member_of_its_own(tmp_path, pools):
+    settings = _config("method.window=5", "method.max_candidates=300", "method.renewal=false")
+    rows = _search(tmp_path / "run", settings)
+    members = [row.id for row in rows if row.is_member]
+    parents = [row for row in rows if row.parent is not None]
+    for row in parents:
+        assert row.parent in [number for number in members if number < row.id][-5:]
+    by_id = {row.id: row for row in rows}
+    assert any(by_id[row.parent].duplicate_of for row in parents)
+
+
+def test_neutral_mutants_are_drawn_again_on_request(tmp_path, pools):
+    def neutral(*settings):
+        rows = _search(tmp_path / str(len(settings)), _config(*settings))
+        graphs = {row.id: LayerGraph.from_json(row.graph) for row in rows if row.graph}
+        mutants = [row for row in rows if row.parent is not None]
+        assert len(mutants) > 20
+        return sum(
+            graphs[row.id].fingerprint() == graphs[row.parent].fingerprint() for row in mutants
+        )
+
+    assert neutral("method.max_candidates=300") > 0
+    assert neutral("method.max_candidates=300", "method.redraw_neutral=true") == 0
 
 
 def test_best_graphs_are_files_that_load(tmp_path, pools):

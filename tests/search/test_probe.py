@@ -135,6 +135,39 @@ def test_different_functions_do_not(first, second):
     assert probe(first).fingerprint != probe(second).fingerprint
 
 
+S, V0, V1 = ("STD", (0,), "BWH"), 2, 3
+ALIKE_BUT_FOR_GAMMA_AND_BETA = [
+    (_graph(("MUL", (0, V1))), _graph(("ADD", (0, V0)))),
+    (_graph(S, ("DIV", (0, 4))), _graph(S, ("NEG", (4,)), ("DIV", (0, 5)))),
+    (_graph(S, ("DIV", (0, 4))), _graph(S, ("DIV", (0, 4)), ("ADD", (V1, 5)), ("MUL", (6, V1)))),
+    # The channels of an image have one mean, so each gradient depends on all factors.
+    (
+        _graph(("RMS", (0,), "WHC"), ("DIV", (0, 4))),
+        _graph(("RMS", (0,), "WHC"), ("DIV", (V1, 4)), ("MUL", (0, 5))),
+    ),
+]
+UNLIKE = [
+    (RELU, _graph(("NEG", (0,)), ("MAX", (4, 1)))),  # a sign of the input
+    (_graph(("MUL", (0, V1)), ("SIGMOID", (4,))), _graph(("SIGMOID", (0,)))),
+    (_graph(("ADD", (0, 1))), _graph(("MEAN", (0,), "BWH"), ("NEG", (4,)), ("ADD", (0, 5)))),
+    (_graph(("ADD", (0, 1))), _graph(S, ("DIV", (0, 4)))),
+    (_graph(("RMS", (0,), "WH"), ("DIV", (0, 4))), _graph(("STD", (0,), "WH"), ("DIV", (0, 4)))),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), ALIKE_BUT_FOR_GAMMA_AND_BETA)
+def test_gamma_and_beta_absorb_factors_and_offsets(first, second):
+    found = [probe(graph, up_to_affine=True).fingerprint for graph in (first, second)]
+    assert found[0] == found[1] != None  # noqa: E711
+    assert probe(first).fingerprint != probe(second).fingerprint
+
+
+@pytest.mark.parametrize(("first", "second"), [*UNLIKE, DIFFERENT[-1]])
+def test_gamma_and_beta_absorb_nothing_else(first, second):
+    found = [probe(graph, up_to_affine=True).fingerprint for graph in (first, second)]
+    assert found[0] != found[1]
+
+
 def test_canonical_form_keeps_the_fingerprint():
     rng = np.random.default_rng(9)
     passed = 0

@@ -40,3 +40,13 @@ def test_apart_or_in_a_row():
     assert expected.status == "accepted"
     assert _without_seconds(outcome_of(results)) == _without_seconds(expected)
     assert _without_seconds(whole.evaluate(layer, True)) == _without_seconds(expected)
+
+
+def test_a_layer_that_diverges_after_the_quality_test_is_rejected():
+    settings = ["quality_steps=1", "quality_ratio=0", "stability_test=false", "learning_rate=1.0"]
+    config = preset("smoke").override([f"evaluation.{setting}" for setting in settings])
+    evaluator = Evaluator(config, data.load("digits"))
+    layer = registry.graph("b0_no_global").to_json()
+    rejected = evaluator.evaluate(layer, True)
+    assert (rejected.status, rejected.reason, rejected.fitness) == ("rejected", "diverged", None)
+    assert evaluator.evaluate(layer, False).status == "accepted"
