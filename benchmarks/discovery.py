@@ -1,0 +1,176 @@
+"""Trains found layers and known ones afresh, and compares them on the test split.
+
+    python -m benchmarks.discovery --out FILE --run RUN_DIR [--run RUN_DIR ...] [--seeds 5]
+        [--preset demo] [--anchors A,B,C] [--set SECTION.FIELD=VALUE ...]
+
+The winner of each run, which the run has chosen without the test split, and the known layers are
+trained in every anchor with the same seeds, none of them a seed of a run. The report has, for
+each found layer, the mean over seeds of its difference to BN-ReLU, paired by seed, with its
+standard error and a one-sided t-test, corrected after Holm for the number of layers.
+
+FILE keeps every score; a run that was stopped goes on with those that are missing. The report is
+also written beside it, as Markdown.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from search.cli import quiet_tensorflow
+from search.config import Config, preset
+from search.evaluation.outcome import ScoreTask
+from search.report.collect import Run, read_run
+
+REFERENCE = "bn_relu"
+KNOWN = (REFERENCE, "gn_relu", "evonorm_b0", "evonorm_b1", "evonorm_s0")
+# Far from the seeds of any run.
+FIRST_SEED = 900_000
+Scores = dict[str, dict[str, dict[str, float]]]  # layer -> seed -> anchor -> accuracy
+
+
+def main() -> None:
+    """Trains what is missing, and writes the scores and the report."""
+    options = _options()
+    config = preset(options.preset).override(options.set)
+    anchors = options.anchors or config.evaluation.anchors
+    runs = [read_run(folder) for folder in options.run]
+    layers = {found_name(run): _graph(run) for run in runs} | {name: name for name in KNOWN}
+    out = pathlib.Path(options.out)
+    record = json.loads(out.read_text()) if out.exists() else {"scores": {}}
+    record["found"] = {found_name(run): pedigree(run) for run in runs}
+    record["evaluation"] = dataclasses.asdict(config.evaluation) | {"anchors": list(anchors)}
+    scores: Scores = record["scores"]
+    for layer, seed, anchor, accuracy in _trained(config, layers, anchors, options.seeds, scores):
+        scores.setdefault(layer, {}).setdefault(str(seed), {})[anchor] = accuracy
+        out.write_text(json.dumps(record, indent=1) + "\n")
+        print(f"{layer} {anchor} seed {seed}: {accuracy:.4f}", flush=True)
+    record["comparison"] = compared(scores, list(record["found"]))
+    out.write_text(json.dumps(record, indent=1) + "\n")
+    text = report(record)
+    out.with_suffix(".md").write_text(text)
+    print(text)
+
+
+def found_name(run: Run) -> str:
+    """The name of a run's winner: the run's folder and the genotype."""
+    return f"{run.path.resolve().name}/{_winner(run).id}"
+
+
+def pedigree(run: Run) -> dict[str, Any]:
+    """Where a found layer comes from."""
+    winner = _winner(run)
+    return {
+        "seed": run.settings["method.seed"],
+        "batch_independent": run.settings["space.batch_independent"],
+        "search_seconds": round(run.elapsed),
+        "genotypes": len(run.genotypes),
+        "trained_in_full": len(run.ranking),
+        "genotype": winner.id,
+        "formula": winner.formula,
+        "graph": json.loads(_graph(run)),
+        "validation": winner.fitness,
+    }
+
+
+def compared(scores: Scores, found: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Each found layer's paired difference to BN-ReLU over the seeds, in points."""
+    from scipy import stats
+
+    means = {layer: _by_seed(by_seed) for layer, by_seed in scores.items()}
+    result: dict[str, dict[str, float]] = {}
+    for layer in found:
+        pairs = sorted(means[layer].keys() & means[REFERENCE].keys())
+        lead = [means[layer][seed] - means[REFERENCE][seed] for seed in pairs]
+        error = statistics.stdev(lead) / len(lead) ** 0.5
+        p = float(stats.ttest_1samp(lead, 0.0, alternative="greater").pvalue)
+        result[layer] = {"lead": statistics.fmean(lead), "standard_error": error, "p": p}
+    ordered = sorted(found, key=lambda layer: result[layer]["p"])
+    largest = 0.0
+    for rank, layer in enumerate(ordered):
+        largest = max(largest, min(1.0, (len(found) - rank) * result[layer]["p"]))
+        result[layer]["p_holm"] = largest
+    return result
+
+
+def report(record: Mapping[str, Any]) -> str:
+    """The comparison as a Markdown table, the best layer first."""
+    scores, comparison = record["scores"], record["comparison"]
+    anchors = record["evaluation"]["anchors"]
+    means = {layer: statistics.fmean(_by_seed(scores[layer]).values()) for layer in scores}
+    lines = [
+        "| layer | test | " + " | ".join(f"`{a}`" for a in anchors) + " | above BN-ReLU | p |",
+        "| --- | ---: |" + " ---: |" * len(anchors) + " ---: | ---: |",
+    ]
+    for layer in sorted(scores, key=lambda name: -means[name]):
+        found = record["found"].get(layer)
+        title = f"`{found['formula']}`" if found else f"`{layer}`, known"
+        cells = [
+            f"{100 * statistics.fmean(places[anchor] for places in scores[layer].values()):.1f}"
+            for anchor in anchors
+        ]
+        lead = p = ""
+        if layer in comparison:
+            row = comparison[layer]
+            lead = f"{row['lead']:+.1f} ± {row['standard_error']:.1f}"
+            p = f"{row['p_holm']:.2g}"
+        lines.append(f"| {title} | {means[layer]:.1f} | {' | '.join(cells)} | {lead} | {p} |")
+    return "\n".join(lines) + "\n"
+
+
+def _by_seed(by_seed: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The mean over the anchors in percent, seed by seed."""
+    return {seed: 100 * statistics.fmean(places.values()) for seed, places in by_seed.items()}
+
+
+def _winner(run: Run) -> Any:
+    if run.winner is None:
+        raise SystemExit(f"{run.path}: the run has no winner")
+    return run.winner
+
+
+def _graph(run: Run) -> str:
+    return _winner(run).require_layer()
+
+
+def _trained(
+    config: Config,
+    layers: Mapping[str, str],
+    anchors: Sequence[str],
+    seeds: int,
+    scores: Scores,
+) -> Iterator[tuple[str, int, str, float]]:
+    """Trains what has no score yet; yields layer, seed, anchor and accuracy on the test split."""
+    quiet_tensorflow()
+    import tensorflow as tf
+
+    from search.evaluation.evaluator import Evaluator
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    evaluator = Evaluator(config)
+    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+        for anchor in anchors:
+            for name, layer in layers.items():
+                if anchor in scores.get(name, {}).get(str(seed), {}):
+                    continue
+                task = ScoreTask(layer, anchor, 1.0, config.evaluation.steps, seed, None)
+                yield name, seed, anchor, evaluator.score(task)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--run", action="append", required=True)
+    parser.add_argument("--preset", default="demo")
+    parser.add_argument("--anchors", type=lambda text: text.split(","))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--set", action="append", default=[])
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
