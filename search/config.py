@@ -95,6 +95,9 @@ class Evaluation(_Section):
     steps: Count = 2000  # paper: 2000 for B, 5000 for S (A)
     learning_rate: Amount = 0.1  # paper: 0.1 (A)
     schedule: Schedule = "constant"  # paper: constant for B, cosine for S (A)
+    # ours: the rate grows linearly over the first steps. Without it MobileNetV2 and EfficientNet
+    # diverge with the EvoNorms, which leave the linear bottlenecks without a normalization.
+    warmup_steps: Annotated[int, _Between(0)] = 100
     momentum: Share = 0.9  # Nesterov; paper: 0.9 (A)
     weight_decay: Amount = 1e-4  # of kernels, not of the layer's own weights; paper: 1e-4 (A)
 
@@ -239,6 +242,7 @@ _DIGITS = Evaluation(
     steps=100,
     learning_rate=0.1,
     schedule="cosine",
+    warmup_steps=0,
     # Only trainings that diverge fail. Layers that normalize and learn nothing yet pass, since
     # their mutants are the first that learn.
     quality_steps=25,

@@ -249,5 +249,7 @@ def learning_rates(settings: Evaluation) -> np.ndarray:
     rates = np.full(settings.steps, settings.learning_rate, np.float32)
     if settings.schedule == "cosine":
         share = np.arange(settings.steps) / settings.steps
-        rates = (rates * 0.5 * (1 + np.cos(np.pi * share))).astype(np.float32)
+        rates *= 0.5 * (1 + np.cos(np.pi * share))
+    if settings.warmup_steps:
+        rates *= np.minimum(1.0, np.arange(1, settings.steps + 1) / settings.warmup_steps)
     return rates

@@ -142,6 +142,12 @@ def test_the_cosine_and_the_constant_schedule():
     )
 
 
+def test_the_warm_up_is_a_factor_that_grows_to_one():
+    plain = learning_rates(dataclasses.replace(SETTINGS, steps=6))
+    warm = learning_rates(dataclasses.replace(SETTINGS, steps=6, warmup_steps=4))
+    np.testing.assert_allclose(warm / plain, [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
+
+
 def test_crops_are_parts_of_their_images():
     settings = dataclasses.replace(SETTINGS, crop=6)
     images = data.load("digits")

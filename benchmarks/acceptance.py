@@ -1,0 +1,119 @@
+"""Whether a preset's quality and stability tests let known good layers pass.
+
+    python -m benchmarks.acceptance --out FILE [--preset paper-b] [--seeds 2] [--set ...]
+
+The six EvoNorms and the networks' own layers go through both tests on each anchor, as candidates
+do. FILE keeps every result; a run that was stopped goes on with those that are missing, so a part
+of the figures can be measured at a time (`--layers`, `--anchors`). A table is written beside it.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evonorm_tf import registry
+from search.cli import quiet_tensorflow
+from search.config import Config, Evaluation, preset
+from trainers.models.anchors import ANCHORS
+
+EVONORMS = tuple(f"evonorm_{series}" for series in ("b0", "b1", "b2", "s0", "s1", "s2"))
+BASELINE = "baseline"  # stands for the layer that the published network has
+Result = dict[str, Any]
+
+
+def main() -> None:
+    """Measures what is missing, and writes the results and the table."""
+    options = _options()
+    config = preset(options.preset).override(options.set)
+    anchors = options.anchors or config.evaluation.anchors
+    out = pathlib.Path(options.out)
+    record: dict[str, dict[str, dict[str, Result]]]
+    record = json.loads(out.read_text()) if out.exists() else {}
+    quiet_tensorflow()
+    for seed in range(options.seeds):
+        for anchor in anchors:
+            for layer in options.layers:
+                results = record.setdefault(layer, {}).setdefault(anchor, {})
+                if str(seed) in results:
+                    continue
+                results[str(seed)] = tested(config, anchor, layer, seed)
+                out.write_text(json.dumps(record, indent=1) + "\n")
+                print(f"{anchor} {layer} seed {seed}: {results[str(seed)]}", flush=True)
+    text = report(record, config.evaluation)
+    out.with_suffix(".md").write_text(text)
+    print(text)
+
+
+def tested(config: Config, anchor: str, layer: str, seed: int) -> Result:
+    """The accuracy of the quality test, and the norm of the stability test if it is asked for."""
+    from search.evaluation.anchor_trainer import AnchorTrainer
+    from trainers import data
+
+    settings = config.evaluation
+    images = data.load(settings.data, settings.data_dir)
+    name = ANCHORS[anchor].baseline if layer == BASELINE else layer
+    graph = registry.graph(name)
+    trainer = AnchorTrainer(
+        anchor, images, settings, seed, norm_act=name if graph is None else None
+    )
+    trainer.start(graph)
+    start = time.perf_counter()
+    finite = trainer.train(0, settings.quality_steps)
+    accuracy = trainer.accuracy(images.validation) if finite else 0.0
+    result: Result = {"accuracy": accuracy, "quality_seconds": time.perf_counter() - start}
+    if settings.stability_test:
+        start = time.perf_counter()
+        norm, steps = trainer.largest_gradient()
+        # JSON has no infinity.
+        result |= {"norm": norm if math.isfinite(norm) else None, "stability_steps": steps}
+        result["stability_seconds"] = time.perf_counter() - start
+    return result
+
+
+def report(record: Mapping[str, Mapping[str, Mapping[str, Result]]], settings: Evaluation) -> str:
+    """A row for each layer, a column for each anchor: what it got, and whether it passes."""
+    anchors = list(dict.fromkeys(anchor for results in record.values() for anchor in results))
+    lines = [
+        "| layer | " + " | ".join(f"`{anchor}`" for anchor in anchors) + " |",
+        "| --- |" + " --- |" * len(anchors),
+    ]
+    for layer, results in record.items():
+        cells = [
+            "; ".join(_cell(result, settings) for result in results.get(anchor, {}).values())
+            for anchor in anchors
+        ]
+        lines.append(f"| {layer} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(result: Result, settings: Evaluation) -> str:
+    least = settings.quality_ratio / 10
+    text = f"{100 * result['accuracy']:.1f} %"
+    passes = result["accuracy"] >= least
+    if "norm" in result:
+        norm = math.inf if result["norm"] is None else result["norm"]
+        text += f", norm {norm:.2g}"
+        passes = passes and norm <= settings.stability_limit
+    return text if passes else f"{text} (rejected)"
+
+
+def _options() -> argparse.Namespace:
+    def names(text: str) -> Sequence[str]:
+        return text.split(",")
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--preset", default="paper-b")
+    parser.add_argument("--anchors", type=names)
+    parser.add_argument("--layers", type=names, default=(BASELINE, *EVONORMS))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--set", action="append", default=[])
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
