@@ -13,7 +13,7 @@ import evonorm_tf as en
 from evonorm_tf.xla_cpu import programs
 from tests.evonorm_tf.graph_cases import weights_by_name
 from tests.evonorm_tf.test_conformance import raw
-from tests.tiers import tiered
+from tests.tiers import everywhere, tiered
 
 SHAPE = (4, 4, 8)
 # Moments of the batch times vectors, a batch moment of another, and all of table 2's kinds.
@@ -99,7 +99,7 @@ def test_images_without_pixels_move_nothing(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("synchronized", [False, True])
-@pytest.mark.parametrize("name", ["bn_relu", "evonorm_b0", "rs_rej"])
+@pytest.mark.parametrize("name", everywhere(["bn_relu", "evonorm_b0", "rs_rej"], ["evonorm_b0"]))
 def test_fit_where_a_replica_has_no_example(name, synchronized, strategy):
     """Nine examples in batches of eight: the last batch has one, on two replicas."""
     rng = np.random.default_rng(1)

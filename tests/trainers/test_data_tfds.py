@@ -102,7 +102,9 @@ def test_the_centre_crop_is_seven_eighths_of_the_shorter_side(data_dir):
     np.testing.assert_allclose(found[0], expected, atol=0.01)
 
 
-@pytest.mark.parametrize("policy", tiered(["", "randaugment", "autoaugment"], [""]))
+@pytest.mark.parametrize(
+    "policy", tiered(["", "randaugment", "autoaugment"], [""], slow=["randaugment"])
+)
 def test_imagenet_training_images(data_dir, policy):
     config = imagenet_data(data_dir, augment=policy, seed=3)
     dataset = inputs.build_inputs(config, IMAGENET)
@@ -211,7 +213,7 @@ def test_a_corrupt_record_stops_with_a_clear_error(data_dir, tmp_path):
             ("cifar10_mobilenet_v2_cifar_evonorm_b0", 24),
             ("imagenet_resnet50_aug_2x_cos_evonorm_s0_batch32", 32),
         ],
-        slow=[("imagenet_resnet50_aug_2x_cos_evonorm_s0_batch32", 32)],
+        slow=[],  # another test trains CIFAR-10
     ),
 )
 def test_experiments_run_a_few_steps_on_prepared_data(name, size, data_dir, tmp_path):

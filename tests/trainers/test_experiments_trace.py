@@ -49,12 +49,12 @@ def _order(pair):
 
 
 def of_a_kind(name):
-    """One network of each family with B0, and B0's kind and S0's in the small one."""
+    """A ResNet and inverted bottlenecks with B0, and B0's kind and S0's in the small one."""
     model = EXPERIMENTS[name].build().task.model
     network, layer = model.network, model.norm_act
     if network == "resnet_small":
         return layer in ("evonorm_b0", "evonorm_s0")
-    families = ("resnet50", "mobilenet_v2", "mnasnet_b1", "efficientnet_b0")
+    families = ("resnet50", "efficientnet_b0")
     return network in families and layer == "evonorm_b0"
 
 

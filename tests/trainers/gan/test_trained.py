@@ -106,6 +106,7 @@ def test_samples_have_a_column_for_each_class(trained, tmp_path):
         sample.draw(trained[0], rows=0)
 
 
+@pytest.mark.nightly
 def test_the_report_has_the_evaluations_scores(trained, tmp_path, capsys):
     folder, _, found = trained
     flags.FLAGS(["digits_report"])

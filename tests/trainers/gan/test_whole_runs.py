@@ -35,7 +35,7 @@ def small_imagenet(data_dir, steps):
     return params
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # its step is traced in each run
 def test_the_imagenet_experiment_trains_and_a_corrupt_record_stops_it(data_dir, tmp_path):
     folder = str(tmp_path / "model")
     train.run(small_imagenet(data_dir, 2), "train", folder)
