@@ -1,13 +1,14 @@
 """What is known without TensorFlow is what tf-models-official says: keys, settings and names."""
 
 import json
+import types
 
 import pytest
 import yaml
 from official.modeling.hyperparams import params_dict
 
 from trainers.errors import TrainersError
-from trainers.experiments import EXPERIMENTS, keys, overrides, write_keys
+from trainers.experiments import EXPERIMENTS, arguments, keys, overrides, write_keys
 from trainers.models import classifiers, names, summary
 
 FILE = json.loads(keys.FILE.read_text(encoding="utf-8"))
@@ -102,3 +103,21 @@ def test_keys_are_refused_where_the_configuration_refuses_them(texts, key):
 def test_networks_have_the_names_that_command_lines_know():
     assert tuple(classifiers._classifiers()) == names.TRAINED
     assert tuple(summary.NETWORKS) == names.SUMMARIZED
+
+
+@pytest.mark.parametrize(
+    ("tree", "text"), [({"task": None}, "all keys are right"), (None, "itself checks the keys")]
+)
+def test_a_dry_run_says_whether_keys_were_checked(tree, text, monkeypatch, capsys):
+    given = types.SimpleNamespace(
+        experiment="digits_resnet_small_frn",
+        dry_run=True,
+        config_file=None,
+        tf_data_service=None,
+        params_override=None,
+    )
+    monkeypatch.setattr(arguments.flags, "FLAGS", given)
+    monkeypatch.setattr(arguments.keys, "snapshot_of", lambda experiment: tree)
+    with pytest.raises(SystemExit):
+        arguments.check(None)
+    assert text in capsys.readouterr().out

@@ -12,6 +12,8 @@ from trainers import command
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS, keys, overrides
 
+_CHECKED = "its name, the flags and all keys are right"
+_UNCHECKED = "its name and the flags are right; the training itself checks the keys"
 MODES = ("train", "eval", "train_and_eval", "continuous_eval")
 
 
@@ -43,9 +45,10 @@ def command_line() -> None:
 def check(_: object) -> None:
     """Checks the flags as far as that needs no TensorFlow. Raises TrainersError."""
     check_name(flags.FLAGS.experiment)
-    check_keys(flags.FLAGS, keys.snapshot_of(flags.FLAGS.experiment))
+    tree = keys.snapshot_of(flags.FLAGS.experiment)
+    check_keys(flags.FLAGS, tree)
     if flags.FLAGS.dry_run:
-        print(f"{flags.FLAGS.experiment}: its name, the flags and all keys are right")
+        print(f"{flags.FLAGS.experiment}: {_CHECKED if tree else _UNCHECKED}")
         sys.exit()
 
 
