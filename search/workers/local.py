@@ -11,7 +11,7 @@ from typing import Any
 from search.config import Config
 from search.errors import SearchError
 from search.workers import messages, process
-from search.workers.pool import TASKS_PER_PROCESS, Answer
+from search.workers.pool import Answer
 
 _JOIN_SECONDS = 5.0
 
@@ -25,7 +25,6 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.task: tuple[Any, str, Any] | None = None
-        self.tasks = 0
         self.deadline = math.inf
 
     @property
@@ -88,11 +87,10 @@ class LocalPool:
         """Gives a task to an idle process, see `Pool.submit`."""
         index = next(i for i, each in enumerate(self._workers) if not each.is_busy)
         chosen = self._workers[index]
-        if chosen.tasks >= TASKS_PER_PROCESS or not chosen.process.is_alive():
+        if not chosen.process.is_alive():
             chosen.end()
             chosen = self._workers[index] = _Worker(self._config)
         chosen.task = tag, kind, arguments
-        chosen.tasks += 1
         chosen.deadline = time.monotonic() + self._seconds
         with contextlib.suppress(BrokenPipeError):  # it has just died, as `wait` will notice
             chosen.connection.send((kind, arguments))

@@ -3,9 +3,6 @@
 import dataclasses
 from typing import Any, Protocol
 
-# TensorFlow does not free all memory of a trace, so a process is replaced after this many tasks.
-TASKS_PER_PROCESS = 400
-
 
 @dataclasses.dataclass(frozen=True)
 class Answer:

@@ -13,7 +13,6 @@ import search
 import trainers
 from search.config import Config
 from search.errors import SearchError
-from search.workers.pool import TASKS_PER_PROCESS
 from search.workers.ray import task
 from trainers import data
 
@@ -69,7 +68,6 @@ class RayCluster:
             "num_cpus": cpus,
             "num_returns": "streaming",
             "max_retries": 0,  # the pool retries, since it knows the lost stage
-            "max_calls": TASKS_PER_PROCESS,
             "runtime_env": {"env_vars": {**_environment(), **threads}},
             **({"memory": memory} if memory else {}),
         }
