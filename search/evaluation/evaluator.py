@@ -94,23 +94,46 @@ class Evaluator:
     def training(self, layer: str, rejects: bool) -> StageResult:
         """Continues the training from the weights of the quality test; returns the scores.
 
-        A layer with a loss that is not finite is rejected.
+        A layer with a loss that is not finite is rejected. After an anchor in which a layer has
+        learned too little by half of the steps, none of its trainings goes on; it keeps the
+        accuracies that it has.
 
-        If another process ran that test, its steps are repeated and give the same weights.
+        If another process ran the quality test, its steps are repeated and give the same weights.
         """
-        settings, start = self._settings, time.perf_counter()
-        scores = {}
-        for anchor in settings.anchors:
-            key, _ = self._key(anchor, layer)
-            trainer = self._trainer(*key)
-            if self._positions.get(key) != (layer, self._quality_steps):
-                self._train_first_steps(anchor, layer)
-            self._positions.pop(key)
-            finite = trainer.train(self._quality_steps, settings.steps)
-            if rejects and not finite:
-                return _stage(start, "diverged")
+        start = time.perf_counter()
+        scores: dict[str, float] = {}
+        steps: dict[str, int] = {}
+        is_promising = True
+        for anchor in self._settings.anchors:
+            trainer = self._after_first_steps(anchor, layer)
+            steps[anchor] = self._quality_steps
+            if is_promising:
+                steps[anchor], finite = self._go_on(trainer, rejects)
+                if rejects and not finite:
+                    return _stage(start, "diverged")
+                is_promising = steps[anchor] == self._settings.steps
             scores[anchor] = trainer.accuracy(self._data.validation)
-        return _stage(start, None, scores)
+        return _stage(start, None, scores, steps=steps)
+
+    def _after_first_steps(self, anchor: str, layer: str) -> AnchorTrainer:
+        """The anchor with the layer where its quality test ended; another training may follow."""
+        key, _ = self._key(anchor, layer)
+        if self._positions.get(key) != (layer, self._quality_steps):
+            self._train_first_steps(anchor, layer)
+        self._positions.pop(key)
+        return self._trainer(*key)
+
+    def _go_on(self, trainer: AnchorTrainer, rejects: bool) -> tuple[int, bool]:
+        """Trains to the end, or to half of it; returns the steps, and whether losses are finite."""
+        settings, first = self._settings, self._quality_steps
+        if rejects and settings.halving_ratio:
+            half = max(first, settings.steps // 2)
+            finite = trainer.train(first, half)
+            accuracy = trainer.accuracy(self._data.validation)
+            if not finite or accuracy * self._data.num_classes < settings.halving_ratio:
+                return half, finite
+            first = half
+        return settings.steps, trainer.train(first, settings.steps)
 
     def _train_first_steps(self, anchor: str, layer: str) -> tuple[AnchorTrainer, bool]:
         """Trains from the initial weights to the quality test; False if a loss is not finite."""

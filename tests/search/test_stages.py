@@ -50,3 +50,30 @@ def test_a_layer_that_diverges_after_the_quality_test_is_rejected():
     rejected = evaluator.evaluate(layer, True)
     assert (rejected.status, rejected.reason, rejected.fitness) == ("rejected", "diverged", None)
     assert evaluator.evaluate(layer, False).status == "accepted"
+
+
+def test_a_training_that_learns_too_little_by_half_ends_there():
+    layer = registry.graph("evonorm_b0").to_json()
+    images = data.load("digits")
+    settings = [
+        "quality_ratio=0",
+        "stability_test=false",
+        "anchors=resnet_small,mobilenet_v2_small",
+    ]
+    config = preset("smoke").override([f"evaluation.{setting}" for setting in settings])
+    whole = Evaluator(config, images).evaluate(layer, True)
+    assert set(whole.stages["training"]["steps"].values()) == {30}
+    for ratio, steps in ((1.0, {"resnet_small": 30, "mobilenet_v2_small": 30}), (9.9, None)):
+        halved = Evaluator(config.override([f"evaluation.halving_ratio={ratio}"]), images)
+        found = halved.evaluate(layer, True)
+        assert found.status == "accepted"
+        if steps is None:
+            # Half of 30 steps on the first anchor; the other one stays at its quality test.
+            assert found.stages["training"]["steps"] == {
+                "resnet_small": 15,
+                "mobilenet_v2_small": 15,
+            }
+            assert found.fitness < whole.fitness
+        else:
+            assert (found.stages["training"]["steps"], found.scores) == (steps, whole.scores)
+        assert halved.evaluate(layer, False).scores == whole.scores
