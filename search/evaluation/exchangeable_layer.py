@@ -12,9 +12,8 @@ from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.layers.parts import effective_groups
 from search.evaluation.engine.instructions import Array, Sizes
-from search.evaluation.engine.layer_program import STARTS, VECTORS, LayerProgram, Trained
+from search.evaluation.engine.layer_program import MOMENTUM, STARTS, VECTORS, LayerProgram, Trained
 
-_MOMENTUM = 0.9
 _IDENTITY = LayerProgram(LayerGraph((Node("ADD", (ops.INPUT, ops.ZERO)),)))
 
 
@@ -126,7 +125,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         trained = self._program.train(inputs, self._sizes(x))
         self._state.last = _Last(x, inputs, trained)
         self._state.moving_averages = [
-            average - (average - moment) * np.float32(1.0 - _MOMENTUM)
+            average - (average - moment) * np.float32(1.0 - MOMENTUM)
             for average, moment in zip(self.moving_averages, trained.moments, strict=True)
         ]
         return _like(trained.output, x)

@@ -14,7 +14,12 @@ from evonorm_tf.graph.layer_graph import LayerGraph
 from evonorm_tf.layers.parts import effective_groups
 from search.evaluation import signal
 from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array, Sizes
-from search.evaluation.engine.layer_program import VECTORS, LayerProgram, initial_vectors
+from search.evaluation.engine.layer_program import (
+    MOMENTUM,
+    VECTORS,
+    LayerProgram,
+    initial_vectors,
+)
 from search.evolution.space import check_structure
 
 # With 64 channels a group has two channels, so that (w,h,c/q) differs from (w,h). The shapes and
@@ -23,7 +28,6 @@ _SHAPES = ((64, 3, 20), (64, 5, 3))
 _GROUPS = 32
 _SCALES = ((1.0, 0.0), (3.0, 0.7))
 _SEED = 1729
-_MOMENTUM = 0.9
 # In float64 equal functions differ by rounding errors of about 1e-15, others by far more.
 _DIGITS = 7
 _NOISE = 1e-10
@@ -137,7 +141,7 @@ def _values(program: LayerProgram, bench: _Bench, up_to_affine: bool = False) ->
     upstream = {**given, "upstream": bench.upstream / factor}
     x, _, _, v0, v1 = program.differentiate(upstream, trained, sizes)
     averages = [
-        _MOMENTUM * start + (1 - _MOMENTUM) * moment
+        MOMENTUM * start + (1 - MOMENTUM) * moment
         for start, moment in zip(program.moving_starts, trained.moments, strict=True)
     ]
     inference = program.infer({**given, "x": bench.inference}, averages, sizes)
@@ -161,7 +165,8 @@ def _absorbed(output: Array, bench: _Bench) -> tuple[Array, Array]:
 
 def _is_constant(output: np.ndarray, axes: tuple[int, ...] = (BATCH, PLACES)) -> bool:
     """Whether the output is constant over the axes; default: the batch and all places."""
-    spread = output.max(axes) - output.min(axes)
+    with np.errstate(invalid="ignore"):  # of two infinities
+        spread = output.max(axes) - output.min(axes)
     return bool((spread <= _NOISE * np.abs(output).max()).all())
 
 

@@ -23,6 +23,7 @@ from search.evaluation.engine.instructions import (
 # Their values are those where training starts.
 STARTS = {"gamma": 1.0, "beta": 0.0, "v0": 0.0, "v1": 1.0}
 VECTORS = tuple(STARTS)
+MOMENTUM = 0.9  # of moving averages, the layers' default
 _PER_CHANNEL: Axes = frozenset({CHANNELS})
 # The axes of an index set; "WHCQ" also averages over the channels of each group.
 _INDEX_SETS: dict[str | None, tuple[int, ...]] = {
