@@ -1,4 +1,4 @@
-"""The command line: `python -m search {run,resume,status,report,rerank,sample,export}`.
+"""The command line: `python -m search {run,resume,status,report,rerank,sample,export,...}`.
 
 A command imports its modules when it runs, so that help and errors appear at once. Commands do not
 import TensorFlow; the workers of a search do, and the loading of a data set for a cluster.
@@ -65,7 +65,22 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--rank", type=int, default=1, help="1 is the best layer; default 1")
     export.add_argument("--output", help="folder for the files; default RUN_DIR/export")
     export.add_argument("--force", action="store_true", help="write over existing files")
+    _add_replays(commands)
     return parser
+
+
+def _add_replays(commands: _Commands) -> None:
+    text = "Merge the layers of runs, with their scores, into a table for replays."
+    merge = _add(commands, "merge", _merge, text, run_dir=False)
+    merge.add_argument("run_dirs", nargs="+", metavar="RUN_DIR")
+    merge.add_argument("--output", required=True, help="the table, an .npz file")
+    text = "Replay a search on a table of layers, without training; takes seconds."
+    replay = _add(commands, "replay", _replay, text, run_dir=False)
+    replay.add_argument("--table", help="an .npz file; default: the one that is packaged")
+    replay.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    _add_repeated(replay, "--set", "method.FIELD=VALUE", "overrides a field of the method")
+    replay.add_argument("--seconds", type=float, default=600.0, help="of one worker; default 600")
+    replay.add_argument("--seeds", type=int, default=20, help="replays; default 20")
 
 
 def _add_searches(commands: _Commands) -> None:
@@ -201,6 +216,30 @@ def _export(options: argparse.Namespace) -> int:
 
     exported = export.export(options.run_dir, options.rank, options.output, options.force)
     print(f"{exported.text}\n# {exported.graph}\n# {exported.snippet}")
+    return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from search.replay.merge import merge
+
+    table = merge(options.run_dirs)
+    table.save(options.output)
+    print(f"{options.output}: {table.summary()}")
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    if options.seeds < 1 or options.seconds <= 0:
+        raise SearchError("--seeds must be at least 1 and --seconds greater than 0")
+    method = configuration.preset(options.preset).override(options.set).method
+    from search.replay import search as replays
+    from search.replay.table import PACKAGED, Table
+
+    table = Table.load(options.table or PACKAGED)
+    print(table.summary())
+    found = [replays.replay(table, method, seed, options.seconds) for seed in range(options.seeds)]
+    for seconds in (options.seconds / 4, options.seconds / 2, options.seconds):
+        print(f"best after {seconds:.0f} s: {replays.described(found, seconds)}")
     return 0
 
 

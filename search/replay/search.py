@@ -1,0 +1,163 @@
+"""A search on a table: births among its rows, verdicts and seconds from it."""
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from search.config import Method
+from search.errors import SearchError
+from search.evolution.population import Member, Population
+from search.evolution.selection import tournament
+from search.replay.table import Table
+
+
+class Step(NamedTuple):
+    """The seconds of training until a new best layer was known, and its fitness."""
+
+    seconds: float
+    fitness: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Replayed:
+    """The result of a replay.
+
+    Attributes:
+      steps: each new best layer.
+      trained: number of functions that were trained in full.
+      seconds: of all tests and trainings; less than the budget if the table was used up.
+    """
+
+    steps: list[Step]
+    trained: int
+    seconds: float
+
+    def best(self, seconds: float) -> float:
+        """The best fitness that was known after so many seconds; 0 without any."""
+        return max((step.fitness for step in self.steps if step.seconds <= seconds), default=0.0)
+
+
+def replay(table: Table, method: Method, seed: int, seconds: float) -> Replayed:
+    """Searches in a table until the budget or the table is used up.
+
+    A random graph is a row that was one in its run. A mutant is a row that differs from its parent
+    in at most `method.mutations` nodes; without any that is left, a random graph is taken. Each row
+    is drawn once. A function is trained once, and its fitness is the mean over all its trainings in
+    the table, so the seeds of the runs do not favour a method.
+
+    Raises:
+      SearchError: for a table without random graphs.
+    """
+    if not table.is_random.any():
+        raise SearchError("the table has no random graphs to start from")
+    return _Replay(table, method, seed).run(seconds)
+
+
+def described(found: Sequence[Replayed], seconds: float) -> str:
+    """The mean of the best fitness after so many seconds, with its standard error."""
+    best = [100 * each.best(seconds) for each in found]
+    text = f"{statistics.fmean(best):.1f} %"
+    return f"{text} ± {statistics.stdev(best) / len(best) ** 0.5:.1f}" if len(best) > 1 else text
+
+
+class _Replay:
+    def __init__(self, table: Table, method: Method, seed: int):
+        self._table, self._method = table, method
+        self._rng = np.random.default_rng(seed)
+        self._is_left = np.ones(len(table), bool)
+        self._random = np.flatnonzero(table.is_random)
+        self._neighbours: dict[int, np.ndarray] = {}
+        self._population = Population(table.scores.shape[1], method.window)
+        self._rows: dict[int, int] = {}  # the row of each member
+        self._known: set[int] = set()
+        self._scores, self._seconds = _mean_scores(table), _seconds_of_functions(table)
+
+    def run(self, budget: float) -> Replayed:
+        spent, trained, best = 0.0, 0, 0.0
+        steps: list[Step] = []
+        number = 0
+        while spent < budget and (row := self._birth()) is not None:
+            number += 1
+            self._is_left[row] = False
+            function = int(self._table.function[row])
+            is_new = function not in self._known
+            self._known.add(function)
+            spent += float(self._seconds[row]) if is_new else 0.0
+            if self._table.verdict[row] != "accepted":
+                continue
+            trained += is_new
+            self._add(number, row, function)
+            fitness = float(self._scores[row].mean())
+            if fitness > best:
+                best = fitness
+                steps.append(Step(spent, fitness))
+        return Replayed(steps, trained, spent)
+
+    def _add(self, number: int, row: int, function: int) -> None:
+        member = Member(
+            number,
+            function if self._method.renewal else number,
+            self._scores[row],
+            self._table.graph(row),
+        )
+        self._rows[number] = row
+        self._population.add(member)
+
+    def _birth(self) -> int | None:
+        method = self._method
+        is_random = (
+            method.algorithm != "evolution"
+            or self._population.count < method.initial_members
+            or self._rng.random() < method.fresh_fraction
+        )
+        mutant = None if is_random else self._mutant()
+        if mutant is not None:
+            return mutant
+        return self._drawn(self._random[self._is_left[self._random]])
+
+    def _mutant(self) -> int | None:
+        method, population = self._method, self._population
+        place = tournament(
+            population.scores, self._rng, method.tournament_fraction, method.criterion
+        )
+        near = self._near(self._rows[population.member(place).id])
+        return self._drawn(near[self._is_left[near]])
+
+    def _near(self, parent: int) -> np.ndarray:
+        """The rows that may be its mutants."""
+        if parent not in self._neighbours:
+            table, method = self._table, self._method
+            distance = (table.nodes != table.nodes[parent]).any(-1).sum(-1)
+            choices = distance <= method.mutations
+            if method.redraw_neutral:
+                choices &= table.function != table.function[parent]
+            self._neighbours[parent] = np.flatnonzero(choices)
+        return self._neighbours[parent]
+
+    def _drawn(self, rows: np.ndarray) -> int | None:
+        return int(self._rng.choice(rows)) if rows.size else None
+
+
+def _mean_scores(table: Table) -> np.ndarray:
+    """Each row's scores as the mean over the rows of its function that have any."""
+    has_scores = np.isfinite(table.scores).all(1)
+    sums = np.zeros((len(table), table.scores.shape[1]))
+    counts = np.zeros(len(table))
+    # A duplicate repeats its original's scores, so the originals of the runs count alone.
+    keys = np.stack([table.function, table.run_seed], 1)[has_scores]
+    _, firsts = np.unique(keys, axis=0, return_index=True)
+    trained = np.flatnonzero(has_scores)[firsts]
+    np.add.at(sums, table.function[trained], table.scores[trained])
+    np.add.at(counts, table.function[trained], 1)
+    means = sums / np.maximum(counts, 1)[:, None]
+    return means[table.function]
+
+
+def _seconds_of_functions(table: Table) -> np.ndarray:
+    """What it takes to test or train each row's function: the rows of duplicates took less."""
+    longest = np.zeros(len(table))
+    np.maximum.at(longest, table.function, table.seconds)
+    return longest[table.function]
