@@ -5,11 +5,11 @@ Signs move from the inputs of a node to its output, where they can be, so that e
 signs in other places become the same node.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.facts import AXES
-from evonorm_tf.graph.layer_graph import Node, ordered_inputs
+from evonorm_tf.graph.layer_graph import LayerGraph, Node, ordered_inputs
 from evonorm_tf.graph.terms import Terms
 
 
@@ -30,7 +30,7 @@ class Algebra(Terms):
             "MUL": self._product,
             "DIV": self._quotient,
             "MAX": self._maximum,
-            "NEG": lambda a: self.negated(a),
+            "NEG": self.negated,
             "ABS": self._absolute,
             "SQUARE": self._square,
             "SQRT": self._root,
@@ -49,13 +49,15 @@ class Algebra(Terms):
             found = self._rules[op](*inputs, index_set)
         return self.add(op, *inputs, index_set=index_set) if found is None else found
 
-    def translate(self, nodes: Sequence[Node]) -> int:
-        """The number of the output of a graph that has these nodes."""
-        numbers = [*range(ops.NUM_INITIAL_NODES)]
-        for node in nodes:
+    def translate(self, graph: LayerGraph) -> int:
+        """The number of a graph's output."""
+        live = graph.live()
+        numbers = dict(enumerate(range(ops.NUM_INITIAL_NODES)))
+        for index in sorted(live - numbers.keys()):
+            node = graph.node(index)
             inputs = (numbers[i] for i in node.inputs)
-            numbers.append(self.make(node.op, *inputs, index_set=node.index_set))
-        return numbers[-1]
+            numbers[index] = self.make(node.op, *inputs, index_set=node.index_set)
+        return numbers[graph.output]
 
     def one(self) -> int:
         """The constant 1."""
@@ -176,11 +178,18 @@ class Algebra(Terms):
             return self.make("ABS", squared[0])
         if self._without_epsilon:
             for index_set in AXES:
-                mean = self.inputs(a, "MEAN", index_set)
-                squared = self.inputs(mean[0], "SQUARE") if mean else None
-                if squared:
-                    return self.make("RMS", squared[0], index_set=index_set)
+                for averaged in self.inputs(a, "MEAN", index_set) or ():
+                    root = self._root_of_nonnegative(averaged)
+                    if root is not None:
+                        return self.make("RMS", root, index_set=index_set)
         return self._odd("SQRT", a)
+
+    def _root_of_nonnegative(self, a: int) -> int | None:
+        """A term whose square this is; None where that takes more than its input's root."""
+        squared, sized = self.inputs(a, "SQUARE"), self.inputs(a, "ABS")
+        if squared:
+            return squared[0]
+        return self.make("SQRT", sized[0]) if sized else None
 
     def _odd(self, op: str, a: int) -> int:
         a, is_negative = self._unsigned(a)

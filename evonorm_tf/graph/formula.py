@@ -58,8 +58,8 @@ class _Style(NamedTuple):
     affine: str
     named_term: str
     numbered_name: str
-    # Whether to write sqrt(z) for sign(z)*sqrt(abs(z)) where z is never negative, and z for the
-    # square of that.
+    # Whether to write sqrt(z) for sign(z)*sqrt(abs(z)) where z is never negative, and no squares of
+    # roots.
     is_short: bool = False
 
 
@@ -118,8 +118,8 @@ def plain(graph: Any, is_short: bool = False) -> str:
 
     Args:
       graph: the graph.
-      is_short: whether to write sqrt(z) for sign(z)*sqrt(abs(z)) where z is never negative, and z
-        for the square of that; the same for ln.
+      is_short: whether to write sqrt(z) for sign(z)*sqrt(abs(z)) where z is never negative, and the
+        same for ln; also z or abs(z) for the square of a root.
     """
     return _write(graph, _PLAIN._replace(is_short=is_short))
 
@@ -132,15 +132,15 @@ def latex(graph: Any, is_short: bool = False) -> str:
 def _write(graph: Any, style: _Style) -> str:
     terms = [_Term(name, _ATOM, is_parameter=name.startswith("v")) for name in style.initial_nodes]
     terms[ops.ZERO] = terms[ops.ZERO]._replace(constant=0.0)
-    known = facts.of_graph(graph)
-    uses = _occurrences(graph, known, style)
+    nonnegative = _nonnegative(graph) if style.is_short else frozenset()
+    uses = _occurrences(graph, nonnegative)
     repeated: list[tuple[str, str]] = []
     for index, node in enumerate(graph.nodes, start=ops.NUM_INITIAL_NODES):
         term = _term(node, [terms[i] for i in node.inputs], style)
         if uses[index] > 1 and term.constant is None and len(term.text) > _LONGEST_REPEATED:
             repeated.append((f"@{index}@", term.text))
             term = _Term(f"@{index}@", _ATOM)
-        terms.append(term._replace(is_nonnegative=known[index].is_nonnegative))
+        terms.append(term._replace(is_nonnegative=index in nonnegative))
     text = style.affine.format(_wrap(terms[-1], _PRODUCT, style))
     return _with_names(text, repeated, style)
 
@@ -155,13 +155,18 @@ def _with_names(text: str, named: list[tuple[str, str]], style: _Style) -> str:
     return text
 
 
-def _occurrences(graph: Any, known: list[facts.Facts], style: _Style) -> collections.Counter[int]:
+def _nonnegative(graph: Any) -> frozenset[int]:
+    known = facts.of_graph(graph)
+    return frozenset(index for index, each in enumerate(known) if each.is_nonnegative)
+
+
+def _occurrences(graph: Any, unsigned: frozenset[int]) -> collections.Counter[int]:
     """How often the formula has each node's expression; sign(x)*sqrt|x| has x twice."""
     uses: collections.Counter[int] = collections.Counter()
     for node in graph.nodes:
         for source in node.inputs:
-            has_sign = not (style.is_short and known[source].is_nonnegative)
-            uses[source] += 2 if node.op in ("SQRT", "LOG") and has_sign else 1
+            is_signed = node.op in ("SQRT", "LOG") and source not in unsigned
+            uses[source] += 2 if is_signed else 1
     return uses
 
 
@@ -260,7 +265,8 @@ def _square(term: _Term, style: _Style) -> _Term:
 def _root(term: _Term, style: _Style) -> _Term:
     if style.is_short and term.is_nonnegative:
         return _root_of(term, style)
-    return _with_sign(style.root, term, style)
+    size = _Term(style.functions["ABS"].format(term.text), _ATOM)
+    return _with_sign(style.root, term, style)._replace(radicand=size)
 
 
 def _root_of(term: _Term, style: _Style) -> _Term:

@@ -19,7 +19,7 @@ def idea(graph: LayerGraph) -> str:
     at 0.
     """
     algebra = Algebra(without_epsilon=True)
-    output = algebra.translate(graph.nodes)
+    output = algebra.translate(graph)
     return algebra.digests[_core(algebra, output)]
 
 

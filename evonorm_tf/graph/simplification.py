@@ -26,7 +26,7 @@ def simplified(graph: LayerGraph, without_epsilon: bool = False) -> LayerGraph:
     """
     plain = graph.canonical()
     algebra = Algebra(without_epsilon)
-    output = algebra.translate(plain.nodes)
+    output = algebra.translate(plain)
     if output < ops.NUM_INITIAL_NODES:
         return LayerGraph((Node("ADD", (output, ops.ZERO)),), graph.name)
     nodes = _tidied(algebra, output)

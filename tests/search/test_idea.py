@@ -118,8 +118,7 @@ def test_an_idea_is_found_fast():
     graphs = [sample_graph(rng) for _ in range(200)]
     times = []
     for graph in graphs:
-        start = time.perf_counter()
+        start = time.process_time()
         idea(graph)
-        times.append(time.perf_counter() - start)
-    # A median, since other processes can stop this one at any moment.
+        times.append(time.process_time() - start)
     assert np.median(times) < 0.001

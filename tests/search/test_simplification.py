@@ -137,6 +137,10 @@ _SHORT = {
         (("RMS WH", _X), ("RMS WHC", 4)),
         (("SQUARE", _X), ("MEAN WHC", 4), ("SQRT", 5)),
     ],
+    "sqrt(mu_{w,h}(abs(x)))": [
+        (("SQRT", _X), ("RMS WH", 4)),
+        (("ABS", _X), ("MEAN WH", 4), ("SQRT", 5)),
+    ],
     "sqrt(exp(x))": [(("EXP", _X), ("SQRT", 4))],
     "ln(sigmoid(x))": [(("SIGMOID", _X), ("LOG", 4))],
     "sign(x)*ln(abs(x))": [(("LOG", _X),)],
