@@ -14,6 +14,7 @@ from typing import TypeAlias
 from search import config as configuration
 from search.errors import SearchError
 from search.storage import ranking
+from search.storage.candidate import Candidate
 from search.storage.store import Store
 from search.storage.values import printable
 
@@ -148,9 +149,12 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
     if best and ranking.is_near_chance(best[0].require_fitness()):
         print(f"no layer found learns: the best accuracy is {best[0].fitness:.4f}, near chance")
     elif best:
-        print(f"best of the search: {best[0].fitness:.4f}  {printable(best[0].formula)}")
+        print(f"best of the search: {best[0].fitness:.4f}  {_formula(best[0])}")
     for entry in store.meta("comparison") or ():
-        print(f"test {entry['mean']:.4f}  {printable(entry['name'] or entry['formula'])}")
+        layer = (
+            printable(entry["name"]) if entry["name"] else _formula(store.candidate(entry["id"]))
+        )
+        print(f"test {entry['mean']:.4f}  {layer}")
     return 0 if options.no_final else _report(options)
 
 
@@ -165,8 +169,9 @@ def _rerank(options: argparse.Namespace) -> int:
             layers = final.rerank(store, config, progress)
             run.save_best(store)
             final.compare(store, config, progress)
+        formulas = {entry["id"]: _formula(store.candidate(entry["id"])) for entry in layers}
     for entry in layers:
-        print(f"{entry['mean']:.4f}  candidate {entry['id']}: {entry['formula']}")
+        print(f"{entry['mean']:.4f}  candidate {entry['id']}: {formulas[entry['id']]}")
     return 0
 
 
@@ -181,8 +186,15 @@ def _status(options: argparse.Namespace) -> int:
         if refusals:
             print(f"  reports refused: {len(refusals)}, the last one: {printable(refusals[-1][3])}")
         for row in best:
-            print(f"  {row.fitness:.4f}  candidate {row.id}: {printable(row.formula)}")
+            print(f"  {row.fitness:.4f}  candidate {row.id}: {_formula(row)}")
     return 0
+
+
+def _formula(row: Candidate) -> str:
+    """The simplified formula, for a terminal."""
+    from search.storage.graphs import formula_of
+
+    return printable(formula_of(row))
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from evonorm_tf.graph import ops
+from evonorm_tf.graph import facts, ops
 
 # Precedence of an expression's outermost operation; lower precedence needs parentheses.
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
@@ -35,6 +35,8 @@ class _Term(NamedTuple):
     constant: float | None = None
     negated: "_Term | None" = None
     is_parameter: bool = False
+    is_nonnegative: bool = False
+    radicand: "_Term | None" = None
 
 
 class _Style(NamedTuple):
@@ -56,6 +58,9 @@ class _Style(NamedTuple):
     affine: str
     named_term: str
     numbered_name: str
+    # Whether to write sqrt(z) for sign(z)*sqrt(abs(z)) where z is never negative, and no squares of
+    # roots.
+    is_short: bool = False
 
 
 _PLAIN = _Style(
@@ -108,27 +113,34 @@ _LATEX = _Style(
 )
 
 
-def plain(graph: Any) -> str:
-    """Writes a graph without dead or repeated nodes as plain text."""
-    return _write(graph, _PLAIN)
+def plain(graph: Any, is_short: bool = False) -> str:
+    """Writes a graph without dead or repeated nodes as plain text.
+
+    Args:
+      graph: the graph.
+      is_short: whether to write sqrt(z) for sign(z)*sqrt(abs(z)) where z is never negative, and the
+        same for ln; also z or abs(z) for the square of a root.
+    """
+    return _write(graph, _PLAIN._replace(is_short=is_short))
 
 
-def latex(graph: Any) -> str:
-    """Writes a graph without dead or repeated nodes as LaTeX for math mode."""
-    return _write(graph, _LATEX)
+def latex(graph: Any, is_short: bool = False) -> str:
+    """Writes a graph without dead or repeated nodes as LaTeX for math mode, as `plain` does."""
+    return _write(graph, _LATEX._replace(is_short=is_short))
 
 
 def _write(graph: Any, style: _Style) -> str:
     terms = [_Term(name, _ATOM, is_parameter=name.startswith("v")) for name in style.initial_nodes]
     terms[ops.ZERO] = terms[ops.ZERO]._replace(constant=0.0)
-    uses = _occurrences(graph)
+    nonnegative = _nonnegative(graph) if style.is_short else frozenset()
+    uses = _occurrences(graph, nonnegative)
     repeated: list[tuple[str, str]] = []
     for index, node in enumerate(graph.nodes, start=ops.NUM_INITIAL_NODES):
         term = _term(node, [terms[i] for i in node.inputs], style)
         if uses[index] > 1 and term.constant is None and len(term.text) > _LONGEST_REPEATED:
             repeated.append((f"@{index}@", term.text))
             term = _Term(f"@{index}@", _ATOM)
-        terms.append(term)
+        terms.append(term._replace(is_nonnegative=index in nonnegative))
     text = style.affine.format(_wrap(terms[-1], _PRODUCT, style))
     return _with_names(text, repeated, style)
 
@@ -143,12 +155,18 @@ def _with_names(text: str, named: list[tuple[str, str]], style: _Style) -> str:
     return text
 
 
-def _occurrences(graph: Any) -> collections.Counter[int]:
+def _nonnegative(graph: Any) -> frozenset[int]:
+    known = facts.of_graph(graph)
+    return frozenset(index for index, each in enumerate(known) if each.is_nonnegative)
+
+
+def _occurrences(graph: Any, unsigned: frozenset[int]) -> collections.Counter[int]:
     """How often the formula has each node's expression; sign(x)*sqrt|x| has x twice."""
     uses: collections.Counter[int] = collections.Counter()
     for node in graph.nodes:
         for source in node.inputs:
-            uses[source] += 2 if node.op in ("SQRT", "LOG") else 1
+            is_signed = node.op in ("SQRT", "LOG") and source not in unsigned
+            uses[source] += 2 if is_signed else 1
     return uses
 
 
@@ -166,8 +184,8 @@ def _term(node: Any, inputs: list[_Term], style: _Style) -> _Term:
         "DIV": _quotient,
         "NEG": _negation,
         "SQUARE": _square,
-        "SQRT": _signed(style.root),
-        "LOG": _signed(style.logarithm),
+        "SQRT": _root,
+        "LOG": _logarithm,
     }
     if node.op in writers:
         return writers[node.op](*inputs, style)
@@ -239,15 +257,31 @@ def _negation(term: _Term, style: _Style) -> _Term:
 
 
 def _square(term: _Term, style: _Style) -> _Term:
+    if style.is_short and term.radicand:
+        return term.radicand
     return _Term(style.square.format(_wrap(term, _ATOM, style)), _POWER)
 
 
-def _signed(function: str) -> Callable[[_Term, _Style], _Term]:
-    def write(term: _Term, style: _Style) -> _Term:
-        size = function.format(style.functions["ABS"].format(term.text))
-        return _Term(style.signed.format(term.text, size), _PRODUCT)
+def _root(term: _Term, style: _Style) -> _Term:
+    if style.is_short and term.is_nonnegative:
+        return _root_of(term, style)
+    size = _Term(style.functions["ABS"].format(term.text), _ATOM)
+    return _with_sign(style.root, term, style)._replace(radicand=size)
 
-    return write
+
+def _root_of(term: _Term, style: _Style) -> _Term:
+    return _Term(style.root.format(term.text), _ATOM, radicand=term)
+
+
+def _logarithm(term: _Term, style: _Style) -> _Term:
+    if style.is_short and term.is_nonnegative:
+        return _Term(style.logarithm.format(term.text), _ATOM)
+    return _with_sign(style.logarithm, term, style)
+
+
+def _with_sign(function: str, term: _Term, style: _Style) -> _Term:
+    size = function.format(style.functions["ABS"].format(term.text))
+    return _Term(style.signed.format(term.text, size), _PRODUCT)
 
 
 def _moment(node: Any, term: _Term, style: _Style) -> _Term:
@@ -255,5 +289,7 @@ def _moment(node: Any, term: _Term, style: _Style) -> _Term:
     if node.op == "MEAN":
         return _Term(style.mean.format(axes, term.text), _ATOM)
     if node.op == "RMS":
-        return _Term(style.root.format(style.mean.format(axes, _square(term, style).text)), _ATOM)
-    return _Term(style.root.format(style.variance.format(axes, term.text)), _ATOM)
+        moment = style.mean.format(axes, _square(term, style).text)
+    else:
+        moment = style.variance.format(axes, term.text)
+    return _root_of(_Term(moment, _ATOM), style)

@@ -15,6 +15,9 @@ from evonorm_tf.graph import drawing, formula, graph_json, ops
 MAX_NODES = 256
 # With this limit every graph's JSON is shorter than what `from_json` accepts.
 MAX_NAME_CHARS = 1000
+INITIAL_DIGESTS = tuple(
+    hashlib.sha256(name.encode()).hexdigest() for name in ops.INITIAL_NODE_NAMES
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +181,7 @@ def _rebuilt(graph: LayerGraph, in_given_order: bool) -> LayerGraph:
     stack = [graph.output]
     while stack:
         node = graph.node(stack[-1])
-        inputs = node.inputs if in_given_order else _ordered(node, digests)
+        inputs = node.inputs if in_given_order else ordered_inputs(node, digests)
         waiting = [i for i in inputs if digests[i] not in numbers]
         if waiting:
             stack.append(waiting[0])
@@ -189,7 +192,8 @@ def _rebuilt(graph: LayerGraph, in_given_order: bool) -> LayerGraph:
     return LayerGraph(tuple(nodes), graph.name)
 
 
-def _ordered(node: Node, digests: Sequence[str]) -> tuple[int, ...]:
+def ordered_inputs(node: Node, digests: Sequence[str]) -> tuple[int, ...]:
+    """The inputs of a node in the canonical order, from the digests of the nodes before it."""
     if node.op in ops.COMMUTATIVE:
         # Initial nodes first: x * sigmoid(x) rather than sigmoid(x) * x.
         initial = range(ops.NUM_INITIAL_NODES)
@@ -197,13 +201,17 @@ def _ordered(node: Node, digests: Sequence[str]) -> tuple[int, ...]:
     return node.inputs
 
 
+def node_digest(node: Node, digests: Sequence[str]) -> str:
+    """A hash of the subgraph that ends at a node; equal subgraphs have equal hashes."""
+    inputs = [digests[i] for i in ordered_inputs(node, digests)]
+    text = " ".join([node.op, node.index_set or "-", *inputs])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _digests(graph: LayerGraph) -> list[str]:
-    """For each node a hash of the subgraph that ends there; equal subgraphs have equal hashes."""
-    digests = [hashlib.sha256(name.encode()).hexdigest() for name in ops.INITIAL_NODE_NAMES]
+    digests = [*INITIAL_DIGESTS]
     for node in graph.nodes:
-        inputs = [digests[i] for i in _ordered(node, digests)]
-        text = " ".join([node.op, node.index_set or "-", *inputs])
-        digests.append(hashlib.sha256(text.encode()).hexdigest())
+        digests.append(node_digest(node, digests))
     return digests
 
 

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Sequence
 
 from evonorm_tf import files
+from evonorm_tf.graph.simplification import simplified
 from search.errors import SearchError
 from search.report import figures, graph_picture, html, style
 from search.report.collect import read_run
@@ -32,7 +33,8 @@ def write(run_dir: str | os.PathLike, compare: Sequence[str | os.PathLike] = ())
     plots = figures.plots(run, others)
     pictures = {f"{plot.name}.png": style.png(plot.panels) for plot in plots}
     if run.winner is not None:
-        pictures["best_layer.png"] = graph_picture.png(graph_of(run.winner))
+        simple = simplified(graph_of(run.winner), without_epsilon=True)
+        pictures["best_layer.png"] = graph_picture.png(simple)
     page = html.render(run, plots)
     try:
         for name, content in pictures.items():

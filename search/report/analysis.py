@@ -1,4 +1,4 @@
-"""Outcomes, progress, Pareto frontier and lineage of a run, as pure functions."""
+"""Outcomes, progress and Pareto frontier of a run, as pure functions."""
 
 import collections
 import dataclasses
@@ -6,13 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evonorm_tf.graph.layer_graph import Node
-from search.errors import SearchError
 from search.evaluation.outcome import FREE_REASONS
 from search.evolution.selection import active, pareto_frontier
 from search.report.collect import Run
 from search.storage.candidate import Candidate
-from search.storage.graphs import graph_of
 
 KINDS = ("accepted", "free", "trained", "failed")
 # A curve has at most this many points, so that figures of long runs stay small.
@@ -118,52 +115,3 @@ def frontier(run: Run) -> list[Candidate]:
         scores = [[row.anchor_scores[anchor] for anchor in run.anchors] for row in survivors]
         survivors = [survivors[index] for index in pareto_frontier(scores)]
     return survivors
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """A node that a mutation has replaced."""
-
-    index: int
-    before: Node
-    after: Node
-
-
-@dataclasses.dataclass(frozen=True)
-class Ancestor:
-    """A step of a lineage: a genotype, and the nodes in which it differs from its parent."""
-
-    row: Candidate
-    changes: Sequence[Change]
-
-
-def lineage(run: Run, row: Candidate) -> list[Ancestor]:
-    """The ancestors of a genotype, from a random graph to itself.
-
-    Raises:
-      SearchError: for a genotype that is its own ancestor, or whose graph has not as many nodes as
-        its parent's.
-    """
-    steps: list[Ancestor] = []
-    seen: set[int] = set()
-    current: Candidate | None = row
-    while current is not None:
-        if current.id in seen:
-            raise SearchError(f"candidate {current.id} is its own ancestor")
-        seen.add(current.id)
-        parent = None if current.parent is None else run.by_id.get(current.parent)
-        steps.append(Ancestor(current, _changes(parent, current)))
-        current = parent
-    return steps[::-1]
-
-
-def _changes(parent: Candidate | None, child: Candidate) -> list[Change]:
-    if parent is None:
-        return []
-    before, after = graph_of(parent), graph_of(child)
-    if len(before.nodes) != len(after.nodes):
-        raise SearchError(f"candidate {child.id} cannot be a mutation of candidate {parent.id}")
-    pairs = zip(before.nodes, after.nodes, strict=True)
-    return [
-        Change(index, old, new) for index, (old, new) in enumerate(pairs, start=4) if old != new
-    ]

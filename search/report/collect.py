@@ -55,6 +55,14 @@ class Run:
         """The ranking with the reranked genotypes first; its first is the search's result."""
         return ranking.order(self.ranking, self.meta.get("rerank"))
 
+    @functools.cached_property
+    def _ranks(self) -> dict[int, int]:
+        return {row.id: rank for rank, row in enumerate(self.ordered, start=1)}
+
+    def rank(self, row: Candidate) -> int:
+        """The place of an accepted genotype in `ordered`, from 1; `export` takes it."""
+        return self._ranks[row.id]
+
     @property
     def winner(self) -> Candidate | None:
         """The search's result, if there is one."""

@@ -6,8 +6,6 @@ import numpy as np
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from evonorm_tf.graph.layer_graph import LayerGraph
-
 _POINTS_PER_EM = 20
 _COMMANDS = {
     Path.MOVETO: ("M", 1),
@@ -19,18 +17,25 @@ _COMMANDS = {
 _LINE_END = r", \quad "
 
 
-def svg_lines(graph: LayerGraph) -> list[str]:
-    """The formula as SVG elements: the expression, then a line for each term in it."""
+def svg_lines(latex: str, plain: str) -> list[str]:
+    """A formula as SVG elements: the expression, then a line for each term in it.
+
+    Args:
+      latex: the formula in LaTeX.
+      plain: the same in plain text, for screen readers.
+    """
     # "z1" is one name; without braces it would be typeset as a product.
-    latex = re.sub(r"\bz(\d+)", r"z_{\1}", graph.latex())
+    latex = re.sub(r"\bz(\d+)", r"z_{\1}", latex)
     # A screen reader reads the plain formula once, in place of all the lines.
-    spoken = [f'role="img" aria-label="{graph.formula()}"']
+    spoken = [f'role="img" aria-label="{plain}"']
     lines = latex.split(_LINE_END)
     hidden = ['aria-hidden="true"'] * (len(lines) - 1)
     return [_svg(line, attributes) for line, attributes in zip(lines, spoken + hidden, strict=True)]
 
 
 def _svg(latex: str, attributes: str) -> str:
+    # The outermost fraction comes first; in a smaller one its terms would be set in small letters.
+    latex = latex.replace(r"\frac", r"\dfrac", 1)
     path = TextPath((0, 0), f"${latex}$", size=_POINTS_PER_EM)
     box = path.get_extents().padded(1.0)
     data = "".join(

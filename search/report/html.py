@@ -8,16 +8,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from evonorm_tf.graph import ops
-from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from search import names
-from search.report import analysis, figures, formulas, graph_picture, style, verdict
+from search.report import analysis, figures, layer_views, lineage, style, verdict
 from search.report.collect import Run
-from search.storage.candidate import Candidate
-from search.storage.graphs import graph_of
+from search.report.ideas import findings
 
 _LONGEST_REASON = 200
-_SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max({}, {})"}
 
 
 def render(run: Run, plots: Sequence[figures.Plot]) -> str:
@@ -32,24 +28,48 @@ def render(run: Run, plots: Sequence[figures.Plot]) -> str:
     environment.filters.update(
         percent=_percent, points=verdict.points, duration=_duration, unbroken=_unbroken, zip=zip
     )
+    values = _values(run, plots)
+    contents = _contents(values)
+    return environment.get_template("template.html.j2").render(contents=contents, **values)
+
+
+def _values(run: Run, plots: Sequence[figures.Plot]) -> dict[str, Any]:
     comparison = verdict.compare(run)
     best = run.winner
-    return environment.get_template("template.html.j2").render(
-        run=run,
-        title=run.path.resolve().name,
-        verdict=verdict.verdict(run),
-        numbers=_numbers(run),
-        comparison=comparison,
-        scoreboard=_scoreboard(comparison),
-        top=[_layer(row, run, drawing=True) for row in run.ordered[: figures.TOP]],
-        frontier=[_layer(row, run) for row in analysis.frontier(run)],
-        lineage=[_ancestor(step, run) for step in analysis.lineage(run, best)] if best else [],
-        plots={plot.name: _plot(plot) for plot in plots},
-        facts=_facts(run),
-        settings=_settings(run),
-        light=style.LIGHT,
-        dark=style.DARK,
-    )
+    steps = lineage.folded(lineage.lineage(run, best)) if best else []
+    found = findings(run.ordered)[: figures.TOP]
+    return {
+        "run": run,
+        "title": run.path.resolve().name,
+        "verdict": verdict.verdict(run),
+        "best_formula": layer_views.formula(best) if best else None,
+        "numbers": _numbers(run),
+        "comparison": comparison,
+        "scoreboard": _scoreboard(comparison),
+        "top": [layer_views.finding(each, run) for each in found],
+        "frontier": [layer_views.in_short(each, run) for each in findings(analysis.frontier(run))],
+        "lineage": [layer_views.stretch(each) for each in steps],
+        "plots": {plot.name: _plot(plot) for plot in plots},
+        "facts": _facts(run),
+        "settings": _settings(run),
+        "light": style.LIGHT,
+        "dark": style.DARK,
+    }
+
+
+def _contents(values: dict[str, Any]) -> dict[str, str]:
+    """The id and the title of each section that the page has, in its order."""
+    plots = {name: plot["title"] for name, plot in values["plots"].items()}
+    count = len(values["top"])
+    contents = {"scores": "Beside the handwritten layers"} if values["comparison"].rivals else {}
+    contents.update(plots)
+    if count:
+        contents["best"] = "The best idea" if count == 1 else f"The {count} best ideas"
+    if "frontier" in plots:
+        contents["on_the_frontier"] = "Layers on the frontier"
+    if count:
+        contents["lineage"] = "How the best layer came about"
+    return {**contents, "run": "The run"}
 
 
 def _duration(seconds: float | None) -> str:
@@ -91,66 +111,6 @@ def _scoreboard(comparison: verdict.Comparison) -> list[dict[str, Any]]:
             lead, standing = score.mean - reference.mean, verdict.standing(score, reference)
             rows.append({"score": score, "lead": lead, "standing": standing})
     return rows
-
-
-def _layer(row: Candidate, run: Run, drawing: bool = False) -> dict[str, Any]:
-    graph = graph_of(row)
-    reference = run.baseline(verdict.REFERENCE)
-    reranked = {entry["id"]: entry["mean"] for entry in run.meta.get("rerank") or ()}
-    return {
-        "id": row.id,
-        "known_as": verdict.known_as(row),
-        "origin": row.origin,
-        "plain": graph.formula(),
-        "formula": [Markup(line) for line in formulas.svg_lines(graph)],
-        "drawing": Markup(graph_picture.svg(graph)) if drawing else None,
-        "scores": [row.anchor_scores.get(anchor) for anchor in run.anchors],
-        "fitness": row.fitness,
-        "lead": _lead(row, reference),
-        "reranked": reranked.get(row.id),
-        "parameters": _parameters(graph),
-        "uses_batch": graph.uses_batch,
-        "size": sum(index >= ops.NUM_INITIAL_NODES for index in graph.live()),
-        "seconds": row.seconds,
-    }
-
-
-def _lead(row: Candidate, reference: Candidate | None) -> float | None:
-    """The fitness of a candidate minus that of the reference, if there is one."""
-    return None if reference is None else row.require_fitness() - reference.require_fitness()
-
-
-def _parameters(graph: LayerGraph) -> list[str]:
-    """Trainable vectors over the channels, in the order of the paper."""
-    live = graph.live()
-    vectors = [name for index, name in ((ops.V0, "v₀"), (ops.V1, "v₁")) if index in live]
-    return ["γ", "β", *vectors]
-
-
-def _ancestor(step: analysis.Ancestor, run: Run) -> dict[str, Any]:
-    graph = graph_of(step.row)
-    live = graph.live()
-    changes = [
-        {
-            "index": change.index,
-            "before": node_text(change.before),
-            "after": node_text(change.after),
-            "live": change.index in live,
-        }
-        for change in step.changes
-    ]
-    return {**_layer(step.row, run), "changes": changes}
-
-
-def node_text(node: Node) -> str:
-    """A node as an expression of earlier nodes: "max(x, n5)"."""
-    inputs = [
-        ("x", "0", "v₀", "v₁")[source] if source < ops.NUM_INITIAL_NODES else f"n{source}"
-        for source in node.inputs
-    ]
-    if node.index_set:
-        return f"{node.op.lower()}[{node.index_set.lower()}]({inputs[0]})"
-    return _SYMBOLS.get(node.op, node.op.lower() + "({})").format(*inputs)
 
 
 def _plot(plot: figures.Plot) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonorm_tf import registry
+from evonorm_tf.graph.simplification import simplified
 from search import names
 from search.report import normalization
 from search.report.collect import Run
@@ -172,8 +173,8 @@ def _detail(found: Score, comparison: Comparison, winner: Candidate, run: Run) -
 
 
 def known_as(row: Candidate) -> str | None:
-    """The name of the published layer with the same structure, if there is one."""
-    fingerprint = graph_of(row).fingerprint()
+    """The name of the published layer that this one simplifies to, if there is one."""
+    fingerprint = simplified(graph_of(row), without_epsilon=True).fingerprint()
     graphs = ((name, registry.graph(name)) for name in registry.names())
     same = (name for name, graph in graphs if graph and graph.fingerprint() == fingerprint)
     name = next(same, None)

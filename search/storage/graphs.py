@@ -1,6 +1,7 @@
 """The layer graph of a candidate, apart from `Candidate` so that some commands start faster."""
 
 from evonorm_tf.graph.layer_graph import LayerGraph
+from evonorm_tf.graph.simplification import short_formula
 from search.errors import SearchError
 from search.storage.candidate import Candidate
 
@@ -17,3 +18,8 @@ def graph_of(row: Candidate) -> LayerGraph:
         return LayerGraph.from_json(row.graph)
     except ValueError as error:
         raise SearchError(f"candidate {row.id} has no valid graph: {error}") from error
+
+
+def formula_of(row: Candidate) -> str:
+    """The simplified formula of a candidate; of a layer without a graph, its stored formula."""
+    return short_formula(graph_of(row)) if row.graph else row.formula or ""

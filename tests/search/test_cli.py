@@ -121,7 +121,7 @@ def test_status(capsys, finished):
         "  status accepted: 1",
         "  status rejected: 1",
         "  reason no_input: 1",
-        "  0.2500  candidate 2: tanh(x)",
+        "  0.2500  candidate 2: tanh(x) * gamma + beta",
     ]
 
 

@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 
 from evonorm_tf import registry
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
+from evonorm_tf.graph.simplification import short_formula
 from search import export, report, sample_graph
 from search.errors import SearchError
 from search.report import analysis, collect, figures, formulas, graph_picture, style
-from search.report.html import node_text
+from search.report.ideas import findings
+from search.report.layer_views import node_text
+from search.report.lineage import lineage
 from search.storage.candidate import Candidate
 from search.storage.graphs import graph_of
 from search.storage.store import Store
@@ -75,10 +79,15 @@ def page(folder):
 def test_report_says_what_the_run_found(folder, page):
     run = collect.read_run(folder)
     assert "The search found a layer that outscores BN-ReLU: 97.0% against 95.0%." in page.text
-    assert graph_of(run.winner).formula() in page.text
-    for row in run.ordered[:10]:
-        assert f"genotype {row.id}, by {row.origin}" in page.text
-    for step in analysis.lineage(run, run.winner):
+    assert short_formula(graph_of(run.winner)) in page.text
+    for found in findings(run.ordered)[:10]:
+        row = found.simplest
+        assert f"genotype {row.id}, by {row.origin} rank {run.ordered.index(row) + 1}" in page.text
+        assert short_formula(graph_of(row)) in page.text
+        if len(found.spellings) > 1:
+            assert f"{len(found.spellings)} spellings" in page.text
+            assert all(graph_of(each).formula() in page.text for each in found.spellings)
+    for step in lineage(run, run.winner):
         assert f"genotype {step.row.id} {step.row.origin}" in page.text
         for change in step.changes:
             assert node_text(change.after) in page.text
@@ -87,6 +96,46 @@ def test_report_says_what_the_run_found(folder, page):
     assert "method.tournament_fraction 0.2" in page.text
     sections = ("Search progress", "What became of the genotypes", "Pareto frontier")
     assert all(section in page.text for section in sections)
+
+
+def test_the_lineage_folds_what_changed_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(figures, "plots", lambda *_: [])
+    formulas_and_nodes = [
+        ("tanh(x) * gamma + beta", [("NEG", (0,)), ("NEG", (0,)), ("TANH", (0,))]),
+        (None, [("NEG", (0,)), ("NEG", (4,)), ("TANH", (0,))]),
+        (None, [("NEG", (0,)), ("NEG", (4,)), ("TANH", (5,))]),
+        ("x^2 * gamma + beta", [("NEG", (0,)), ("NEG", (4,)), ("SQUARE", (5,))]),
+    ]
+    with Store.create(tmp_path / "run", {"config": {}}) as store:
+        for number, (_, nodes) in enumerate(formulas_and_nodes, start=1):
+            graph = LayerGraph(tuple(Node(*node) for node in nodes)).to_json()
+            parent = number - 1 or None
+            store.add(Candidate(number, "mutation", status="accepted", graph=graph, parent=parent))
+            store.update(number, scores={"a": 0.1 * number}, fitness=0.1 * number)
+    text = report.write(tmp_path / "run").read_text(encoding="utf-8")
+    lines = text[text.index('<ol class="lineage">') : text.index("</ol>")]
+    assert lines.count("<li") == 3 and lines.count("2 neutral mutations") == 1
+    shown = re.findall('aria-label="([^"]*)"', lines)
+    assert shown == [formula for formula, _ in formulas_and_nodes if formula]
+    assert [int(each) for each in re.findall(r"genotype (\d)", lines)] == [1, 2, 3, 4]
+
+
+def test_contents_lead_to_every_section(page):
+    titles = [value[1:] for name, value in page.attributes if name == "href" and value[0] == "#"]
+    contents = titles[: len(set(titles))]
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert contents == [each for each in ids if each in contents]
+    assert page.names.count("section") == len(contents) == 10
+    figures_and_tables = ["progress", "frontier", "best", "on_the_frontier", "lineage", "run"]
+    assert [each for each in contents if each in figures_and_tables] == figures_and_tables
+
+
+def test_what_is_wider_than_the_page_scrolls_and_shows_it(folder, page):
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert text.count("<table>") == text.count('<div class="scroll"><table>') == 2
+    assert text.count('class="formulas') == text.count('class="formulas scroll"') > 10
+    style = re.search(r"\.scroll {([^}]*)}", text)[1]
+    assert "overflow-x: auto" in style and "var(--shadow)" in style
 
 
 def test_report_loads_nothing_and_runs_nothing(page):
@@ -170,10 +219,10 @@ def test_report_with_one_anchor_has_no_figures_that_need_two(tmp_path):
 
 
 def test_report_without_graphviz(monkeypatch, tmp_path):
-    folder = synthetic_run.write_run(tmp_path / "run", 35)
+    folder = synthetic_run.write_run(tmp_path / "run", 35, seed=1)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(figures, "plots", lambda *_: [])
-    count = len(collect.read_run(folder).ranking)
+    count = len(findings(collect.read_run(folder).ranking))
     assert 2 < count < 10
     assert not graph_picture.has_graphviz()
     page = _Page(report.write(folder).read_text(encoding="utf-8"))
@@ -247,9 +296,10 @@ def _graphs():
 
 def test_every_formula_can_be_set():
     for graph in _graphs():
-        lines = [ET.fromstring(line) for line in formulas.svg_lines(graph)]
-        assert lines[0].get("aria-label") == graph.formula()
-        assert len(lines) == graph.latex().count(r"\quad") + 1
+        latex, plain = graph.latex(), graph.formula()
+        lines = [ET.fromstring(line) for line in formulas.svg_lines(latex, plain)]
+        assert lines[0].get("aria-label") == plain
+        assert len(lines) == latex.count(r"\quad") + 1
         for line in lines:
             left, top, width, height = map(float, line.get("viewBox").split())
             numbers = np.array(re.findall(r"-?[\d.]+", line[0].get("d")), float).reshape(-1, 2)

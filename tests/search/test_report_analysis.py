@@ -6,8 +6,11 @@ import itertools
 import numpy as np
 import pytest
 
-from evonorm_tf.graph.layer_graph import LayerGraph
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
+from evonorm_tf.graph.simplification import short_formula
 from search.report import analysis, collect
+from search.report.ideas import findings
+from search.report.lineage import Ancestor, folded, lineage
 from search.report.verdict import compare, known_as, verdict
 from search.storage.candidate import Candidate
 from search.storage.store import Store
@@ -104,7 +107,7 @@ def test_frontier_in_chunks_is_the_frontier(monkeypatch):
 
 def test_lineage_goes_from_the_root_to_the_genotype_with_its_changes(run):
     youngest = max((row for row in run.ranking if row.parent), key=lambda row: row.id)
-    steps = analysis.lineage(run, youngest)
+    steps = lineage(run, youngest)
     assert steps[0].row.parent is None and steps[0].changes == []
     assert steps[-1].row is youngest
     for before, after in itertools.pairwise(steps):
@@ -115,6 +118,35 @@ def test_lineage_goes_from_the_root_to_the_genotype_with_its_changes(run):
             assert graph.node(change.index) == change.before
             graph = graph.replace_node(change.index, change.after)
         assert graph.nodes == LayerGraph.from_json(after.row.graph).nodes
+        formulas = {short_formula(LayerGraph.from_json(each.row.graph)) for each in (before, after)}
+        assert after.is_neutral == (len(formulas) == 1)
+
+
+def test_only_neighbours_that_are_neutral_are_folded():
+    steps = [Ancestor(_accepted(n, 0.5), [], n in (3, 4, 7)) for n in range(2, 8)]
+    found = [[step.row.id for step in stretch] for stretch in folded(steps)]
+    assert found == [[2], [3, 4], [5], [6], [7]]
+
+
+def _spelled(number, score, *nodes):
+    graph = LayerGraph(tuple(Node(*node) for node in nodes))
+    return _accepted(number, score, graph=graph.to_json())
+
+
+_MINUS = ("NEG", (0,))
+_SQUARES = [
+    _spelled(1, 0.7, _MINUS, ("MUL", (4, 4)), ("ADD", (5, 2))),
+    _spelled(2, 0.8, ("TANH", (0,))),
+    _spelled(3, 0.9, _MINUS, ("MUL", (0, 4))),
+    _spelled(4, 0.6, ("TANH", (0,)), ("SQUARE", (0,))),
+]
+
+
+def test_layers_with_one_idea_are_one_finding_with_the_simplest_and_the_best_of_them():
+    square, tanh = findings(_SQUARES)
+    assert [row.id for row in square.spellings] == [1, 3, 4]
+    assert (square.best.id, square.simplest.id) == (3, 4)
+    assert tanh.spellings == [_SQUARES[1]] and tanh.best is tanh.simplest
 
 
 def test_accuracies_of_the_quality_test_are_those_of_rejected_rows():
