@@ -10,16 +10,20 @@ import dataclasses
 import statistics
 from typing import Any
 
+from evonorm_tf.graph.idea import idea
 from search.config import Config
 from search.errors import SearchError
 from search.evaluation.outcome import ScoreTask
 from search.progress.events import Event, Progress
 from search.storage.candidate import Candidate
+from search.storage.graphs import graph_of
 from search.storage.store import Store
 from search.workers.choice import new_pool
 
 # Added to the search's own seed, so that no training repeats one of the search's.
 _FRESH_SEED = 100_000
+# Among so many times as many genotypes, ideas are looked for.
+_MOST_SPELLINGS = 20
 
 
 def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, Any]]:
@@ -32,7 +36,7 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
     Raises:
       SearchError: if no genotype was accepted.
     """
-    best = store.top(config.rerank.top_k)
+    best = _best_ideas(store, config.rerank.top_k)
     if not best:
         raise SearchError(f"{store.run_dir}: no genotype was accepted, so there is none to rerank")
     settings, anchors = config.rerank, config.evaluation.anchors
@@ -101,6 +105,14 @@ def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, 
     table.sort(key=lambda entry: -entry["mean"])
     store.set_meta("comparison", table)
     return table
+
+
+def _best_ideas(store: Store, count: int) -> list[Candidate]:
+    """The genotypes of the highest fitness, each idea once."""
+    ideas: dict[str, Candidate] = {}
+    for row in store.top(_MOST_SPELLINGS * count):
+        ideas.setdefault(idea(graph_of(row)), row)
+    return list(ideas.values())[:count]
 
 
 def _winner(store: Store) -> list[Candidate]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
+from evonorm_tf.graph.simplification import simplified
 from search.evolution import selection, space
 from search.evolution.population import Member, Population
 
@@ -46,8 +47,8 @@ def mutated(
 ) -> Operator:
     """The graph of a selected member after a number of mutations.
 
-    With `redraw_neutral`, a mutant that uses its input as its parent does, node for node, is drawn
-    again, at most a hundred times.
+    With `redraw_neutral`, a mutant that simplifies to the same graph as its parent is drawn again,
+    at most a hundred times.
     """
 
     def mutant(nodes: tuple[Node, ...], rng: np.random.Generator) -> tuple[Node, ...]:
@@ -59,7 +60,7 @@ def mutated(
         member = parent(population, rng)
         nodes = mutant(member.graph.nodes, rng)
         for _ in range(_MOST_REDRAWS if redraw_neutral else 0):
-            if LayerGraph(nodes).fingerprint() != member.graph.fingerprint():
+            if simplified(LayerGraph(nodes)).nodes != simplified(member.graph).nodes:
                 break
             nodes = mutant(member.graph.nodes, rng)
         return Offspring(nodes, member.id)

@@ -94,6 +94,13 @@ def test_reranking_orders_the_best_anew(store):
     assert names == ["01_candidate_5.json", "02_candidate_4.json", "03_candidate_6.json"]
 
 
+def test_each_idea_is_reranked_once(store):
+    negative = '{"schema_version": 1, "nodes": [{"op": "EXP", "inputs": [0]}, %s]}'
+    again = negative % '{"op": "NEG", "inputs": [4]}'
+    store.add(Candidate(9, "random", graph=again, formula="-EXP", status="accepted", fitness=0.85))
+    assert [entry["id"] for entry in final.rerank(store, CONFIG, Silent())] == [5, 4]
+
+
 def test_comparison_trains_winner_and_baselines_alike_on_the_test_split(store):
     final.rerank(store, CONFIG, Silent())
     reranked = {task.seed for task in ScoringPool.tasks}
