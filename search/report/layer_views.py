@@ -16,6 +16,8 @@ from search.storage.candidate import Candidate
 from search.storage.graphs import graph_of
 
 _SYMBOLS = {"ADD": "{} + {}", "MUL": "{} · {}", "DIV": "{} ÷ {}", "MAX": "max({}, {})"}
+# A long run can find thousands of spellings of one idea.
+MOST_SPELLINGS = 50
 
 
 def formula(row: Candidate) -> list[Markup]:
@@ -62,8 +64,9 @@ def in_short(found: Finding, run: Run) -> dict[str, Any]:
                 "fitness": row.fitness,
                 "plain": graph_of(row).formula(),
             }
-            for row in found.spellings
+            for row in found.spellings[:MOST_SPELLINGS]
         ],
+        "count": len(found.spellings),
     }
 
 

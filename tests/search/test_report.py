@@ -14,7 +14,7 @@ from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.graph.simplification import short_formula
 from search import export, report, sample_graph
 from search.errors import SearchError
-from search.report import analysis, collect, figures, formulas, graph_picture, style
+from search.report import analysis, collect, figures, formulas, graph_picture, layer_views, style
 from search.report.ideas import findings
 from search.report.layer_views import node_text
 from search.report.lineage import lineage
@@ -118,6 +118,15 @@ def test_the_lineage_folds_what_changed_nothing(monkeypatch, tmp_path):
     shown = re.findall('aria-label="([^"]*)"', lines)
     assert shown == [formula for formula, _ in formulas_and_nodes if formula]
     assert [int(each) for each in re.findall(r"genotype (\d)", lines)] == [1, 2, 3, 4]
+
+
+def test_of_many_spellings_the_page_lists_the_first(monkeypatch, folder):
+    monkeypatch.setattr(layer_views, "MOST_SPELLINGS", 2)
+    run = collect.read_run(folder)
+    found = max(findings(run.ordered), key=lambda each: len(each.spellings))
+    shown = layer_views.in_short(found, run)
+    assert shown["count"] == len(found.spellings) > 2
+    assert [each["id"] for each in shown["spellings"]] == [row.id for row in found.spellings[:2]]
 
 
 def test_contents_lead_to_every_section(page):
