@@ -29,7 +29,7 @@ class Outcome:
 
 
 _STATUS_LABELS = {
-    "accepted": ("accepted, trained on every anchor", "accepted"),
+    "accepted": ("accepted, trained to the end on every anchor", "accepted"),
     "duplicate": ("same function as an earlier one", "free"),
     "failed": ("failed", "failed"),
 }
@@ -57,18 +57,27 @@ def outcomes(run: Run) -> list[Outcome]:
     for row in run.genotypes:
         if row.status in ("pending", "running"):
             continue
-        key = _outcome(row)
+        key = _outcome(run, row)
         counts[key] += 1
         seconds[key] += row.seconds or 0.0
     ordered = sorted(counts, key=lambda key: (KINDS.index(key[1]), -counts[key], key[0]))
     return [Outcome(*key, counts[key], seconds[key]) for key in ordered]
 
 
-def _outcome(row: Candidate) -> tuple[str, str]:
+def _outcome(run: Run, row: Candidate) -> tuple[str, str]:
+    if row.status == "accepted" and _ended_early(run, row):
+        return "accepted, trainings ended by half", "accepted"
     if row.status in _STATUS_LABELS:
         return _STATUS_LABELS[row.status]
     label = _REASON_LABELS.get(row.reason or "", row.reason or row.status)
     return label, "free" if row.reason in FREE_REASONS else "trained"
+
+
+def _ended_early(run: Run, row: Candidate) -> bool:
+    """Whether a training ended that had learned too little by half of its steps."""
+    steps = (row.stages or {}).get("training", {}).get("steps")
+    whole = run.settings.get("evaluation.steps")
+    return isinstance(steps, dict) and any(number != whole for number in steps.values())
 
 
 def quality_accuracies(run: Run, anchor: str) -> list[float]:

@@ -81,7 +81,7 @@ def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
         axes.plot([], [], label=names.layer(name), **style)
     axes.margins(y=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("layers trained on every anchor")
+    axes.set_xlabel("accepted layers")
     axes.set_ylabel(f"validation accuracy, top {TOP}")
     axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
     _percent(axes.yaxis)
@@ -157,7 +157,7 @@ def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
         bins=np.linspace(0, 1, 41).tolist(),
         stacked=True,
         color=[LIGHT["blue"], LIGHT["yellow"]],
-        label=[f"trained in full ({len(trained):,})", f"rejected early ({len(rejected):,})"],
+        label=[f"accepted ({len(trained):,})", f"rejected early ({len(rejected):,})"],
     )
     axes.axvline(CHANCE, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance")
     bn_relu = run.baseline("bn_relu")

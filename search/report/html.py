@@ -93,7 +93,7 @@ def _numbers(run: Run) -> list[tuple[str, str]]:
         (f"{len(run.genotypes):,}", "genotypes"),
         (f"{counts['free']:,}", "settled without training"),
         (f"{counts['trained']:,}", "rejected in training"),
-        (f"{counts['accepted']:,}", "trained in full"),
+        (f"{counts['accepted']:,}", "accepted"),
         (names.duration(run.elapsed), "of searching"),
     ]
     if counts["failed"]:

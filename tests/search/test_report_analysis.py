@@ -56,6 +56,18 @@ def test_outcomes_count_each_finished_genotype_once():
     ]
 
 
+def test_trainings_that_ended_by_half_are_told_apart():
+    rows = [
+        _accepted(number, 0.5, seconds=1.0, stages={"training": {"steps": {"a": 100, "b": last}}})
+        for number, last in enumerate((100, 50, 25))
+    ]
+    run = _run(*rows, meta={"config": {"evaluation": {"steps": 100}}})
+    assert [(row.label, row.count) for row in analysis.outcomes(run)] == [
+        ("accepted, trainings ended by half", 2),
+        ("accepted, trained to the end on every anchor", 1),
+    ]
+
+
 def test_outcomes_of_a_run_add_up(run):
     assert sum(row.count for row in analysis.outcomes(run)) == len(run.genotypes) == 150
 
