@@ -16,6 +16,7 @@ from search.config import Config
 from search.progress.events import Event, Progress, with_figures
 from search.progress.lines import RareLines, cluster_counts
 from search.storage.candidate import Candidate
+from search.storage.graphs import formula_of
 from search.workers.pool import Cluster
 
 _REFRESHES_PER_SECOND = 2
@@ -151,7 +152,7 @@ class Display:
         if best is None:
             return Text("none has passed the tests yet", style="dim")
         text = Text(_percent(best.require_fitness()), style="bold green")
-        text.append(f"  {best.formula}\n", style="not bold default")
+        text.append(f"  {formula_of(best)}\n", style="not bold default")
         return text.append(_scores(best.anchor_scores), style="not bold dim default")
 
     def _now(self) -> RenderableType:

@@ -4,6 +4,7 @@ import dataclasses
 from typing import TextIO
 
 from search.progress.events import Event, with_figures
+from search.storage.graphs import formula_of
 from search.workers.pool import Cluster
 
 _SECONDS_BETWEEN_LINES = 60.0
@@ -21,7 +22,7 @@ class LogLines:
         event = self._figures = with_figures(event, self._figures)
         candidate = event.candidate
         if event.kind == "finished" and candidate is not None and candidate.status == "accepted":
-            text = f"{candidate.fitness:.4f}  {candidate.name or candidate.formula}"
+            text = f"{candidate.fitness:.4f}  {candidate.name or formula_of(candidate)}"
         elif event.text:
             text = event.text
         else:
