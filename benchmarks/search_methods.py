@@ -24,7 +24,7 @@ _BASE = preset("demo").method
 METHODS: dict[str, Method] = {
     "evolution, as in the demo": _BASE,
     "evolution, best mean": dataclasses.replace(_BASE, criterion="average"),
-    "evolution, neutral mutants kept": dataclasses.replace(_BASE, redraw_neutral=False),
+    "evolution, neutral mutants kept": dataclasses.replace(_BASE, skip_neutral=False),
     "evolution, no renewal": dataclasses.replace(_BASE, renewal=False),
     "evolution, one mutation": dataclasses.replace(_BASE, mutations=1),
     "random search with rejection": dataclasses.replace(_BASE, algorithm="random_rejection"),

@@ -135,7 +135,7 @@ class Method(_Section):
     window: Count = 2500  # most recent members that stay active; paper: 2500 (A)
     mutations: Count = 2  # of the winner; paper: 2 (A)
     fresh_fraction: Share = 0.5  # offspring that are new random graphs; paper: 0.5 (A)
-    redraw_neutral: Flag = False  # ours: mutants that compute what their parent does
+    skip_neutral: Flag = False  # ours: neutral mutants are mutated further
     # ours: a rediscovery renews its function's age; paper: False, it is a member of its own.
     renewal: Flag = True
     initial_members: Count = 100  # ours: accepted random graphs before the first tournament
@@ -288,7 +288,7 @@ PRESETS = {
         method=Method(
             tournament_fraction=0.2,
             window=60,
-            redraw_neutral=True,
+            skip_neutral=True,
             initial_members=1,
             max_minutes=6.5,
         ),

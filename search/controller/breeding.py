@@ -20,7 +20,7 @@ def new_algorithm(config: Config) -> Operator:
     fresh = random_graph(space.num_nodes, space.batch_independent)
     winner = tournament(method.tournament_fraction, method.criterion)
     mutant = mutated(
-        winner, method.mutations, space.batch_independent, redraw_neutral=method.redraw_neutral
+        winner, method.mutations, space.batch_independent, skip_neutral=method.skip_neutral
     )
     evolution = first(
         method.initial_members, fresh, then=either(method.fresh_fraction, fresh, mutant)

@@ -23,7 +23,7 @@ class Offspring:
     parent: int | None = None
 
 
-_MOST_REDRAWS = 100
+_MOST_NEUTRAL = 100
 Operator = Callable[[Population, np.random.Generator], Offspring]
 Selector = Callable[[Population, np.random.Generator], Member]
 
@@ -43,12 +43,13 @@ def tournament(fraction: float, criterion: str) -> Selector:
 
 
 def mutated(
-    parent: Selector, mutations: int, batch_independent: bool, redraw_neutral: bool = False
+    parent: Selector, mutations: int, batch_independent: bool, skip_neutral: bool = False
 ) -> Operator:
     """The graph of a selected member after a number of mutations.
 
-    With `redraw_neutral`, a mutant that simplifies to the same graph as its parent is drawn again,
-    at most a hundred times.
+    With `skip_neutral`, a mutant that simplifies to the same graph as its parent is mutated further, at
+    most a hundred times. What has changed in its unused nodes so far stays, and a later mutation
+    may use it: most improvements need several changes of which only the last one shows.
     """
 
     def mutant(nodes: tuple[Node, ...], rng: np.random.Generator) -> tuple[Node, ...]:
@@ -59,10 +60,10 @@ def mutated(
     def operator(population: Population, rng: np.random.Generator) -> Offspring:
         member = parent(population, rng)
         nodes = mutant(member.graph.nodes, rng)
-        for _ in range(_MOST_REDRAWS if redraw_neutral else 0):
+        for _ in range(_MOST_NEUTRAL if skip_neutral else 0):
             if simplified(LayerGraph(nodes)).nodes != simplified(member.graph).nodes:
                 break
-            nodes = mutant(member.graph.nodes, rng)
+            nodes = mutant(nodes, rng)
         return Offspring(nodes, member.id)
 
     return operator

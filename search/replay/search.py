@@ -132,7 +132,7 @@ class _Replay:
             table, method = self._table, self._method
             distance = (table.nodes != table.nodes[parent]).any(-1).sum(-1)
             choices = distance <= method.mutations
-            if method.redraw_neutral:
+            if method.skip_neutral:
                 choices &= table.function != table.function[parent]
             self._neighbours[parent] = np.flatnonzero(choices)
         return self._neighbours[parent]

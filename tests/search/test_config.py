@@ -40,7 +40,7 @@ def test_the_paper_values():
             )
             == preset
         )
-    ours = (b.method.redraw_neutral, b.evaluation.equivalence_affine, b.evaluation.reject_signal)
+    ours = (b.method.skip_neutral, b.evaluation.equivalence_affine, b.evaluation.reject_signal)
     assert not any(ours)
     assert dataclasses.replace(s.evaluation, steps=2000, schedule="constant") == b.evaluation
 

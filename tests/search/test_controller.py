@@ -25,7 +25,7 @@ SETTINGS = [
     "workers=1",
     "method.max_minutes=none",
     "method.max_candidates=120",
-    "method.redraw_neutral=false",
+    "method.skip_neutral=false",
 ]
 
 
@@ -320,7 +320,7 @@ def test_without_renewal_a_rediscovery_is_a_member_of_its_own(tmp_path, pools):
     assert any(by_id[row.parent].duplicate_of for row in parents)
 
 
-def test_neutral_mutants_are_drawn_again_on_request(tmp_path, pools):
+def test_neutral_mutants_are_mutated_further_on_request(tmp_path, pools):
     def neutral(*settings):
         rows = _search(tmp_path / str(len(settings)), _config(*settings))
         graphs = {row.id: LayerGraph.from_json(row.graph) for row in rows if row.graph}
@@ -331,7 +331,7 @@ def test_neutral_mutants_are_drawn_again_on_request(tmp_path, pools):
         )
 
     assert neutral("method.max_candidates=300") > 0
-    assert neutral("method.max_candidates=300", "method.redraw_neutral=true") == 0
+    assert neutral("method.max_candidates=300", "method.skip_neutral=true") == 0
 
 
 def test_best_graphs_are_files_that_load(tmp_path, pools):

@@ -15,7 +15,7 @@ from search.replay.table import Table, encoded
 from search.report.collect import read_run
 from tests.search import synthetic_run
 
-METHOD = dataclasses.replace(preset("demo").method, initial_members=1, redraw_neutral=False)
+METHOD = dataclasses.replace(preset("demo").method, initial_members=1, skip_neutral=False)
 OPS = ("TANH", "ABS", "EXP", "NEG", "SIGMOID", "SQUARE")
 
 
@@ -113,7 +113,7 @@ def test_mutants_are_near_their_parents():
 
 def test_neutral_mutants_are_left_out_on_request():
     made = table([GOOD] * 3, [0.5, 0.5, 0.6], is_random=[True, False, False], function=[0, 0, 2])
-    drawn = dataclasses.replace(METHOD, fresh_fraction=0.0, redraw_neutral=True)
+    drawn = dataclasses.replace(METHOD, fresh_fraction=0.0, skip_neutral=True)
     assert [step.fitness for step in replay(made, drawn, 0, 1000.0).steps] == pytest.approx(
         [0.5, 0.6]
     )
