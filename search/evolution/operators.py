@@ -48,8 +48,8 @@ def mutated(
     """The graph of a selected member after a number of mutations.
 
     With `skip_neutral`, a mutant that simplifies to the same graph as its parent is mutated
-    further, at most a hundred times. What has changed in its unused nodes so far stays, and a later mutation
-    may use it: most improvements need several changes of which only the last one shows.
+    further, at most a hundred times. What has changed in its unused nodes so far stays, and a later
+    mutation may use it: most improvements need several changes of which only the last one shows.
     """
 
     def mutant(nodes: tuple[Node, ...], rng: np.random.Generator) -> tuple[Node, ...]:
