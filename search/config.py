@@ -81,8 +81,11 @@ class Space(_Section):
 class Evaluation(_Section):
     """The tests and the training of a candidate (paper section 4.2, appendices B and C)."""
 
-    data: Text = "cifar10"  # paper: CIFAR-10
+    # A known name, a .npz file, a folder of class folders, module:function, or a TFDS data set; see
+    # "Your own data and networks" in docs/search.md. Paper: CIFAR-10.
+    data: Text = "cifar10"
     data_dir: Text | None = None  # where TFDS keeps its data
+    image_size: Count | None = None  # ours: side to resize all images to; None: as they are
     # In order of cost, since the first failure ends an evaluation. Paper: these three.
     anchors: Annotated[Names, Field(min_length=1)] = (
         "mobilenet_v2_cifar",

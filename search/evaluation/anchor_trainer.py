@@ -165,7 +165,10 @@ class AnchorTrainer:
     def _correct_function(self) -> Callable[..., tf.Tensor]:
         split = self._data.train
         shapes = [None, *split.images.shape[1:]], [None]
-        signature = [tf.TensorSpec(shapes[0], tf.uint8), tf.TensorSpec(shapes[1], tf.int32)]
+        signature = [
+            tf.TensorSpec(shapes[0], split.images.dtype),
+            tf.TensorSpec(shapes[1], tf.int32),
+        ]
 
         @tf.function(autograph=False, input_signature=signature)
         def correct(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

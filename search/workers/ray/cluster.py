@@ -13,9 +13,9 @@ import search
 import trainers
 from search.config import Config
 from search.errors import SearchError
+from search.evaluation.images import load_data
 from search.workers.pool import TASKS_PER_PROCESS
 from search.workers.ray import task
-from trainers import data
 
 _GIB = 2**30
 _PACKAGES = (evonorm_tf, trainers, search)
@@ -38,8 +38,7 @@ class RayCluster:
             self._check_room()
             self._config = ray.put(json.dumps(config.to_dict()))
             # Each host fetches the images once, into the shared memory of its workers.
-            images = data.load(config.evaluation.data, config.evaluation.data_dir)
-            self._images = ray.put(images)
+            self._images = ray.put(load_data(config.evaluation))
         except BaseException:
             self.close()
             raise
