@@ -100,7 +100,7 @@ def _add_repeated(command: argparse.ArgumentParser, option: str, metavar: str, t
 
 
 def _add_trust(command: argparse.ArgumentParser) -> None:
-    text = "what the run may import: its module:function or TFDS data set, once more"
+    text = "repeats a module:function or TFDS data set of the run, which it imports"
     _add_repeated(command, "--trust", "NAME", text)
 
 

@@ -86,7 +86,8 @@ class Evaluation(_Section):
     data: Text = "cifar10"
     data_dir: Text | None = None  # where TFDS keeps its data
     image_size: Count | None = None  # ours: side to resize all images to; None: as they are
-    # In order of cost, since the first failure ends an evaluation. Paper: these three.
+    # Known names, or module:function of networks of your own (docs/search.md). In order of cost,
+    # since the first failure ends an evaluation. Paper: these three.
     anchors: Annotated[Names, Field(min_length=1)] = (
         "mobilenet_v2_cifar",
         "efficientnet_b0_cifar",

@@ -17,6 +17,7 @@ from search.storage.candidate import Candidate
 from search.storage.database import BEST
 from search.storage.store import Store
 from trainers.models.anchors import ANCHORS
+from trainers.named_function import is_function_name
 
 CONFIG_FILE = "config.json"
 _BEST_FILES = 10
@@ -26,8 +27,8 @@ def create(run_dir: str | os.PathLike, config: Config) -> Store:
     """Makes a run folder with its configuration and baselines.
 
     Raises:
-      SearchError: for an unknown anchor or baseline, for data that cannot be used, and as
-        `Store.create` does.
+      SearchError: for an unknown anchor or baseline, for data or a network that cannot be used,
+        and as `Store.create` does.
     """
     _check_names(config)
     meta = {"config": config.to_dict(), "seed": config.method.seed}
@@ -41,11 +42,11 @@ def load_config(store: Store, trusted: Collection[str] = ()) -> Config:
 
     Args:
       store: the run.
-      trusted: what of the run's own data may be imported, as its configuration names it.
+      trusted: which of the run's functions and data sets may be imported.
 
     Raises:
-      SearchError: for a database without one, or with wrong values in it; for data that imports
-        what is not trusted, and for data that has changed.
+      SearchError: for a database without one, or with wrong values in it; for data or a network
+        that is not trusted, or has changed.
     """
     values = store.meta("config")
     if values is None:
@@ -109,8 +110,9 @@ def save_best(store: Store) -> list[pathlib.Path]:
 
 
 def _check_names(config: Config) -> None:
+    anchors = [name for name in config.evaluation.anchors if not is_function_name(name)]
     known = {
-        "evaluation.anchors": (config.evaluation.anchors, ANCHORS),
+        "evaluation.anchors": (anchors, [*ANCHORS, "module:function"]),
         "baselines": (config.baselines, registry.BUILTIN.names()),
     }
     for field, (names, choices) in known.items():

@@ -1,10 +1,11 @@
-"""What a run takes from its user: data of her own.
+"""What a run takes from its user: data and networks of her own.
 
 A run folder may come from anyone. So a name in it is imported only if the user names it again, and
 a run goes on only with what it began with.
 """
 
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterator
 
 from search.config import Config
 from search.errors import SearchError
@@ -12,8 +13,9 @@ from search.storage.store import Store
 from search.storage.values import printable
 from search.workers import preparation
 from trainers.data.digest import digest
-from trainers.data.sources import DATA_SETS, imports_modules, kind_of
+from trainers.data.sources import DATA_SETS, imports_modules
 from trainers.errors import TrainersError
+from trainers.named_function import is_function_name
 
 META = "sources"
 _LONGEST = 100
@@ -23,12 +25,8 @@ def check_new(config: Config) -> dict[str, str | None]:
     """Checks what a new run is given; returns the SHA-256 of each source, for `META`.
 
     Raises:
-      SearchError: in one line, for data that is not there or cannot be used.
+      SearchError: in one line, for data and networks that are not there or cannot be used.
     """
-    try:
-        kind_of(config.evaluation.data)
-    except TrainersError as error:
-        raise _refusal(config.evaluation.data, error) from error
     digests = _digests(config)
     if digests:
         preparation.check_own(config)
@@ -47,8 +45,8 @@ def check_again(config: Config, store: Store, trusted: Collection[str]) -> None:
       SearchError: for a source that would import what the user has not named, and for one that has
         changed since the run was made.
     """
-    for source in _own(config):
-        if source not in trusted and _imports(source):
+    for source, field in _own(config).items():
+        if source not in trusted and _imports(source, field):
             text = printable(source, _LONGEST)
             raise SearchError(
                 f"{store.run_dir}: the run imports what {text!r} names. If you trust it, repeat "
@@ -63,27 +61,30 @@ def check_again(config: Config, store: Store, trusted: Collection[str]) -> None:
             )
 
 
-def _own(config: Config) -> list[str]:
-    """The sources that are no known names."""
-    return [source for source in (config.evaluation.data,) if source not in DATA_SETS]
+def _own(config: Config) -> dict[str, str]:
+    """The sources that are no known names, each with its field."""
+    data, anchors = config.evaluation.data, config.evaluation.anchors
+    own = {anchor: "evaluation.anchors" for anchor in anchors if is_function_name(anchor)}
+    return own if data in DATA_SETS else {**own, data: "evaluation.data"}
 
 
-def _imports(source: str) -> bool:
-    try:
+def _imports(source: str, field: str) -> bool:
+    with _as_refusal(source, field):
         return imports_modules(source)
-    except TrainersError as error:
-        raise _refusal(source, error) from error
 
 
 def _digests(config: Config) -> dict[str, str | None]:
     digests = {}
-    for source in _own(config):
-        try:
+    for source, field in _own(config).items():
+        with _as_refusal(source, field):
             digests[source] = digest(source)
-        except (TrainersError, OSError) as error:
-            raise _refusal(source, error) from error
     return digests
 
 
-def _refusal(source: str, error: Exception) -> SearchError:
-    return SearchError(f"evaluation.data cannot be {printable(source, _LONGEST)!r}: {error}")
+@contextlib.contextmanager
+def _as_refusal(source: str, field: str) -> Iterator[None]:
+    try:
+        yield
+    except (TrainersError, OSError) as error:
+        text = printable(source, _LONGEST)
+        raise SearchError(f"{field} cannot be {text!r}: {error}") from error

@@ -54,7 +54,7 @@ def test_a_module_that_ends_its_process(capsys, tmp_path, monkeypatch):
     name = own_data.write_module(tmp_path, monkeypatch, "import os\nos._exit(7)", "deadly_module")
     options = [*SMOKE, "--set", f"evaluation.data={name}:load"]
     line = refused(capsys, "run", "--run-dir", tmp_path / "run", *options)
-    assert "the process that checks the data ended with exit code 7" in line
+    assert "the process that checks data and networks ended with exit code 7" in line
 
 
 def test_a_file_that_has_changed_is_not_resumed(capsys, tmp_path, monkeypatch):
@@ -95,6 +95,19 @@ def test_a_run_imports_only_what_is_named_again(capsys, tmp_path, monkeypatch):
     assert f"'{function}' has changed since the run was made" in line
 
 
+def test_a_network_is_imported_only_if_it_is_named_again(capsys, tmp_path, monkeypatch):
+    text = f"{own_data.MODULE}\nopen('imported', 'w')\n"
+    function = f"{own_data.write_module(tmp_path, monkeypatch, text)}:build"
+    folder = make_run(tmp_path / "run", monkeypatch, f"evaluation.anchors={function}")
+    (tmp_path / function).mkdir()  # a folder of its name does not make it a folder
+    line = refused(capsys, "resume", "--run-dir", folder)
+    assert f"the run imports what '{function}' names" in line
+    (tmp_path / "stranger_module.py").unlink()
+    line = refused(capsys, "resume", "--run-dir", folder, "--trust", function)
+    assert f"evaluation.anchors cannot be '{function}': there is no module" in line
+    assert not (tmp_path / "imported").exists()
+
+
 def test_a_stranger_cannot_pass_a_name_of_tensorflow_datasets(capsys, tmp_path, monkeypatch):
     # A prepared data set of TFDS names Python classes, which TFDS imports.
     folder = make_run(tmp_path / "run", monkeypatch)
@@ -109,6 +122,16 @@ def test_a_stranger_cannot_pass_a_name_of_tensorflow_datasets(capsys, tmp_path, 
             )
         connection.close()
         assert f"imports what '{data}' names" in refused(capsys, "resume", "--run-dir", folder)
+
+
+@pytest.mark.slow
+def test_a_network_that_cannot_be_used_makes_no_folder(capsys, tmp_path, monkeypatch):
+    text = "def build(norm_act, num_classes, input_shape):\n    raise KeyError('width')"
+    name = own_data.write_module(tmp_path, monkeypatch, text)
+    options = [*SMOKE, "--set", f"evaluation.anchors={name}:build"]
+    line = refused(capsys, "run", "--run-dir", tmp_path / "run", *options)
+    assert f"evaluation.anchors cannot be '{name}:build': calling build raised KeyError" in line
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
@@ -145,3 +168,23 @@ def test_a_search_on_a_file(tmp_path):
         (baseline,) = store.baselines()
         assert baseline.status == "accepted" and 0 <= baseline.fitness <= 1
         assert not any(row.status == "failed" for row in store.candidates())
+
+
+@pytest.mark.slow
+def test_a_search_on_a_module_with_data_and_network(tmp_path, monkeypatch, capsys):
+    name = own_data.write_module(tmp_path, monkeypatch)
+    settings = ["method.max_candidates=2", "evaluation.steps=4", "evaluation.quality_ratio=0"]
+    settings += [f"evaluation.data={name}:load", f"evaluation.anchors={name}:build"]
+    options = [option for setting in settings for option in ("--set", setting)]
+    folder = str(tmp_path / "run")
+    assert cli.main(["run", "--run-dir", folder, *SMOKE, *options]) == 0
+    with Store.open(folder) as store:
+        (baseline,) = store.baselines()
+        assert baseline.status == "accepted" and set(baseline.scores) == {f"{name}:build"}
+        assert set(store.meta(sources.META)) == {f"{name}:load", f"{name}:build"}
+        assert not any(row.status == "failed" for row in store.candidates())
+    capsys.readouterr()
+    line = refused(capsys, "resume", "--run-dir", folder, "--trust", f"{name}:load")
+    assert f"repeat it: --trust {name}:build" in line
+    trusted = ["--trust", f"{name}:load", "--trust", f"{name}:build"]
+    assert cli.main(["resume", "--run-dir", folder, "--no-final", *trusted]) == 0

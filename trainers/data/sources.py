@@ -40,6 +40,8 @@ def kind_of(source: str) -> Kind:
     """The kind of a source. Raises TrainersError for a path that is not there, or for none."""
     if source in DATA_SETS:
         return Kind.KNOWN
+    if is_function_name(source):
+        return Kind.FUNCTION
     if os.path.isdir(source):
         is_tfds = any(os.path.isfile(os.path.join(source, name)) for name in _TFDS_FILES)
         return Kind.TFDS_FOLDER if is_tfds else Kind.IMAGE_FOLDER
@@ -47,8 +49,6 @@ def kind_of(source: str) -> Kind:
         if not os.path.isfile(source):
             raise TrainersError("there is no such file")
         return Kind.NPZ
-    if is_function_name(source):
-        return Kind.FUNCTION
     if _TFDS_NAME.fullmatch(source):
         return Kind.TFDS_NAME
     raise TrainersError(RULE)

@@ -16,6 +16,7 @@ from search.errors import SearchError
 from search.evaluation.images import load_data
 from search.workers.pool import TASKS_PER_PROCESS
 from search.workers.ray import task
+from trainers.named_function import is_function_name, root_of
 
 _GIB = 2**30
 _PACKAGES = (evonorm_tf, trainers, search)
@@ -33,7 +34,8 @@ class RayCluster:
 
     def __init__(self, config: Config):
         self._settings = config.ray
-        _connect(config.ray.address)
+        own = [name for name in config.evaluation.anchors if is_function_name(name)]
+        _connect(config.ray.address, [root_of(name) for name in own])
         try:
             self._check_room()
             self._config = ray.put(json.dumps(config.to_dict()))
@@ -96,8 +98,8 @@ def _stage(kind: str) -> str:
     return "training" if kind == "score" else kind
 
 
-def _connect(address: str | None) -> None:
-    roots = [package.__path__[0] for package in _PACKAGES]
+def _connect(address: str | None, own: list[str]) -> None:
+    roots = list(dict.fromkeys([*(package.__path__[0] for package in _PACKAGES), *own]))
     options: dict[str, Any] = {"include_dashboard": False} if address is None else {}
     try:
         ray.init(
