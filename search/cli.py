@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     report = _add(commands, "report", _report, "Write report.html and its figures.")
     _add_repeated(report, "--compare", "RUN_DIR", "a run to draw beside this one's progress")
     text = "Train the best layers again in wider networks, and compare again."
-    _add_executor(_add(commands, "rerank", _rerank, text))
+    rerank = _add(commands, "rerank", _rerank, text)
+    _add_executor(rerank)
+    _add_trust(rerank)
     sample = _add(commands, "sample", _sample, "Print random layers of the space.", run_dir=False)
     sample.add_argument("--count", type=int, default=10)
     sample.add_argument("--seed", type=int, default=0)
@@ -95,6 +97,7 @@ def _add_searches(commands: _Commands) -> None:
         _add_executor(command)
         text = "end without reranking, comparison and report"
         command.add_argument("--no-final", action="store_true", help=text)
+    _add_trust(resume)
 
 
 def _add(
@@ -110,6 +113,11 @@ def _add(
 def _add_repeated(command: argparse.ArgumentParser, option: str, metavar: str, text: str) -> None:
     text = f"{text}; may be repeated"
     command.add_argument(option, action="append", default=[], metavar=metavar, help=text)
+
+
+def _add_trust(command: argparse.ArgumentParser) -> None:
+    text = "repeats a module:function or TFDS data set of the run, which it imports"
+    _add_repeated(command, "--trust", "NAME", text)
 
 
 def _add_executor(command: argparse.ArgumentParser) -> None:
@@ -135,7 +143,8 @@ def _resume(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
         from search import run
 
-        return _execute(store, _with_executor(run.load_config(store), options), options)
+        config = run.load_config(store, options.trust)
+        return _execute(store, _with_executor(config, options), options)
 
 
 def _execute(store: Store, config: configuration.Config, options: argparse.Namespace) -> int:
@@ -164,7 +173,7 @@ def _rerank(options: argparse.Namespace) -> int:
         from search import final, run
         from search.progress.choice import new_progress
 
-        config = _with_executor(run.load_config(store), options)
+        config = _with_executor(run.load_config(store, options.trust), options)
         with contextlib.closing(new_progress(config, sys.stderr)) as progress:
             layers = final.rerank(store, config, progress)
             run.save_best(store)

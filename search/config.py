@@ -81,9 +81,13 @@ class Space(_Section):
 class Evaluation(_Section):
     """The tests and the training of a candidate (paper section 4.2, appendices B and C)."""
 
-    data: Text = "cifar10"  # paper: CIFAR-10
+    # A known name, a .npz file, a folder of class folders, module:function, or a TFDS data set; see
+    # "Your own data and networks" in docs/search.md. Paper: CIFAR-10.
+    data: Text = "cifar10"
     data_dir: Text | None = None  # where TFDS keeps its data
-    # In order of cost, since the first failure ends an evaluation. Paper: these three.
+    image_size: Count | None = None  # ours: side to resize all images to; None: as they are
+    # Known names, or module:function of networks of your own (docs/search.md). In order of cost,
+    # since the first failure ends an evaluation. Paper: these three.
     anchors: Annotated[Names, Field(min_length=1)] = (
         "mobilenet_v2_cifar",
         "efficientnet_b0_cifar",

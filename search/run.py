@@ -4,9 +4,10 @@ import dataclasses
 import json
 import os
 import pathlib
+from collections.abc import Collection
 
 from evonorm_tf import files, registry
-from search import final
+from search import final, sources
 from search.config import Config
 from search.controller.loop import Controller
 from search.errors import SearchError
@@ -15,8 +16,8 @@ from search.storage import ranking
 from search.storage.candidate import Candidate
 from search.storage.database import BEST
 from search.storage.store import Store
-from trainers.data.loading import DATA_SETS
 from trainers.models.anchors import ANCHORS
+from trainers.named_function import is_function_name
 
 CONFIG_FILE = "config.json"
 _BEST_FILES = 10
@@ -26,24 +27,33 @@ def create(run_dir: str | os.PathLike, config: Config) -> Store:
     """Makes a run folder with its configuration and baselines.
 
     Raises:
-      SearchError: for an unknown anchor, data set or baseline, and as `Store.create` does.
+      SearchError: for an unknown anchor or baseline, for data or a network that cannot be used,
+        and as `Store.create` does.
     """
     _check_names(config)
-    store = Store.create(run_dir, {"config": config.to_dict(), "seed": config.method.seed})
+    meta = {"config": config.to_dict(), "seed": config.method.seed}
+    store = Store.create(run_dir, {**meta, sources.META: sources.check_new(config)})
     add_baselines(store, config)
     return store
 
 
-def load_config(store: Store) -> Config:
-    """The configuration that the run was made with.
+def load_config(store: Store, trusted: Collection[str] = ()) -> Config:
+    """The configuration that the run was made with, to go on with it.
+
+    Args:
+      store: the run.
+      trusted: which of the run's functions and data sets may be imported.
 
     Raises:
-      SearchError: for a database without one, or with wrong values in it.
+      SearchError: for a database without one, or with wrong values in it; for data or a network
+        that is not trusted, or has changed.
     """
     values = store.meta("config")
     if values is None:
         raise SearchError(f"{store.run_dir}: the database has no configuration")
-    return Config.from_dict(values)
+    config = Config.from_dict(values)
+    sources.check_again(config, store, trusted)
+    return config
 
 
 def add_baselines(store: Store, config: Config) -> None:
@@ -100,9 +110,9 @@ def save_best(store: Store) -> list[pathlib.Path]:
 
 
 def _check_names(config: Config) -> None:
+    anchors = [name for name in config.evaluation.anchors if not is_function_name(name)]
     known = {
-        "evaluation.anchors": (config.evaluation.anchors, ANCHORS),
-        "evaluation.data": ((config.evaluation.data,), DATA_SETS),
+        "evaluation.anchors": (anchors, [*ANCHORS, "module:function"]),
         "baselines": (config.baselines, registry.BUILTIN.names()),
     }
     for field, (names, choices) in known.items():

@@ -13,11 +13,10 @@ import tensorflow as tf
 from evonorm_tf.factory import NormAct
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Evaluation
+from search.evaluation import networks
 from search.evaluation.engine.layer_program import LayerProgram
-from search.evaluation.exchangeable_layer import ExchangeableLayer
 from search.evaluation.stability import ascent_function
 from trainers.data import ImageData, Split
-from trainers.models.anchors import ANCHORS
 from trainers.models.kernels import kernels
 
 _EVALUATION_BATCH = 512
@@ -27,7 +26,7 @@ class AnchorTrainer:
     """Trains and scores an anchor.
 
     Args:
-      anchor: a name in `trainers.models.anchors.ANCHORS`.
+      anchor: a name in `trainers.models.anchors.ANCHORS`, or the `module:function` of a user.
       data: the images to train and score on.
       settings: the configuration's `evaluation`.
       seed: seed of the kernels, the batches and the crops.
@@ -51,10 +50,8 @@ class AnchorTrainer:
         width: float = 1.0,
     ):
         self._data, self._settings = data, settings
-        self.model = _build(anchor, data, settings, seed, norm_act, width)
-        self._layers = [
-            layer for layer in self.model._flatten_layers() if isinstance(layer, ExchangeableLayer)
-        ]
+        self.model = networks.build(anchor, data, settings, seed, norm_act, width)
+        self._layers = networks.searched_layers(self.model)
         self._initial = self.model.get_weights()
         self._slots = [tf.Variable(tf.zeros_like(v)) for v in self.model.trainable_variables]
         self.batches = _draw_batches(len(data.train), settings, data.train.images.shape, seed)
@@ -165,7 +162,10 @@ class AnchorTrainer:
     def _correct_function(self) -> Callable[..., tf.Tensor]:
         split = self._data.train
         shapes = [None, *split.images.shape[1:]], [None]
-        signature = [tf.TensorSpec(shapes[0], tf.uint8), tf.TensorSpec(shapes[1], tf.int32)]
+        signature = [
+            tf.TensorSpec(shapes[0], split.images.dtype),
+            tf.TensorSpec(shapes[1], tf.int32),
+        ]
 
         @tf.function(autograph=False, input_signature=signature)
         def correct(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -198,30 +198,6 @@ class AnchorTrainer:
             images = tf.gather(images, rows, axis=1, batch_dims=1)
             images = tf.gather(images, columns, axis=2, batch_dims=1)
         return (tf.cast(images, tf.float32) - self._data.mean) / self._data.stddev
-
-
-def _build(
-    anchor: str,
-    data: ImageData,
-    settings: Evaluation,
-    seed: int,
-    norm_act: NormAct | None,
-    width: float,
-) -> tf.keras.Model:
-    def searched(nonlinearity: bool, name: str) -> ExchangeableLayer:
-        return ExchangeableLayer(settings.groups, nonlinearity, name=name)
-
-    spec = ANCHORS[anchor]
-    tf.keras.utils.set_random_seed(seed)
-    arguments = {**spec.arguments, "width": width * spec.arguments.get("width", 1.0)}
-    shape = data.train.images.shape[1:]
-    return spec.build(
-        norm_act=norm_act or searched,
-        num_classes=data.num_classes,
-        input_shape=shape if settings.crop is None else (None, None, shape[-1]),
-        name=anchor,
-        **arguments,
-    )
 
 
 def _spec(tensor: tf.Tensor) -> tf.TensorSpec:

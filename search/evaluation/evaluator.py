@@ -10,6 +10,7 @@ from evonorm_tf import registry
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Config
 from search.evaluation.anchor_trainer import AnchorTrainer
+from search.evaluation.images import load_data
 from search.evaluation.outcome import Outcome, ScoreTask, StageResult, outcome_of, stages_of
 from search.evaluation.probe import probe
 from trainers import data
@@ -26,7 +27,7 @@ class Evaluator:
     def __init__(self, config: Config, images: data.ImageData | None = None):
         self._config = config
         self._settings = config.evaluation
-        self._data = images or data.load(self._settings.data, self._settings.data_dir)
+        self._data = images or load_data(self._settings)
         # For each anchor its layer, and the number of training steps so far.
         self._positions: dict[tuple[str, str | None], tuple[str, int]] = {}
         self._trainer = functools.cache(self._new_trainer)

@@ -87,6 +87,7 @@ _META: dict[str, Any] = {
     "elapsed": MaybeNumber,
     "rerank": Annotated[list[_Reranked] | None, rule("a list of layers with numbers")],
     "comparison": Annotated[list[_Compared] | None, rule(_COMPARED_RULE)],
+    "sources": Annotated[dict[str, MaybeText] | None, rule("a SHA-256 or NULL by source")],
 }
 
 

@@ -55,7 +55,7 @@ def finished(tmp_path):
         (["--algorithm", "annealing"], "it is one of evolution, random_rejection, random"),
         (["--workers", "0"], "workers cannot be 0"),
         (["--set", "evaluation.anchors=vgg"], "evaluation.anchors cannot be 'vgg': it is one of"),
-        (["--set", "evaluation.data=mnist"], "evaluation.data cannot be 'mnist': it is one of"),
+        (["--set", "evaluation.data=Mnist"], "evaluation.data cannot be 'Mnist': it is one of"),
         (["--set", "baselines=relu"], "baselines cannot be 'relu': it is one of b0_max_to_add"),
     ],
 )

@@ -78,8 +78,8 @@ def test_no_linear_classifier_learns_the_inverted_digits():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ValueError, match="`name` must be one of digits, inverted_digits, cifar10"):
-        data.load("mnist")
+    with pytest.raises(ValueError, match="it is one of digits, inverted_digits, cifar10"):
+        data.load("Mnist")
 
 
 @pytest.mark.slow

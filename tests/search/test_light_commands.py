@@ -13,10 +13,10 @@ EXECUTOR = "--executor --workers --ray-address"
 HELP = {
     "": "run resume status report rerank sample export",
     "run": f"--run-dir --preset --seed --algorithm --set --no-final {EXECUTOR}",
-    "resume": f"--run-dir --no-final {EXECUTOR}",
+    "resume": f"--run-dir --no-final --trust {EXECUTOR}",
     "status": "--run-dir",
     "report": "--run-dir --compare",
-    "rerank": f"--run-dir {EXECUTOR}",
+    "rerank": f"--run-dir --trust {EXECUTOR}",
     "sample": "--count --seed --batch-independent --json",
     "export": "--run-dir --rank --output --force",
 }
@@ -37,7 +37,8 @@ REFUSED = {
     "search run --run-dir {new} --set method.sed=1": "with a known field. Received: 'method.sed=1'",
     "search run --run-dir {new} --set evaluation.steps=few": "evaluation.steps cannot be 'few'",
     "search run --run-dir {new} --set evaluation.anchors=vgg": "'vgg': it is one of resnet50_cifar",
-    "search run --run-dir {new} --set evaluation.data=mnist": "'mnist': it is one of digits, inv",
+    "search run --run-dir {new} --set evaluation.data=Mnist": "'Mnist': it is one of digits, inv",
+    "search run --run-dir {new} --set evaluation.data=no.npz": "'no.npz': there is no such file",
     "search run --run-dir {new} --set baselines=relu": "'relu': it is one of b0_max_to_add, ",
     "search run --run-dir {run} --preset smoke": "{run} holds a search already",
     "search resume --run-dir {new}": "{new} holds no search",

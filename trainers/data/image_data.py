@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Images (count, height, width, channels) as uint8, and labels (count,) as int32."""
+    """Images (count, height, width, channels), uint8 or float32, and labels (count,), int32."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -26,7 +26,8 @@ class ImageData:
       validation: what the search scores layers on; cut from the training set.
       test: only for final scores.
       num_classes: labels are 0 to num_classes - 1.
-      mean, stddev: over all pixels of `train`, for each channel.
+      mean, stddev: over all pixels of `train`, for each channel; the stddev of a channel in which
+        all pixels are equal is 1, so that images can be divided by it.
     """
 
     train: Split
@@ -42,6 +43,7 @@ class ImageData:
         pixels = train.images.reshape(-1, train.images.shape[-1]).astype(np.float64)
         num_classes = int(train.labels.max()) + 1
         mean, stddev = pixels.mean(0).astype(np.float32), pixels.std(0).astype(np.float32)
+        stddev[(pixels.min(0) == pixels.max(0)) | (stddev == 0)] = 1.0
         return cls(train, validation, test, num_classes, mean, stddev)
 
     def held_out(self, fraction: float, seed: int) -> "ImageData":

@@ -1,27 +1,64 @@
-"""The small data sets by name."""
+"""Small data sets as arrays: the known ones by name, and those that users bring."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from trainers.data import arrays
 from trainers.data.image_data import ImageData
+from trainers.data.sources import DATA_SETS, Kind, kind_of
 
-DATA_SETS = ("digits", "inverted_digits", "cifar10")
+__all__ = ["DATA_SETS", "load"]
 
 
-def load(name: str, data_dir: str | None = None) -> ImageData:
+def load(source: str, data_dir: str | None = None, image_size: int | None = None) -> ImageData:
     """Loads a data set.
 
     Args:
-      name: "digits", scikit-learn's embedded 8x8 digits; "inverted_digits", the same with half
-        of the images inverted; or "cifar10", by TFDS.
+      source: "digits", scikit-learn's embedded 8x8 digits; "inverted_digits", the same with half
+        of the images inverted; "cifar10", by TFDS; a .npz file; a folder with a folder of images
+        for each class; `module:function`; or the name or prepared folder of a TFDS data set.
       data_dir: where TFDS keeps its data; None for its default.
+      image_size: side to which all images are resized; None leaves them as they are.
 
     Raises:
-      ValueError: for an unknown name.
+      TrainersError: in one line, for anything that is missing or not as it must be.
     """
-    if name in ("digits", "inverted_digits"):
-        from trainers.data import digits
+    kind = kind_of(source)
+    if kind is Kind.KNOWN:
+        images = _known(source, data_dir)
+    else:
+        images = arrays.to_image_data(_read(kind, source, data_dir, image_size))
+    if image_size is None or images.train.images.shape[1:3] == (image_size, image_size):
+        return images
+    from trainers.data import resizing  # with TensorFlow
 
-        return digits.load(inverted=name == "inverted_digits")
+    return resizing.resized_data(images, image_size)
+
+
+def _known(name: str, data_dir: str | None) -> ImageData:
     if name == "cifar10":
         from trainers.data import cifar10
 
         return cifar10.load(data_dir)
-    raise ValueError(f"`name` must be one of {', '.join(DATA_SETS)}. Received: name={name!r}")
+    from trainers.data import digits
+
+    return digits.load(inverted=name == "inverted_digits")
+
+
+def _read(kind: Kind, source: str, data_dir: str | None, size: int | None) -> Mapping[str, Any]:
+    # Each reader is imported where it is used, since some need TensorFlow.
+    if kind is Kind.IMAGE_FOLDER:
+        from trainers.data import image_folder
+
+        return image_folder.read(source, size)
+    if kind in (Kind.TFDS_FOLDER, Kind.TFDS_NAME):
+        from trainers.data import tfds_images
+
+        return tfds_images.read(source, data_dir, size)
+    if kind is Kind.NPZ:
+        from trainers.data import npz_file
+
+        return npz_file.read(source)
+    from trainers.data import function_data
+
+    return function_data.read(source)

@@ -13,6 +13,6 @@ def kernel_of(layer: tf.keras.layers.Layer) -> tf.Variable | None:
 
 
 def kernels(model: tf.keras.Model) -> list[tf.Variable]:
-    """The kernels of a built functional or sequential model, in the order of its layers."""
-    all_kernels = (kernel_of(layer) for layer in model.layers)
+    """The kernels of a built model and of the models in it, in the order of the layers."""
+    all_kernels = (kernel_of(layer) for layer in model._flatten_layers(include_self=False))
     return [kernel for kernel in all_kernels if kernel is not None]

@@ -13,8 +13,9 @@ import search
 import trainers
 from search.config import Config
 from search.errors import SearchError
+from search.evaluation.images import load_data
 from search.workers.ray import task
-from trainers import data
+from trainers.named_function import is_function_name, root_of
 
 _GIB = 2**30
 _PACKAGES = (evonorm_tf, trainers, search)
@@ -32,13 +33,13 @@ class RayCluster:
 
     def __init__(self, config: Config):
         self._settings = config.ray
-        _connect(config.ray.address)
+        own = [name for name in config.evaluation.anchors if is_function_name(name)]
+        _connect(config.ray.address, [root_of(name) for name in own])
         try:
             self._check_room()
             self._config = ray.put(json.dumps(config.to_dict()))
             # Each host fetches the images once, into the shared memory of its workers.
-            images = data.load(config.evaluation.data, config.evaluation.data_dir)
-            self._images = ray.put(images)
+            self._images = ray.put(load_data(config.evaluation))
         except BaseException:
             self.close()
             raise
@@ -95,8 +96,8 @@ def _stage(kind: str) -> str:
     return "training" if kind == "score" else kind
 
 
-def _connect(address: str | None) -> None:
-    roots = [package.__path__[0] for package in _PACKAGES]
+def _connect(address: str | None, own: list[str]) -> None:
+    roots = list(dict.fromkeys([*(package.__path__[0] for package in _PACKAGES), *own]))
     options: dict[str, Any] = {"include_dashboard": False} if address is None else {}
     try:
         ray.init(

@@ -1,0 +1,90 @@
+"""What a run takes from its user: data and networks of her own.
+
+A run folder may come from anyone. So a name in it is imported only if the user names it again, and
+a run goes on only with what it began with.
+"""
+
+import contextlib
+from collections.abc import Collection, Iterator
+
+from search.config import Config
+from search.errors import SearchError
+from search.storage.store import Store
+from search.storage.values import printable
+from search.workers import preparation
+from trainers.data.digest import digest
+from trainers.data.sources import DATA_SETS, imports_modules
+from trainers.errors import TrainersError
+from trainers.named_function import is_function_name
+
+META = "sources"
+_LONGEST = 100
+
+
+def check_new(config: Config) -> dict[str, str | None]:
+    """Checks what a new run is given; returns the SHA-256 of each source, for `META`.
+
+    Raises:
+      SearchError: in one line, for data and networks that are not there or cannot be used.
+    """
+    digests = _digests(config)
+    if digests:
+        preparation.check_own(config)
+    return digests
+
+
+def check_again(config: Config, store: Store, trusted: Collection[str]) -> None:
+    """Checks that an existing run may go on.
+
+    Args:
+      config: the run's configuration.
+      store: the run.
+      trusted: what the user allows to be imported.
+
+    Raises:
+      SearchError: for a source that would import what the user has not named, and for one that has
+        changed since the run was made.
+    """
+    for source, field in _own(config).items():
+        if source not in trusted and _imports(source, field):
+            text = printable(source, _LONGEST)
+            raise SearchError(
+                f"{store.run_dir}: the run imports what {text!r} names. If you trust it, repeat "
+                f"it: --trust {text}"
+            )
+    before = store.meta(META) or {}
+    for source, now in _digests(config).items():
+        if before.get(source) != now:
+            raise SearchError(
+                f"{store.run_dir}: {printable(source, _LONGEST)!r} has changed since the run was "
+                f"made: its SHA-256 was {printable(before.get(source), _LONGEST)}, and is {now}"
+            )
+
+
+def _own(config: Config) -> dict[str, str]:
+    """The sources that are no known names, each with its field."""
+    data, anchors = config.evaluation.data, config.evaluation.anchors
+    own = {anchor: "evaluation.anchors" for anchor in anchors if is_function_name(anchor)}
+    return own if data in DATA_SETS else {**own, data: "evaluation.data"}
+
+
+def _imports(source: str, field: str) -> bool:
+    with _as_refusal(source, field):
+        return imports_modules(source)
+
+
+def _digests(config: Config) -> dict[str, str | None]:
+    digests = {}
+    for source, field in _own(config).items():
+        with _as_refusal(source, field):
+            digests[source] = digest(source)
+    return digests
+
+
+@contextlib.contextmanager
+def _as_refusal(source: str, field: str) -> Iterator[None]:
+    try:
+        yield
+    except (TrainersError, OSError) as error:
+        text = printable(source, _LONGEST)
+        raise SearchError(f"{field} cannot be {text!r}: {error}") from error

@@ -1,0 +1,65 @@
+"""Checks a user's own data and networks in a process of its own, before there is a run folder.
+
+So a user's module is not imported into the controller, and the memory of the images is free again.
+"""
+
+import multiprocessing
+import os
+from multiprocessing.connection import Connection
+from typing import Any
+
+from search.config import Config, Evaluation
+from search.errors import SearchError
+from trainers.data import ImageData
+from trainers.named_function import is_function_name
+
+_LONGEST = 1000
+
+
+def check_own(config: Config) -> None:
+    """Loads the configured data once, and checks that settings and networks fit it.
+
+    Raises:
+      SearchError: in one line, for what a worker could not use.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_check, args=(theirs, config.to_dict()), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        line = ours.recv_bytes().decode(errors="replace")
+    except EOFError:
+        process.join()
+        line = f"the process that checks data and networks ended with exit code {process.exitcode}"
+    finally:
+        process.terminate()
+        process.join()
+    if line:
+        raise SearchError(line)
+
+
+def _check(connection: Connection, config: dict[str, Any]) -> None:
+    """Sends the error's line, or nothing where all is right."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from search.evaluation import images
+
+    settings = Config.from_dict(config).evaluation
+    try:
+        loaded = images.load_data(settings)
+        images.check_fit(loaded, settings)
+        _check_networks(loaded, settings)
+        line = ""
+    except Exception as error:
+        line = str(error) if isinstance(error, SearchError) else f"{type(error).__name__}: {error}"
+    connection.send_bytes(" ".join(line.split())[:_LONGEST].encode())
+
+
+def _check_networks(images: ImageData, settings: Evaluation) -> None:
+    # The known networks fit images of any shape, so that most checks need no TensorFlow.
+    own = [anchor for anchor in settings.anchors if is_function_name(anchor)]
+    if own:
+        from search.evaluation import networks  # with TensorFlow
+
+        for anchor in own:
+            networks.check_own(anchor, images, settings)

@@ -1,0 +1,46 @@
+"""A SHA-256 of what a source of data or a network is made of, by which a change is noticed."""
+
+import hashlib
+import os
+import pathlib
+
+from trainers import named_function
+from trainers.data.sources import Kind, kind_of
+
+_CHUNK = 2**20
+
+
+def digest(source: str) -> str | None:
+    """The SHA-256 of a file, of a folder's names and sizes, or of a function's module.
+
+    None for a name, which has no file of the user's.
+
+    Raises:
+      TrainersError: for a path or a module that is not there.
+    """
+    kind = kind_of(source)
+    if kind is Kind.FUNCTION:
+        return _of_file(named_function.source_file(source))
+    if kind is Kind.NPZ:
+        return _of_file(pathlib.Path(source))
+    if kind in (Kind.IMAGE_FOLDER, Kind.TFDS_FOLDER):
+        return _of_folder(source)
+    return None
+
+
+def _of_file(path: pathlib.Path) -> str:
+    hashed = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            hashed.update(chunk)
+    return hashed.hexdigest()
+
+
+def _of_folder(folder: str) -> str:
+    """Of names and sizes alone, since a folder of images takes long to read."""
+    lines = []
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            lines.append(f"{os.path.relpath(path, folder)}\0{os.path.getsize(path)}\n")
+    return hashlib.sha256("".join(sorted(lines)).encode(errors="surrogateescape")).hexdigest()
