@@ -6,7 +6,8 @@
 The winner of each run, which the run has chosen without the test split, and the known layers are
 trained in every anchor with the same seeds, none of them a seed of a run. The report has, for
 each found layer, the mean over seeds of its difference to BN-ReLU, paired by seed, with its
-standard error and a one-sided t-test, corrected after Holm for the number of layers.
+standard error and a one-sided t-test, corrected after Holm for the number of layers; and where the
+layers come from.
 
 FILE keeps every score; a run that was stopped goes on with those that are missing. The report is
 also written beside it, as Markdown.
@@ -24,6 +25,7 @@ from search.cli import quiet_tensorflow
 from search.config import Config, preset
 from search.evaluation.outcome import ScoreTask
 from search.report.collect import Run, read_run
+from search.storage.graphs import formula_of
 
 REFERENCE = "bn_relu"
 KNOWN = (REFERENCE, "gn_relu", "evonorm_b0", "evonorm_b1", "evonorm_s0")
@@ -50,7 +52,7 @@ def main() -> None:
         print(f"{layer} {anchor} seed {seed}: {accuracy:.4f}", flush=True)
     record["comparison"] = compared(scores, list(record["found"]))
     out.write_text(json.dumps(record, indent=1) + "\n")
-    text = report(record)
+    text = report(record) + "\n" + origins(record)
     out.with_suffix(".md").write_text(text)
     print(text)
 
@@ -68,9 +70,9 @@ def pedigree(run: Run) -> dict[str, Any]:
         "batch_independent": run.settings["space.batch_independent"],
         "search_seconds": round(run.elapsed),
         "genotypes": len(run.genotypes),
-        "trained_in_full": len(run.ranking),
+        "accepted": len(run.ranking),
         "genotype": winner.id,
-        "formula": winner.formula,
+        "formula": formula_of(winner),
         "graph": json.loads(_graph(run)),
         "validation": winner.fitness,
     }
@@ -118,6 +120,22 @@ def report(record: Mapping[str, Any]) -> str:
             lead = f"{row['lead']:+.1f} ± {row['standard_error']:.1f}"
             p = f"{row['p_holm']:.2g}"
         lines.append(f"| {title} | {means[layer]:.1f} | {' | '.join(cells)} | {lead} | {p} |")
+    return "\n".join(lines) + "\n"
+
+
+def origins(record: Mapping[str, Any]) -> str:
+    """A Markdown table of the runs that the found layers come from."""
+    lines = [
+        "| found layer | batch statistics | seed | minutes | genotypes | accepted | validation |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for found in record["found"].values():
+        mode = "not allowed" if found["batch_independent"] else "allowed"
+        lines.append(
+            f"| `{found['formula']}` | {mode} | {found['seed']} | "
+            f"{found['search_seconds'] / 60:.0f} | {found['genotypes']:,} | {found['accepted']} | "
+            f"{100 * found['validation']:.1f} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -58,3 +58,17 @@ def test_the_report_has_a_row_for_each_layer_the_best_first():
     rows = discovery.report(record).splitlines()[2:]
     assert rows[0].startswith("| `x` | 70.3 | 70.3 | 70.3 | +10.3 ± 0.3 | ")
     assert rows[1] == "| `bn_relu`, known | 60.0 | 60.0 | 60.0 |  |  |"
+
+
+def test_the_origins_have_a_row_for_each_found_layer():
+    found = {
+        "formula": "x",
+        "batch_independent": True,
+        "seed": 3,
+        "search_seconds": 390,
+        "genotypes": 12000,
+        "accepted": 60,
+        "validation": 0.9,
+    }
+    text = discovery.origins({"found": {"run/1": found}})
+    assert text.splitlines()[2:] == ["| `x` | not allowed | 3 | 6 | 12,000 | 60 | 90.0 |"]
