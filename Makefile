@@ -89,7 +89,7 @@ test: .venv/ready
 # In parts, each in processes of its own: TensorFlow frees neither traced graphs nor programs.
 DETECTION_GAN := tests/trainers/detection tests/trainers/gan
 # A cluster does not start in time where other tests take all cores.
-RAY_TESTS := tests/search/test_ray_pool.py tests/search/test_ray_run.py
+RAY_TESTS := $(addprefix tests/search/,test_ray_own.py test_ray_pool.py test_ray_run.py)
 
 test-layers: .venv/ready
 	$(PYTEST) -m '$(TIER)' tests/evonorm_tf $(PYTEST_ARGS)

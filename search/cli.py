@@ -1,7 +1,8 @@
 """The command line: `python -m search {run,resume,status,report,rerank,sample,export,...}`.
 
 A command imports its modules when it runs, so that help and errors appear at once. Commands do not
-import TensorFlow; the workers of a search do, and the loading of a data set for a cluster.
+import TensorFlow; the workers of a search do, the process that checks a user's own data and
+networks, and the loading of a data set for a cluster.
 """
 
 import argparse
