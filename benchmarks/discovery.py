@@ -40,26 +40,22 @@ def main() -> None:
     config = preset(options.preset).override(options.set)
     anchors = options.anchors or config.evaluation.anchors
     runs = [read_run(folder) for folder in options.run]
-    layers = {found_name(run): _graph(run) for run in runs} | {name: name for name in KNOWN}
+    # Winners with one formula are one layer.
+    layers = {_formula(run): _graph(run) for run in runs} | {name: name for name in KNOWN}
     out = pathlib.Path(options.out)
     record = json.loads(out.read_text()) if out.exists() else {"scores": {}}
-    record["found"] = {found_name(run): pedigree(run) for run in runs}
+    record["runs"] = {run.path.resolve().name: pedigree(run) for run in runs}
     record["evaluation"] = dataclasses.asdict(config.evaluation) | {"anchors": list(anchors)}
     scores: Scores = record["scores"]
     for layer, seed, anchor, accuracy in _trained(config, layers, anchors, options.seeds, scores):
         scores.setdefault(layer, {}).setdefault(str(seed), {})[anchor] = accuracy
         out.write_text(json.dumps(record, indent=1) + "\n")
         print(f"{layer} {anchor} seed {seed}: {accuracy:.4f}", flush=True)
-    record["comparison"] = compared(scores, list(record["found"]))
+    record["comparison"] = compared(scores, [name for name in layers if name not in KNOWN])
     out.write_text(json.dumps(record, indent=1) + "\n")
     text = report(record) + "\n" + origins(record)
     out.with_suffix(".md").write_text(text)
     print(text)
-
-
-def found_name(run: Run) -> str:
-    """The name of a run's winner: the run's folder and the genotype."""
-    return f"{run.path.resolve().name}/{_winner(run).id}"
 
 
 def pedigree(run: Run) -> dict[str, Any]:
@@ -72,7 +68,7 @@ def pedigree(run: Run) -> dict[str, Any]:
         "genotypes": len(run.genotypes),
         "accepted": len(run.ranking),
         "genotype": winner.id,
-        "formula": formula_of(winner),
+        "formula": _formula(run),
         "graph": json.loads(_graph(run)),
         "validation": winner.fitness,
     }
@@ -108,8 +104,7 @@ def report(record: Mapping[str, Any]) -> str:
         "| --- | ---: |" + " ---: |" * len(anchors) + " ---: | ---: |",
     ]
     for layer in sorted(scores, key=lambda name: -means[name]):
-        found = record["found"].get(layer)
-        title = f"`{found['formula']}`" if found else f"`{layer}`, known"
+        title = f"`{layer}`, known" if layer in KNOWN else f"`{layer}`"
         cells = [
             f"{100 * statistics.fmean(places[anchor] for places in scores[layer].values()):.1f}"
             for anchor in anchors
@@ -129,7 +124,7 @@ def origins(record: Mapping[str, Any]) -> str:
         "| found layer | batch statistics | seed | minutes | genotypes | accepted | validation |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for found in record["found"].values():
+    for found in record["runs"].values():
         mode = "not allowed" if found["batch_independent"] else "allowed"
         lines.append(
             f"| `{found['formula']}` | {mode} | {found['seed']} | "
@@ -148,6 +143,10 @@ def _winner(run: Run) -> Any:
     if run.winner is None:
         raise SystemExit(f"{run.path}: the run has no winner")
     return run.winner
+
+
+def _formula(run: Run) -> str:
+    return formula_of(_winner(run))
 
 
 def _graph(run: Run) -> str:

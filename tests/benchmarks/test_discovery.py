@@ -51,12 +51,11 @@ def test_the_report_has_a_row_for_each_layer_the_best_first():
     scores = _scores(bn_relu=[0.5, 0.6, 0.7], found=[0.61, 0.7, 0.8])
     record = {
         "scores": scores,
-        "found": {"found": {"formula": "x"}},
         "evaluation": {"anchors": ["a", "b"]},
         "comparison": discovery.compared(scores, ["found"]),
     }
     rows = discovery.report(record).splitlines()[2:]
-    assert rows[0].startswith("| `x` | 70.3 | 70.3 | 70.3 | +10.3 ± 0.3 | ")
+    assert rows[0].startswith("| `found` | 70.3 | 70.3 | 70.3 | +10.3 ± 0.3 | ")
     assert rows[1] == "| `bn_relu`, known | 60.0 | 60.0 | 60.0 |  |  |"
 
 
@@ -70,5 +69,5 @@ def test_the_origins_have_a_row_for_each_found_layer():
         "accepted": 60,
         "validation": 0.9,
     }
-    text = discovery.origins({"found": {"run/1": found}})
+    text = discovery.origins({"runs": {"one": found}})
     assert text.splitlines()[2:] == ["| `x` | not allowed | 3 | 6 | 12,000 | 60 | 90.0 |"]
