@@ -1,5 +1,7 @@
 """The table of known layers that pass or fail the tests of a preset."""
 
+import pytest
+
 from benchmarks import acceptance
 from search.config import preset
 
@@ -23,6 +25,7 @@ def test_a_layer_passes_with_both_tests_alone():
     ]
 
 
+@pytest.mark.slow
 def test_a_layer_is_tested_as_a_candidate_is():
     config = preset("smoke").override(["evaluation.quality_steps=30"])
     graph, known = (

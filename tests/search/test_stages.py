@@ -42,6 +42,7 @@ def test_apart_or_in_a_row():
     assert _without_seconds(whole.evaluate(layer, True)) == _without_seconds(expected)
 
 
+@pytest.mark.slow
 def test_a_layer_that_diverges_after_the_quality_test_is_rejected():
     settings = ["quality_steps=1", "quality_ratio=0", "stability_test=false", "learning_rate=1.0"]
     config = preset("smoke").override([f"evaluation.{setting}" for setting in settings])
@@ -52,6 +53,7 @@ def test_a_layer_that_diverges_after_the_quality_test_is_rejected():
     assert evaluator.evaluate(layer, False).status == "accepted"
 
 
+@pytest.mark.slow
 def test_a_training_that_learns_too_little_by_half_ends_there():
     layer = registry.graph("evonorm_b0").to_json()
     images = data.load("digits")
