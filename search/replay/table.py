@@ -59,11 +59,11 @@ class Table:
         return len(np.unique(self.function))
 
     def summary(self) -> str:
-        """The numbers of layers, functions and full trainings in one line."""
+        """The numbers of layers, functions and accepted functions in one line."""
         trained = np.unique(self.function[self.verdict == "accepted"])
         return (
             f"{len(self):,} layers, {self.num_functions:,} different functions, "
-            f"{len(trained):,} of them trained in full"
+            f"{len(trained):,} of them accepted"
         )
 
     def graph(self, row: int) -> LayerGraph:

@@ -11,7 +11,7 @@ from search.config import preset
 from search.errors import SearchError
 from search.replay.merge import merge
 from search.replay.search import described, replay
-from search.replay.table import Table, encoded
+from search.replay.table import PACKAGED, Table, encoded
 from search.report.collect import read_run
 from tests.search import synthetic_run
 
@@ -177,3 +177,13 @@ def test_the_commands(runs, tmp_path, capsys):
     assert "different functions" in text and "best after 600 s: " in text
     assert cli.main(["replay", "--table", path, "--seeds", "0"]) == 1
     assert "--seeds must be at least 1" in capsys.readouterr().err
+
+
+def test_the_packaged_table_is_large_enough_to_search_in():
+    packaged = Table.load(PACKAGED)
+    accepted = np.unique(packaged.function[packaged.verdict == GOOD])
+    assert packaged.num_functions >= 3000 and len(accepted) >= 300
+    assert PACKAGED.stat().st_size < 10e6
+    assert np.isfinite(packaged.scores[packaged.verdict == GOOD]).all()
+    found = replay(packaged, METHOD, 0, 300.0)
+    assert found.seconds >= 300.0 and found.best(300.0) > 0.5
