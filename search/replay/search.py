@@ -68,7 +68,8 @@ class _Replay:
         self._table, self._method = table, method
         self._rng = np.random.default_rng(seed)
         self._is_left = np.ones(len(table), bool)
-        self._random = np.flatnonzero(table.is_random)
+        # In the order in which they are drawn, from the end.
+        self._random = self._rng.permutation(np.flatnonzero(table.is_random)).tolist()
         self._neighbours: dict[int, np.ndarray] = {}
         self._population = Population(table.scores.shape[1], method.window)
         self._rows: dict[int, int] = {}  # the row of each member
@@ -114,9 +115,14 @@ class _Replay:
             or self._rng.random() < method.fresh_fraction
         )
         mutant = None if is_random else self._mutant()
-        if mutant is not None:
-            return mutant
-        return self._drawn(self._random[self._is_left[self._random]])
+        return self._fresh() if mutant is None else mutant
+
+    def _fresh(self) -> int | None:
+        while self._random:
+            row = self._random.pop()
+            if self._is_left[row]:  # else it was drawn as a mutant
+                return row
+        return None
 
     def _mutant(self) -> int | None:
         method, population = self._method, self._population
