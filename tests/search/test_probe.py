@@ -158,7 +158,7 @@ UNLIKE = [
 @pytest.mark.parametrize(("first", "second"), ALIKE_BUT_FOR_GAMMA_AND_BETA)
 def test_gamma_and_beta_absorb_factors_and_offsets(first, second):
     found = [probe(graph, up_to_affine=True).fingerprint for graph in (first, second)]
-    assert found[0] == found[1] != None  # noqa: E711
+    assert None not in found and found[0] == found[1]
     assert probe(first).fingerprint != probe(second).fingerprint
 
 
