@@ -17,7 +17,9 @@ from typing import Any
 
 from evonorm_tf import registry
 from search.cli import quiet_tensorflow
-from search.config import Config, Evaluation, preset
+from search.config import Evaluation, preset
+from search.evaluation.images import load_data
+from trainers.data import ImageData
 from trainers.models.anchors import ANCHORS
 
 EVONORMS = tuple(f"evonorm_{series}" for series in ("b0", "b1", "b2", "s0", "s1", "s2"))
@@ -34,13 +36,14 @@ def main() -> None:
     record: dict[str, dict[str, dict[str, Result]]]
     record = json.loads(out.read_text()) if out.exists() else {}
     quiet_tensorflow()
+    images = load_data(config.evaluation)
     for seed in range(options.seeds):
         for anchor in anchors:
             for layer in options.layers:
                 results = record.setdefault(layer, {}).setdefault(anchor, {})
                 if str(seed) in results:
                     continue
-                results[str(seed)] = tested(config, anchor, layer, seed)
+                results[str(seed)] = tested(images, config.evaluation, anchor, layer, seed)
                 out.write_text(json.dumps(record, indent=1) + "\n")
                 print(f"{anchor} {layer} seed {seed}: {results[str(seed)]}", flush=True)
     text = report(record, config.evaluation)
@@ -48,13 +51,10 @@ def main() -> None:
     print(text)
 
 
-def tested(config: Config, anchor: str, layer: str, seed: int) -> Result:
+def tested(images: ImageData, settings: Evaluation, anchor: str, layer: str, seed: int) -> Result:
     """The accuracy of the quality test, and the norm of the stability test if it is asked for."""
     from search.evaluation.anchor_trainer import AnchorTrainer
-    from trainers import data
 
-    settings = config.evaluation
-    images = data.load(settings.data, settings.data_dir)
     name = ANCHORS[anchor].baseline if layer == BASELINE else layer
     graph = registry.graph(name)
     trainer = AnchorTrainer(

@@ -60,10 +60,12 @@ def mutated(
     def operator(population: Population, rng: np.random.Generator) -> Offspring:
         member = parent(population, rng)
         nodes = mutant(member.graph.nodes, rng)
-        for _ in range(_MOST_NEUTRAL if skip_neutral else 0):
-            if simplified(LayerGraph(nodes)).nodes != simplified(member.graph).nodes:
-                break
-            nodes = mutant(nodes, rng)
+        if skip_neutral:
+            unchanged = simplified(member.graph).nodes
+            for _ in range(_MOST_NEUTRAL):
+                if simplified(LayerGraph(nodes)).nodes != unchanged:
+                    break
+                nodes = mutant(nodes, rng)
         return Offspring(nodes, member.id)
 
     return operator

@@ -74,7 +74,7 @@ class _Replay:
         self._population = Population(table.scores.shape[1], method.window)
         self._rows: dict[int, int] = {}  # the row of each member
         self._known: set[int] = set()
-        self._scores, self._seconds = _mean_scores(table), _seconds_of_functions(table)
+        self._scores, self._seconds = table.mean_scores, table.function_seconds
 
     def run(self, budget: float) -> Replayed:
         spent, trained, best = 0.0, 0, 0.0
@@ -145,25 +145,3 @@ class _Replay:
 
     def _drawn(self, rows: np.ndarray) -> int | None:
         return int(self._rng.choice(rows)) if rows.size else None
-
-
-def _mean_scores(table: Table) -> np.ndarray:
-    """Each row's scores as the mean over the rows of its function that have any."""
-    has_scores = np.isfinite(table.scores).all(1)
-    sums = np.zeros((len(table), table.scores.shape[1]))
-    counts = np.zeros(len(table))
-    # A duplicate repeats its original's scores, so the originals of the runs count alone.
-    keys = np.stack([table.function, table.run_seed], 1)[has_scores]
-    _, firsts = np.unique(keys, axis=0, return_index=True)
-    trained = np.flatnonzero(has_scores)[firsts]
-    np.add.at(sums, table.function[trained], table.scores[trained])
-    np.add.at(counts, table.function[trained], 1)
-    means = sums / np.maximum(counts, 1)[:, None]
-    return means[table.function]
-
-
-def _seconds_of_functions(table: Table) -> np.ndarray:
-    """What it takes to test or train each row's function: the rows of duplicates took less."""
-    longest = np.zeros(len(table))
-    np.maximum.at(longest, table.function, table.seconds)
-    return longest[table.function]

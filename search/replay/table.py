@@ -4,6 +4,8 @@ The file is NumPy's .npz without pickled objects, so one from a stranger cannot 
 """
 
 import dataclasses
+import functools
+import io
 import json
 import os
 import pathlib
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from evonorm_tf import files
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from search.errors import SearchError
@@ -58,6 +61,28 @@ class Table:
         """How many different functions there are."""
         return len(np.unique(self.function))
 
+    @functools.cached_property
+    def mean_scores(self) -> np.ndarray:
+        """Each row's scores as the mean over the rows of its function that have any."""
+        has_scores = np.isfinite(self.scores).all(1)
+        sums = np.zeros(self.scores.shape)
+        counts = np.zeros(len(self))
+        # A duplicate repeats its original's scores, so the originals of the runs count alone.
+        keys = np.stack([self.function, self.run_seed], 1)[has_scores]
+        _, firsts = np.unique(keys, axis=0, return_index=True)
+        trained = np.flatnonzero(has_scores)[firsts]
+        np.add.at(sums, self.function[trained], self.scores[trained])
+        np.add.at(counts, self.function[trained], 1)
+        means = sums / np.maximum(counts, 1)[:, None]
+        return means[self.function]
+
+    @functools.cached_property
+    def function_seconds(self) -> np.ndarray:
+        """What it takes to test or train each row's function: the rows of duplicates took less."""
+        longest = np.zeros(len(self))
+        np.maximum.at(longest, self.function, self.seconds)
+        return longest[self.function]
+
     def summary(self) -> str:
         """The numbers of layers, functions and accepted functions in one line."""
         trained = np.unique(self.function[self.verdict == "accepted"])
@@ -71,11 +96,15 @@ class Table:
         return LayerGraph(tuple(map(_node, self.nodes[row])))
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes the file."""
+        """Writes the file. Raises SearchError, and leaves no partial file, if that fails."""
         arrays = {field: getattr(self, field) for field in _ARRAYS}
         settings = np.array(json.dumps(dict(self.settings)))
-        with open(path, "wb") as file:
-            np.savez_compressed(file, settings=settings, primitives=_NAMES, **arrays)
+        content = io.BytesIO()
+        np.savez_compressed(content, settings=settings, primitives=_NAMES, **arrays)
+        try:
+            files.write_whole(path, content.getvalue())
+        except OSError as error:
+            raise SearchError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Table":

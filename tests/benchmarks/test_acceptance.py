@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import acceptance
 from search.config import preset
+from search.evaluation.images import load_data
 
 
 def _result(accuracy, norm):
@@ -28,8 +29,10 @@ def test_a_layer_passes_with_both_tests_alone():
 @pytest.mark.slow
 def test_a_layer_is_tested_as_a_candidate_is():
     config = preset("smoke").override(["evaluation.quality_steps=30"])
+    images = load_data(config.evaluation)
     graph, known = (
-        acceptance.tested(config, "resnet_small", layer, 0) for layer in ("evonorm_b0", "baseline")
+        acceptance.tested(images, config.evaluation, "resnet_small", layer, 0)
+        for layer in ("evonorm_b0", "baseline")
     )
     for result in (graph, known):
         assert result["accuracy"] > 0.2 and 0 < result["norm"] < 1e8
