@@ -140,6 +140,8 @@ class Method(_Section):
     mutations: Count = 2  # of the winner; paper: 2 (A)
     fresh_fraction: Share = 0.5  # offspring that are new random graphs; paper: 0.5 (A)
     skip_neutral: Flag = False  # ours: neutral mutants are mutated further
+    # ours: of so many layers that pass the free rejections, the most promising one is trained.
+    shortlist: Count = 1
     # ours: a rediscovery renews its function's age; paper: False, it is a member of its own.
     renewal: Flag = True
     initial_members: Count = 100  # ours: accepted random graphs before the first tournament
@@ -293,6 +295,7 @@ PRESETS = {
             tournament_fraction=0.2,
             window=60,
             skip_neutral=True,
+            shortlist=4,
             initial_members=1,
             max_minutes=6.5,
         ),

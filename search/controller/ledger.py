@@ -13,7 +13,7 @@ from typing import Any
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Config
 from search.errors import SearchError
-from search.evaluation.outcome import TRAINED_REASONS
+from search.evaluation.outcome import TRAINED_REASONS, UNPROMISING
 from search.evolution.population import Member, Population
 from search.storage.candidate import Candidate
 from search.storage.graphs import graph_of
@@ -132,7 +132,7 @@ class Ledger:
             self.reasons[row.reason or row.status] += 1
         if row.is_member:
             self.population.add(self._member(row, self.graph(row)))
-        if row.status in ("accepted", "rejected") and row.duplicate_of is None:
+        if _is_a_verdict(row):
             self.learn(row)
         if row.status == "failed":
             self._forget(row)
@@ -162,6 +162,12 @@ class Ledger:
         """Logs a report or a candidate that fails its checks."""
         self._store.refuse(number, host, reason)
         self.refused += 1
+
+
+def _is_a_verdict(row: Candidate) -> bool:
+    """Whether later genotypes of the same function inherit what became of this one."""
+    was_judged = row.status in ("accepted", "rejected") and row.reason != UNPROMISING
+    return was_judged and row.duplicate_of is None
 
 
 def _fingerprints(row: Candidate) -> list[str]:

@@ -17,10 +17,11 @@ from search.controller.breeding import birth, new_algorithm
 from search.controller.budget import Budget
 from search.controller.cache import EquivalenceCache, audit_record, inherited
 from search.controller.ledger import Ledger
+from search.controller.shortlist import Shortlist
 from search.controller.tasks import Tasks
 from search.controller.telemetry import Telemetry
 from search.errors import SearchError
-from search.evaluation.outcome import Outcome
+from search.evaluation.outcome import UNPROMISING, Outcome
 from search.evolution.space import check_structure
 from search.progress.events import Progress
 from search.storage.candidate import Candidate
@@ -57,6 +58,7 @@ class Controller:
         self._telemetry = Telemetry(progress, self._ledger, self._budget)
         self._emit = self._telemetry.emit
         self._queue = deque(self._ledger.open_ids)
+        self._shortlist = Shortlist(config, self._ledger)
         self._rejects_freely = config.rejects and config.evaluation.free_rejections
 
     def run(self) -> None:
@@ -83,6 +85,8 @@ class Controller:
             self._start(self._ledger.row(self._queue.popleft()))
         elif self._budget.share_used() < 1.0:
             self._start(self._new_candidate())
+        elif len(self._shortlist):
+            self._evaluate_most_promising()
         else:
             return False
         return True
@@ -114,7 +118,7 @@ class Controller:
             self._ledger.write(row, status="running", host=_HOST)
             self._tasks.submit(row.id, "probe", row.graph)
         else:
-            self._evaluate(row)
+            self._propose(row)
 
     def _evaluate(self, row: Candidate) -> None:
         row = self._ledger.write(row, status="running", host=_HOST)
@@ -163,6 +167,24 @@ class Controller:
             return
         row = self._ledger.write(row, fingerprint=probed["fingerprint"], **found)
         if not self._settle_duplicate(row, probed["fingerprint"]):
+            self._propose(row)
+
+    def _propose(self, row: Candidate) -> None:
+        """Lets a candidate be trained, if no other one is more promising."""
+        if self._config.method.shortlist == 1:
+            self._evaluate(row)
+            return
+        self._shortlist.add(self._ledger.write(row, status="pending"))
+        if self._shortlist.is_full:
+            self._evaluate_most_promising()
+
+    def _evaluate_most_promising(self) -> None:
+        chosen, others = self._shortlist.take()
+        for number in others:
+            self._finish(self._ledger.row(number), status="rejected", reason=UNPROMISING)
+        row = self._ledger.row(chosen)
+        # An equal layer may have come to its verdict, or to its training, in the meantime.
+        if not self._settle_duplicate(row, row.fingerprint):
             self._evaluate(row)
 
     def _take_audit(self, row: Candidate, outcome: Outcome, host: str) -> None:

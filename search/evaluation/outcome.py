@@ -13,6 +13,8 @@ STAGES = ("quality", "stability", "training")
 # The reasons to reject a layer after some training, and before any training.
 TRAINED_REASONS = ("quality", "stability", "diverged")
 FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat", "signal")
+# Of a layer that may be good, and was passed over for a more promising one.
+UNPROMISING = "unpromising"
 
 
 @dataclasses.dataclass(frozen=True)

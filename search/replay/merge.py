@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from search.errors import SearchError
+from search.evaluation.outcome import UNPROMISING
 from search.replay.table import Table, encoded
 from search.report.collect import Run, read_run
 from search.storage.candidate import Candidate
@@ -52,7 +53,8 @@ def merge(run_dirs: Sequence[str | os.PathLike]) -> Table:
 
 
 def _is_kept(row: Candidate) -> bool:
-    return row.status in ("accepted", "rejected", "duplicate") and row.reason != "no_input"
+    was_judged = row.status in ("accepted", "rejected", "duplicate")
+    return was_judged and row.reason not in ("no_input", UNPROMISING)
 
 
 def _verdict(row: Candidate) -> str:

@@ -8,10 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from search.config import Method
+from search.controller.shortlist import most_promising
 from search.errors import SearchError
+from search.evaluation.outcome import FREE_REASONS
 from search.evolution.population import Member, Population
 from search.evolution.selection import tournament
 from search.replay.table import Table
+
+# What a layer costs that is probed and passed over for a more promising one.
+_PREDICTION_SECONDS = 0.05
 
 
 class Step(NamedTuple):
@@ -75,29 +80,54 @@ class _Replay:
         self._rows: dict[int, int] = {}  # the row of each member
         self._known: set[int] = set()
         self._scores, self._seconds = table.mean_scores, table.function_seconds
+        self._steps: list[Step] = []
+        self._spent, self._trained, self._born = 0.0, 0, 0
 
     def run(self, budget: float) -> Replayed:
-        spent, trained, best = 0.0, 0, 0.0
-        steps: list[Step] = []
-        number = 0
-        while spent < budget and (row := self._birth()) is not None:
-            number += 1
-            self._is_left[row] = False
-            function = int(self._table.function[row])
-            is_new = function not in self._known
-            self._known.add(function)
-            spent += float(self._seconds[row]) if is_new else 0.0
-            if self._table.verdict[row] != "accepted":
-                continue
-            trained += is_new
-            self._add(number, row, function)
-            fitness = float(self._scores[row].mean())
-            if fitness > best:
-                best = fitness
-                steps.append(Step(spent, fitness))
-        return Replayed(steps, trained, spent)
+        waiting: list[int] = []
+        while self._spent < budget:
+            row = self._birth()
+            if row is not None:
+                self._is_left[row] = False
+                if self._is_known(row) or self._table.verdict[row] in FREE_REASONS:
+                    self._settle(row)
+                    continue
+                waiting.append(row)
+            if not waiting:
+                break
+            if row is None or len(waiting) >= self._method.shortlist:
+                self._settle(self._most_promising(waiting))
+                waiting = []
+        return Replayed(self._steps, self._trained, self._spent)
 
-    def _add(self, number: int, row: int, function: int) -> None:
+    def _most_promising(self, rows: list[int]) -> int:
+        """One of the rows; the others may be drawn again as mutants."""
+        graphs = [self._table.graph(row) for row in rows]
+        chosen = rows.pop(most_promising(graphs, self._population))
+        self._is_left[rows] = True
+        self._spent += _PREDICTION_SECONDS * len(rows)
+        return chosen
+
+    def _is_known(self, row: int) -> bool:
+        return int(self._table.function[row]) in self._known
+
+    def _settle(self, row: int) -> None:
+        """Gives a row its verdict; a function costs its seconds once."""
+        self._born += 1
+        is_new = not self._is_known(row)
+        self._known.add(int(self._table.function[row]))
+        self._spent += float(self._seconds[row]) if is_new else 0.0
+        if self._table.verdict[row] != "accepted":
+            return
+        self._trained += is_new
+        self._add(row)
+        fitness = float(self._scores[row].mean())
+        if not self._steps or fitness > self._steps[-1].fitness:
+            self._steps.append(Step(self._spent, fitness))
+
+    def _add(self, row: int) -> None:
+        number = self._born
+        function = int(self._table.function[row])
         member = Member(
             number,
             function if self._method.renewal else number,

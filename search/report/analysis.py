@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.evaluation.outcome import FREE_REASONS
+from search.evaluation.outcome import FREE_REASONS, UNPROMISING
 from search.evolution.selection import active, pareto_frontier
 from search.report.collect import Run
 from search.storage.candidate import Candidate
@@ -40,6 +40,7 @@ _REASON_LABELS = {
     "flat": "output is the same at all places of a map",
     "signal": "signals or gradients vanish or explode in a deep random stack",
     "zero_gradient": "zero gradient",
+    "unpromising": "passed over for a layer with a better prediction",
     "quality": "quality: accuracy too low after a short training",
     "stability": "stability: gradient norm explodes",
     "diverged": "the loss is not finite after the quality test",
@@ -70,7 +71,7 @@ def _outcome(run: Run, row: Candidate) -> tuple[str, str]:
     if row.status in _STATUS_LABELS:
         return _STATUS_LABELS[row.status]
     label = _REASON_LABELS.get(row.reason or "", row.reason or row.status)
-    return label, "free" if row.reason in FREE_REASONS else "trained"
+    return label, "free" if row.reason in (*FREE_REASONS, UNPROMISING) else "trained"
 
 
 def _ended_early(run: Run, row: Candidate) -> bool:

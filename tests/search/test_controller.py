@@ -26,6 +26,7 @@ SETTINGS = [
     "method.max_minutes=none",
     "method.max_candidates=120",
     "method.skip_neutral=false",
+    "method.shortlist=1",
 ]
 
 
@@ -160,9 +161,11 @@ class KillAfter(Silent):
             raise KilledError
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_resuming_after_any_event_loses_nothing(tmp_path, pools, workers):
-    settings = _config(f"workers={workers}", "method.max_candidates=40")
+@pytest.mark.parametrize(("workers", "shortlist"), [(1, 1), (3, 1), (1, 3)])
+def test_resuming_after_any_event_loses_nothing(tmp_path, pools, workers, shortlist):
+    settings = _config(
+        f"workers={workers}", f"method.shortlist={shortlist}", "method.max_candidates=40"
+    )
     whole = _search(tmp_path / "whole", settings)
     for events in range(1, 400, 31):
         path = tmp_path / str(events)
@@ -180,6 +183,19 @@ def test_resuming_after_any_event_loses_nothing(tmp_path, pools, workers):
         connection = sqlite3.connect(path / DATABASE)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
+
+
+@pytest.mark.parametrize("settings", [[], ["evaluation.equivalence_cache=false"]])
+def test_of_a_shortlist_one_is_trained(tmp_path, pools, settings):
+    rows = _search(tmp_path / "run", _config("method.shortlist=4", *settings))
+    trained = [row for row in rows if row.was_evaluated and row.origin != "baseline"]
+    passed_over = [row for row in rows if row.reason == "unpromising"]
+    # The last shortlist may be shorter.
+    assert 0 <= 3 * len(trained) - len(passed_over) < 4
+    assert len(trained) >= 5
+    assert not [row for row in rows if row.status in ("pending", "running")]
+    # It is no verdict on a function: a later genotype of the same function may be trained.
+    assert not [row for row in passed_over if row.duplicate_of]
 
 
 def test_a_function_is_trained_once(tmp_path, pools):

@@ -1,6 +1,7 @@
 """Tables of layers: written, read, merged from runs, and searched without any training."""
 
 import dataclasses
+import statistics
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from search.replay.table import PACKAGED, Table, encoded
 from search.report.collect import read_run
 from tests.search import synthetic_run
 
-METHOD = dataclasses.replace(preset("demo").method, initial_members=1, skip_neutral=False)
+METHOD = dataclasses.replace(
+    preset("demo").method, initial_members=1, skip_neutral=False, shortlist=1
+)
 OPS = ("TANH", "ABS", "EXP", "NEG", "SIGMOID", "SQUARE")
 
 
@@ -117,6 +120,21 @@ def test_neutral_mutants_are_left_out_on_request():
     assert [step.fitness for step in replay(made, drawn, 0, 1000.0).steps] == pytest.approx(
         [0.5, 0.6]
     )
+
+
+def test_a_shortlist_trains_the_most_promising_first():
+    made, long = Table.load(PACKAGED), dataclasses.replace(METHOD, shortlist=4)
+    best = [
+        statistics.fmean(replay(made, method, seed, 150.0).best(150.0) for seed in range(6))
+        for method in (METHOD, long)
+    ]
+    assert best[0] + 0.03 < best[1]
+
+
+def test_a_shortlist_is_trained_to_its_end():
+    made = table([GOOD, BAD, GOOD, GOOD], [0.5, NONE, 0.7, 0.9])
+    long = dataclasses.replace(METHOD, shortlist=3)
+    assert replay(made, long, 0, 1000.0).best(1000.0) == pytest.approx(0.9)
 
 
 def test_random_search_draws_random_graphs_alone():

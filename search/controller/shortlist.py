@@ -1,0 +1,77 @@
+"""`Shortlist`: which of several layers that could be trained next is the most promising.
+
+A surrogate predicts the fitness of a layer from its behaviour in a deep random stack, in
+milliseconds: the mean over the nearest members of the population.
+"""
+
+import functools
+
+import numpy as np
+
+from evonorm_tf.graph.layer_graph import LayerGraph, Node
+from search.config import Config
+from search.controller.ledger import Ledger
+from search.evaluation import signal
+from search.evaluation.engine.layer_program import LayerProgram
+from search.evolution.population import Population
+from search.storage.candidate import Candidate
+
+# With fewer members there is nothing to predict from, and the first layer is taken.
+_FEWEST_MEMBERS = 10
+_NEIGHBORS = 5
+
+
+class Shortlist:
+    """Layers that have passed the free rejections and wait for their training.
+
+    Args:
+      config: the run's configuration; `method.shortlist` is the length.
+      ledger: has the graphs and the population.
+    """
+
+    def __init__(self, config: Config, ledger: Ledger):
+        self._ledger, self._length = ledger, config.method.shortlist
+        self._ids: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is as long as configured, so that a layer is to be taken."""
+        return len(self._ids) >= self._length
+
+    def add(self, row: Candidate) -> None:
+        """Adds an open candidate."""
+        self._ids.append(row.id)
+
+    def take(self) -> tuple[int, list[int]]:
+        """The id of the most promising candidate, and the ids of the others; none is left."""
+        ids, self._ids = sorted(self._ids), []
+        graphs = [self._ledger.graph(self._ledger.row(number)) for number in ids]
+        chosen = ids.pop(most_promising(graphs, self._ledger.population))
+        return chosen, ids
+
+
+def most_promising(graphs: list[LayerGraph], population: Population) -> int:
+    """The index of the graph with the highest predicted fitness, the first of equals.
+
+    The prediction is the mean fitness of the five members of the population whose features are
+    nearest, weighted by the inverse of the distance; features are scaled to unit variance over the
+    members. Without ten members it is the first graph.
+    """
+    if len(graphs) == 1 or len(population.ids) < _FEWEST_MEMBERS:
+        return 0
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    members = [population.member(place).graph for place in range(len(population.ids))]
+    surrogate = make_pipeline(StandardScaler(), KNeighborsRegressor(_NEIGHBORS, weights="distance"))
+    surrogate.fit([_features(graph.nodes) for graph in members], population.scores.mean(1))
+    return int(np.argmax(surrogate.predict([_features(graph.nodes) for graph in graphs])))
+
+
+@functools.lru_cache(maxsize=10_000)  # more than a population has; a few of them are new each time
+def _features(nodes: tuple[Node, ...]) -> list[float]:
+    return signal.features(LayerProgram(LayerGraph(nodes)))
