@@ -4,7 +4,9 @@
         [--out docs/search/methods.json]
 
 Every method is replayed with the same seeds. The report has the best fitness after parts of the
-budget, means over the seeds with standard errors, and a figure of the means over time.
+budget, means over the seeds with standard errors, and a figure of the means over time. It also has
+Spearman's correlation of the fitness that the shortlist's surrogate predicts with the true one,
+over the trained functions of the table that it has not learned from.
 """
 
 import argparse
@@ -17,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from search.config import Method, preset
+from search.controller.shortlist import predicted
+from search.evaluation.outcome import FREE_REASONS
 from search.replay.search import Replayed, replay
 from search.replay.table import PACKAGED, Table
 
@@ -27,6 +31,7 @@ METHODS: dict[str, Method] = {
     "evolution, neutral mutants kept": dataclasses.replace(_BASE, skip_neutral=False),
     "evolution, no shortlist": dataclasses.replace(_BASE, shortlist=1),
     "evolution, shortlist of eight": dataclasses.replace(_BASE, shortlist=8),
+    "evolution, four islands": dataclasses.replace(_BASE, islands=4),
     "evolution, no renewal": dataclasses.replace(_BASE, renewal=False),
     "evolution, one mutation": dataclasses.replace(_BASE, mutations=1),
     "random search with rejection": dataclasses.replace(
@@ -38,6 +43,7 @@ METHODS: dict[str, Method] = {
 }
 _PARTS = (0.125, 0.25, 0.5, 1.0)
 _POINTS = 200
+_KNOWN = (60, 200)  # layers that the surrogate learns from
 
 
 def main() -> None:
@@ -52,6 +58,7 @@ def main() -> None:
         "table": table.summary(),
         "seeds": options.seeds,
         "seconds": options.seconds,
+        "correlation": {known: correlation(table, known, options.seeds) for known in _KNOWN},
         "best": {name: best(replays, options.seconds) for name, replays in found.items()},
     }
     out = pathlib.Path(options.out)
@@ -65,6 +72,23 @@ def main() -> None:
 def best(replays: list[Replayed], seconds: float) -> list[list[float]]:
     """The best fitness in percent after each part of the budget, seed by seed."""
     return [[100 * each.best(part * seconds) for part in _PARTS] for each in replays]
+
+
+def correlation(table: Table, known: int, seeds: int) -> float:
+    """The mean over random choices of the known functions; a rejected layer has fitness 0."""
+    from scipy.stats import spearmanr
+
+    trained = np.unique(table.function[~np.isin(table.verdict, FREE_REASONS)])
+    graphs = [table.graph(row) for row in trained]
+    accepted = table.verdict[trained] == "accepted"
+    fitness = np.where(accepted, table.mean_scores[trained].mean(1), 0.0)
+    found = []
+    for seed in range(seeds):
+        order = np.random.default_rng(seed).permutation(len(trained))
+        seen, new = order[:known], order[known:]
+        scores = predicted([graphs[i] for i in new], [graphs[i] for i in seen], fitness[seen])
+        found.append(spearmanr(scores, fitness[new]).statistic)
+    return statistics.fmean(found)
 
 
 def report(record: dict[str, Any]) -> str:

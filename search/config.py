@@ -140,6 +140,8 @@ class Method(_Section):
     mutations: Count = 2  # of the winner; paper: 2 (A)
     fresh_fraction: Share = 0.5  # offspring that are new random graphs; paper: 0.5 (A)
     skip_neutral: Flag = False  # ours: neutral mutants are mutated further
+    islands: Count = 1  # ours: parts of the population, each with its own tournaments
+    migration: Share = 0.1  # ours: share of the offspring whose parent may be of any island
     # ours: of so many layers that pass the free rejections, the most promising one is trained.
     shortlist: Count = 1
     # ours: a rediscovery renews its function's age; paper: False, it is a member of its own.

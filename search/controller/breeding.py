@@ -5,9 +5,9 @@ import time
 import numpy as np
 
 from evonorm_tf.graph.layer_graph import LayerGraph
-from search.config import Config
+from search.config import Config, Method
 from search.evolution.operators import Operator, either, first, mutated, random_graph, tournament
-from search.evolution.population import Population
+from search.evolution.population import Members, Population
 from search.storage.candidate import Candidate
 
 
@@ -28,8 +28,19 @@ def new_algorithm(config: Config) -> Operator:
     return evolution if method.algorithm == "evolution" else fresh
 
 
+def home(population: Population, method: Method, seed: int, number: int) -> Members:
+    """The members that the parent of the genotype `number` is one of.
+
+    A genotype belongs to the island that its id has as the remainder of `method.islands`, and its
+    parent does too, unless it migrates, with the probability `method.migration`.
+    """
+    if method.islands == 1 or np.random.default_rng((seed, number, 2)).random() < method.migration:
+        return population
+    return population.island(number, method.islands)
+
+
 def birth(
-    algorithm: Operator, population: Population, seed: int, number: int
+    algorithm: Operator, population: Members, seed: int, number: int
 ) -> tuple[Candidate, LayerGraph]:
     """The genotype with the id `number`; its randomness depends on (seed, number) alone."""
     offspring = algorithm(population, np.random.default_rng((seed, number)))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from search.config import Config
-from search.controller.breeding import birth, new_algorithm
+from search.controller.breeding import birth, home, new_algorithm
 from search.controller.budget import Budget
 from search.controller.cache import EquivalenceCache, audit_record, inherited
 from search.controller.ledger import Ledger
@@ -93,7 +93,8 @@ class Controller:
 
     def _new_candidate(self) -> Candidate:
         seed, number = self._config.method.seed, self._ledger.born + 1
-        row, graph = birth(self._algorithm, self._ledger.population, seed, number)
+        members = home(self._ledger.population, self._config.method, seed, number)
+        row, graph = birth(self._algorithm, members, seed, number)
         self._ledger.add(row, graph)
         self._emit("sampled", row)
         return row

@@ -5,6 +5,7 @@ milliseconds: the mean over the nearest members of the population.
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from search.evaluation.engine.layer_program import LayerProgram
 from search.evolution.population import Population
 from search.storage.candidate import Candidate
 
-# With fewer members there is nothing to predict from, and the first layer is taken.
 _FEWEST_MEMBERS = 10
 _NEIGHBORS = 5
 
@@ -53,23 +53,35 @@ class Shortlist:
         return chosen, ids
 
 
-def most_promising(graphs: list[LayerGraph], population: Population) -> int:
+def most_promising(graphs: Sequence[LayerGraph], population: Population) -> int:
     """The index of the graph with the highest predicted fitness, the first of equals.
 
-    The prediction is the mean fitness of the five members of the population whose features are
-    nearest, weighted by the inverse of the distance; features are scaled to unit variance over the
-    members. Without ten members it is the first graph.
+    Without ten members there is nothing to predict from, and it is the first graph.
     """
     if len(graphs) == 1 or len(population.ids) < _FEWEST_MEMBERS:
         return 0
+    members = [population.member(place).graph for place in range(len(population.ids))]
+    return int(np.argmax(predicted(graphs, members, population.scores.mean(1))))
+
+
+def predicted(
+    graphs: Sequence[LayerGraph], known: Sequence[LayerGraph], fitness: np.ndarray
+) -> np.ndarray:
+    """The fitness of graphs, predicted from that of known ones, of which there are at least five.
+
+    It is the mean over the five known graphs whose features (`signal.features`) are nearest,
+    weighted by the inverse of the distance. The features are scaled to unit variance over the known
+    graphs.
+    """
+    # Imported on first use: only searches with a shortlist wait for it.
     from sklearn.neighbors import KNeighborsRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    members = [population.member(place).graph for place in range(len(population.ids))]
-    surrogate = make_pipeline(StandardScaler(), KNeighborsRegressor(_NEIGHBORS, weights="distance"))
-    surrogate.fit([_features(graph.nodes) for graph in members], population.scores.mean(1))
-    return int(np.argmax(surrogate.predict([_features(graph.nodes) for graph in graphs])))
+    nearest = KNeighborsRegressor(_NEIGHBORS, weights="distance")
+    surrogate = make_pipeline(StandardScaler(), nearest)
+    surrogate.fit([_features(graph.nodes) for graph in known], fitness)
+    return surrogate.predict([_features(graph.nodes) for graph in graphs])
 
 
 @functools.lru_cache(maxsize=10_000)  # more than a population has; a few of them are new each time

@@ -12,7 +12,7 @@ import numpy as np
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.graph.simplification import simplified
 from search.evolution import selection, space
-from search.evolution.population import Member, Population
+from search.evolution.population import Member, Members
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Offspring:
 
 
 _MOST_NEUTRAL = 100
-Operator = Callable[[Population, np.random.Generator], Offspring]
-Selector = Callable[[Population, np.random.Generator], Member]
+Operator = Callable[[Members, np.random.Generator], Offspring]
+Selector = Callable[[Members, np.random.Generator], Member]
 
 
 def random_graph(num_nodes: int, batch_independent: bool) -> Operator:
@@ -36,7 +36,7 @@ def random_graph(num_nodes: int, batch_independent: bool) -> Operator:
 def tournament(fraction: float, criterion: str) -> Selector:
     """The winner of a tournament among the active members, see `selection.tournament`."""
 
-    def select(population: Population, rng: np.random.Generator) -> Member:
+    def select(population: Members, rng: np.random.Generator) -> Member:
         return population.member(selection.tournament(population.scores, rng, fraction, criterion))
 
     return select
@@ -57,7 +57,7 @@ def mutated(
             nodes = space.mutate_nodes(nodes, rng, batch_independent)
         return nodes
 
-    def operator(population: Population, rng: np.random.Generator) -> Offspring:
+    def operator(population: Members, rng: np.random.Generator) -> Offspring:
         member = parent(population, rng)
         nodes = mutant(member.graph.nodes, rng)
         if skip_neutral:

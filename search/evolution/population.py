@@ -70,6 +70,11 @@ class Population:
         """The active member at an index of `ids`."""
         return self._members[self._ids[place]]
 
+    def island(self, number: int, islands: int) -> "Members":
+        """The active members whose ids have the remainder of `number`; all, if there are none."""
+        places = [place for place, id_ in enumerate(self._ids) if (id_ - number) % islands == 0]
+        return Island(self, places) if places else self
+
     def add(self, member: Member) -> None:
         """Adds a genotype; genotypes may come in any order."""
         self.count += 1
@@ -91,3 +96,27 @@ class Population:
         del self._ids[place]
         self._scores = np.delete(self._scores, place, axis=0)
         del self._newest[self._members.pop(number).function]
+
+
+class Island:
+    """A part of a population, with what selection needs of it."""
+
+    def __init__(self, population: Population, places: list[int]):
+        self._population, self._places = population, places
+
+    @property
+    def count(self) -> int:
+        """Number of members that the whole population has had."""
+        return self._population.count
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Scores of its members, of shape (members, anchors)."""
+        return self._population.scores[self._places]
+
+    def member(self, place: int) -> Member:
+        """The member at an index of `scores`."""
+        return self._population.member(self._places[place])
+
+
+Members = Population | Island

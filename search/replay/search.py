@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from search.config import Method
+from search.controller.breeding import home
 from search.controller.shortlist import most_promising
 from search.errors import SearchError
 from search.evaluation.outcome import FREE_REASONS
@@ -71,7 +72,7 @@ def described(found: Sequence[Replayed], seconds: float) -> str:
 class _Replay:
     def __init__(self, table: Table, method: Method, seed: int):
         self._table, self._method = table, method
-        self._rng = np.random.default_rng(seed)
+        self._seed, self._rng = seed, np.random.default_rng(seed)
         self._is_left = np.ones(len(table), bool)
         # In the order in which they are drawn, from the end.
         self._random = self._rng.permutation(np.flatnonzero(table.is_random)).tolist()
@@ -155,7 +156,8 @@ class _Replay:
         return None
 
     def _mutant(self) -> int | None:
-        method, population = self._method, self._population
+        method = self._method
+        population = home(self._population, method, self._seed, self._born + 1)
         place = tournament(
             population.scores, self._rng, method.tournament_fraction, method.criterion
         )

@@ -5,6 +5,8 @@ import pytest
 
 from evonorm_tf import LayerGraph
 from evonorm_tf.graph.layer_graph import Node
+from search.config import Method
+from search.controller.breeding import home
 from search.evolution import selection
 from search.evolution.operators import tournament
 from search.evolution.population import Member, Population
@@ -55,3 +57,31 @@ def test_a_winner_brings_its_own_graph():
     winner = tournament(1.0, "pareto")(population, np.random.default_rng(0))
     assert (winner.id, winner.graph) == (4, graphs[3])
     assert population.ids == [2, 3, 4]
+
+
+def _numbered(count):
+    population = Population(2, 100)
+    for number in range(1, count + 1):
+        population.add(Member(number, number, [number, -number], GRAPH))
+    return population
+
+
+def test_an_island_has_the_members_of_one_remainder():
+    island = _numbered(10).island(7, 3)
+    assert [island.member(place).id for place in range(len(island.scores))] == [1, 4, 7, 10]
+    np.testing.assert_array_equal(island.scores[:, 0], [1, 4, 7, 10])
+    assert island.count == 10
+    few = _numbered(2)
+    assert few.island(3, 3) is few  # an empty island takes any parent
+
+
+def test_parents_are_of_the_island_but_for_migrants():
+    population = _numbered(40)
+    method = Method(islands=4, migration=0.25)
+    homes = [home(population, method, 0, number) for number in range(41, 441)]
+    migrants = [members is population for members in homes]
+    assert 60 < sum(migrants) < 140
+    for number, members in enumerate(homes, start=41):
+        if members is not population:
+            assert {members.member(place).id % 4 for place in range(10)} == {number % 4}
+    assert home(population, Method(), 0, 41) is population
