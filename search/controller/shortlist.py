@@ -38,8 +38,8 @@ class Shortlist:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is as long as configured, so that a layer is to be taken."""
-        return len(self._ids) >= self._length
+        """Whether a layer is to be taken: it is as long as configured, or cannot predict yet."""
+        return len(self._ids) >= self._length or not can_predict(self._ledger.population)
 
     def add(self, row: Candidate) -> None:
         """Adds an open candidate."""
@@ -53,12 +53,17 @@ class Shortlist:
         return chosen, ids
 
 
+def can_predict(population: Population) -> bool:
+    """Whether there are the ten members that a prediction needs."""
+    return len(population.ids) >= _FEWEST_MEMBERS
+
+
 def most_promising(graphs: Sequence[LayerGraph], population: Population) -> int:
     """The index of the graph with the highest predicted fitness, the first of equals.
 
     Without ten members there is nothing to predict from, and it is the first graph.
     """
-    if len(graphs) == 1 or len(population.ids) < _FEWEST_MEMBERS:
+    if len(graphs) == 1 or not can_predict(population):
         return 0
     members = [population.member(place).graph for place in range(len(population.ids))]
     return int(np.argmax(predicted(graphs, members, population.scores.mean(1))))

@@ -9,7 +9,7 @@ import numpy as np
 
 from search.config import Method
 from search.controller.breeding import home
-from search.controller.shortlist import most_promising
+from search.controller.shortlist import can_predict, most_promising
 from search.errors import SearchError
 from search.evaluation.outcome import FREE_REASONS
 from search.evolution.population import Member, Population
@@ -96,7 +96,8 @@ class _Replay:
                 waiting.append(row)
             if not waiting:
                 break
-            if row is None or len(waiting) >= self._method.shortlist:
+            is_full = len(waiting) >= self._method.shortlist or not can_predict(self._population)
+            if row is None or is_full:
                 self._settle(self._most_promising(waiting))
                 waiting = []
         return Replayed(self._steps, self._trained, self._spent)
