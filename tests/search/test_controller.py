@@ -187,7 +187,9 @@ def test_resuming_after_any_event_loses_nothing(tmp_path, pools, workers, shortl
 
 @pytest.mark.parametrize("settings", [[], ["evaluation.equivalence_cache=false"]])
 def test_of_a_shortlist_one_is_trained(tmp_path, pools, settings):
-    rows = _search(tmp_path / "run", _config("method.shortlist=4", "method.max_candidates=240", *settings))
+    rows = _search(
+        tmp_path / "run", _config("method.shortlist=4", "method.max_candidates=240", *settings)
+    )
     members = [row.id for row in rows if row.is_member]
     passed_over = [row for row in rows if row.reason == "unpromising"]
     trained = [row for row in rows if row.was_evaluated and row.origin != "baseline"]
