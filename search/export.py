@@ -11,7 +11,7 @@ from search.config import Config
 from search.errors import SearchError
 from search.storage import ranking
 from search.storage.candidate import Candidate
-from search.storage.graphs import graph_of
+from search.storage.graphs import formula_of, graph_of
 from search.storage.store import Store
 
 _NOT_OF_A_WORD = r"[^\w.-]"
@@ -116,7 +116,7 @@ def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
     ]
     return _SNIPPET.format(
         name=graph.name,
-        formula=graph.formula(),
+        formula=formula_of(row),
         scores=", ".join(scores),
         json_name=f"{graph.name}.json",
         groups=groups,

@@ -20,6 +20,8 @@ _LINE_END = r", \quad "
 def svg_lines(latex: str, plain: str) -> list[str]:
     """A formula as SVG elements: the expression, then a line for each term in it.
 
+    One that is too deeply nested for matplotlib is an element with its plain text.
+
     Args:
       latex: the formula in LaTeX.
       plain: the same in plain text, for screen readers.
@@ -30,7 +32,12 @@ def svg_lines(latex: str, plain: str) -> list[str]:
     spoken = [f'role="img" aria-label="{plain}"']
     lines = latex.split(_LINE_END)
     hidden = ['aria-hidden="true"'] * (len(lines) - 1)
-    return [_svg(line, attributes) for line, attributes in zip(lines, spoken + hidden, strict=True)]
+    try:
+        return [
+            _svg(line, attributes) for line, attributes in zip(lines, spoken + hidden, strict=True)
+        ]
+    except RecursionError:  # of matplotlib's parser, from some 27 nested operations on
+        return [f"<code>{plain}</code>"]
 
 
 def _svg(latex: str, attributes: str) -> str:

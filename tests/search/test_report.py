@@ -318,6 +318,13 @@ def test_every_formula_can_be_set():
             assert width < 2000 and height < 200
 
 
+def test_a_formula_that_is_too_deep_for_matplotlib_is_text():
+    latex = "x"
+    for _ in range(60):
+        latex = rf"\frac{{x}}{{\sigma({latex})}}"
+    assert formulas.svg_lines(latex, "x / sigmoid(...)") == ["<code>x / sigmoid(...)</code>"]
+
+
 @pytest.mark.parametrize("has_graphviz", [pytest.param(True, marks=_NEEDS_GRAPHVIZ), False])
 def test_a_drawn_graph_shows_each_operation(has_graphviz, monkeypatch):
     monkeypatch.setattr(graph_picture, "has_graphviz", lambda: has_graphviz)
