@@ -1,5 +1,6 @@
 """Formulas as SVG: LaTeX rendered by matplotlib's mathtext, in the page's text colour."""
 
+import html
 import re
 
 import numpy as np
@@ -20,17 +21,23 @@ _LINE_END = r", \quad "
 def svg_lines(latex: str, plain: str) -> list[str]:
     """A formula as SVG elements: the expression, then a line for each term in it.
 
+    A formula that mathtext cannot set becomes plain text.
+
     Args:
       latex: the formula in LaTeX.
       plain: the same in plain text, for screen readers.
     """
+    plain = html.escape(plain)
     # "z1" is one name; without braces it would be typeset as a product.
     latex = re.sub(r"\bz(\d+)", r"z_{\1}", latex)
     # A screen reader reads the plain formula once, in place of all the lines.
     spoken = [f'role="img" aria-label="{plain}"']
     lines = latex.split(_LINE_END)
     hidden = ['aria-hidden="true"'] * (len(lines) - 1)
-    return [_svg(line, attributes) for line, attributes in zip(lines, spoken + hidden, strict=True)]
+    try:
+        return [_svg(line, more) for line, more in zip(lines, spoken + hidden, strict=True)]
+    except ValueError:  # a registered primitive's LaTeX can have what mathtext does not know
+        return [f"<code>{plain}</code>"]
 
 
 def _svg(latex: str, attributes: str) -> str:
