@@ -220,25 +220,21 @@ def test_text_in_reports():
 @pytest.mark.slow
 def test_a_search_with_a_module_of_ones_own(capsys, tmp_path, monkeypatch):
     name = own_data.write_module(tmp_path, monkeypatch, MODULE)
-    settings = ["method.max_candidates=6", "evaluation.steps=4", "evaluation.quality_ratio=0"]
+    settings = ["method.max_candidates=4", "evaluation.steps=2", "evaluation.quality_ratio=0"]
     settings += [f"space.modules={name}", "space.primitives=BENT=3,LARGEST_OF,DIV,MUL"]
-    settings += ["baselines=bn_relu", "evaluation.quality_steps=2", "rerank.steps=2"]
-    settings += ["rerank.top_k=1", "evaluation.stability_steps=1"]
+    settings += ["evaluation.quality_steps=1", "evaluation.stability_steps=1", "baselines=bn_silu"]
     options = [option for setting in settings for option in ("--set", setting)]
     folder = str(tmp_path / "run")
-    smoke = [option for option in SMOKE if option != "--no-final"]
-    assert cli.main(["run", "--run-dir", folder, *smoke, *options]) == 0
+    assert cli.main(["run", "--run-dir", folder, *SMOKE, *options]) == 0
     with Store.open(folder) as store:
         assert set(store.meta(sources.META)) == {name}
         assert not any(row.status == "failed" for row in store.candidates())
         graphs = [row.graph for row in store.candidates() if row.origin != "baseline"]
-        assert all("BENT" in text or "LARGEST_OF" in text for text in graphs)
+        assert len(graphs) == 4 and any("BENT" in text for text in graphs)
         assert store.top(1)
-    assert (tmp_path / "run" / "report.html").exists()
     capsys.readouterr()
     assert "repeat it: --trust" in refused(capsys, "resume", "--run-dir", folder)
-    resumed = ["resume", "--run-dir", folder, "--no-final", "--trust", name]
-    assert cli.main(resumed) == 0
+    assert cli.main(["resume", "--run-dir", folder, "--no-final", "--trust", name]) == 0
 
 
 def test_packaged_primitives_need_no_trust(tmp_path):
