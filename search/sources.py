@@ -5,8 +5,9 @@ a run goes on only with what it began with.
 """
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
+from evonorm_tf.graph import ops
 from search import modules
 from search.config import Config
 from search.errors import SearchError
@@ -32,7 +33,7 @@ def check_new(config: Config) -> dict[str, str | None]:
     """
     digests = _digests(config)
     load_primitives(config)
-    if _own(config):
+    if _own(config) or any(ops.registered(each.op) for each in _drawn(config)):
         preparation.check_own(config)
     return digests
 
@@ -70,10 +71,15 @@ def load_primitives(config: Config) -> None:
       SearchError: in one line, for a module that raises, or a primitive that is not there.
     """
     modules.import_all(config)
+    _drawn(config)
+
+
+def _drawn(config: Config) -> Sequence[ops.Primitive]:
     try:
-        space.choices(config.space.primitives, config.space.batch_independent)
+        drawn = space.choices(config.space.primitives, config.space.batch_independent)
     except ValueError as error:
         raise SearchError(f"space.{error}") from None
+    return drawn.primitives
 
 
 def load_again(store: Store, trusted: Collection[str]) -> Config:

@@ -167,7 +167,10 @@ def _named(text: str) -> Sequence[ops.Primitive]:
     op, separator, index_set = text.partition(":")
     if op not in ops.names():
         known = ", ".join((PAPER, *ops.names()))
-        raise ValueError(f"it is one of {known}, or of a module that registers it")
+        raise ValueError(
+            f"it is one of {known}; others have to be registered by a module of space.modules "
+            "(SOFTPLUS and ERF: evonorm_tf.graph.more_primitives)"
+        )
     if separator:
         ops.check_primitive(op, index_set)
         return (ops.Primitive(op, index_set),)

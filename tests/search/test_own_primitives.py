@@ -1,5 +1,6 @@
 """Searches with primitives of one's own: the space, modules and trust, and whole runs."""
 
+import re
 import sys
 from collections import Counter
 
@@ -9,9 +10,10 @@ import pytest
 import search
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
-from search import cli, sources
+from search import cli, run, sources
 from search.config import preset
 from search.errors import SearchError
+from search.evaluation import own_primitives as own_functions
 from search.evolution import space
 from search.modules import PACKAGED
 from search.replay.merge import merge
@@ -125,6 +127,16 @@ def test_samples_of_a_space(capsys, tmp_path, monkeypatch):
     assert "largest_of_{w,h}(" in text and "mu_" not in text
 
 
+@pytest.mark.slow
+def test_a_function_that_raises_makes_no_folder(capsys, tmp_path, monkeypatch):
+    text = MODULE.replace("x / tf.sqrt(1 + x * x)", "tf.no_such_function(x)")
+    name = own_data.write_module(tmp_path, monkeypatch, text)
+    settings = ["--set", f"space.modules={name}", "--set", "space.primitives=paper,BENT"]
+    line = refused(capsys, "run", *SMOKE, *settings, "--run-dir", tmp_path / "run")
+    assert "space.primitives cannot be 'BENT': its function raised AttributeError: module" in line
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_module_that_raises(capsys, tmp_path, monkeypatch):
     name = own_data.write_module(tmp_path, monkeypatch, "raise KeyError('x')")
     options = [*SMOKE, "--set", f"space.modules={name}", "--run-dir", tmp_path / "run"]
@@ -133,6 +145,27 @@ def test_a_module_that_raises(capsys, tmp_path, monkeypatch):
     name = own_data.write_module(tmp_path, monkeypatch, MODULE.replace("BENT", "EXP"))
     assert "Received: EXP, a primitive of the paper" in refused(capsys, "run", *options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, error",
+    [
+        ("lambda x: x[:1]", "its function raised ValueError: `function` of OWN must return"),
+        ("lambda x: x.no", "its function raised AttributeError: "),
+        ("lambda x: x - x[:, :1]", "its function must work element by element, or be"),
+        ("lambda x, axes: x, aggregation=True", "its function raised ValueError: `function` of"),
+    ],
+)
+def test_functions_that_a_search_cannot_use(arguments, error):
+    exec(f"ops.register('OWN', function={arguments})", {"ops": ops})
+    with pytest.raises(SearchError, match="space.primitives cannot be 'OWN': " + re.escape(error)):
+        own_functions.check(space.choices(("ADD", "OWN")).primitives)
+
+
+def test_functions_that_a_search_can_use():
+    with own_primitives.registered():
+        names = [op for op in ops.names() if op in ("LARGEST", "TOTAL") or op.startswith("MY_")]
+        own_functions.check(space.choices(("paper", *names)).primitives)
 
 
 @pytest.fixture
@@ -234,7 +267,8 @@ def test_a_search_with_a_module_of_ones_own(capsys, tmp_path, monkeypatch):
         assert store.top(1)
     capsys.readouterr()
     assert "repeat it: --trust" in refused(capsys, "resume", "--run-dir", folder)
-    assert cli.main(["resume", "--run-dir", folder, "--no-final", "--trust", name]) == 0
+    with Store.open(folder) as store:
+        assert run.load_config(store, [name]).space.modules == (name,)
 
 
 def test_packaged_primitives_need_no_trust(tmp_path):
