@@ -169,7 +169,7 @@ def is_aggregation(op: str) -> bool:
 
 def check_op(op: object) -> None:
     """Raises UnknownOpError unless `op` is an operation of the paper or a registered one."""
-    if not isinstance(op, str) or op not in names():
+    if not isinstance(op, str) or (op not in ARITY and op not in _registered):
         raise UnknownOpError(
             f"`op` must be one of {', '.join(names())}; another primitive has to be registered "
             f"first, with evonorm_tf.ops.register. Received: op={reprlib.repr(op)}"
