@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
+from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.keras_registration import all_modules, follow_keras
 from evonorm_tf.registry import get, names, register
@@ -41,6 +42,7 @@ __all__ = [
     "get",
     "names",
     "norm_act_factory",
+    "ops",
     "quantizable",
     "register",
 ]

@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 from search import config as configuration
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "status", _status, "Print how far a search is; it may be running.")
     report = _add(commands, "report", _report, "Write report.html and its figures.")
     _add_repeated(report, "--compare", "RUN_DIR", "a run to draw beside this one's progress")
+    _add_trust(report)
     text = "Train the best layers again in wider networks, and compare again."
     rerank = _add(commands, "rerank", _rerank, text)
     _add_executor(rerank)
@@ -63,11 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--count", type=int, default=10)
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--batch-independent", action="store_true")
+    _add_repeated(sample, "--set", "space.FIELD=VALUE", "overrides a field of the space")
     sample.add_argument("--json", action="store_true", help="graphs in place of formulas")
     text = "Write a found layer's JSON graph, and Python that puts it into a Keras model."
     export = _add(commands, "export", _export, text)
     export.add_argument("--rank", type=int, default=1, help="1 is the best layer; default 1")
     export.add_argument("--output", help="folder for the files; default RUN_DIR/export")
+    _add_trust(export)
     export.add_argument("--force", action="store_true", help="write over existing files")
     _add_replays(commands)
     return parser
@@ -117,7 +120,7 @@ def _add_repeated(command: argparse.ArgumentParser, option: str, metavar: str, t
 
 
 def _add_trust(command: argparse.ArgumentParser) -> None:
-    text = "repeats a module:function or TFDS data set of the run, which it imports"
+    text = "repeats a module, module:function or TFDS data set of the run, which it imports"
     _add_repeated(command, "--trust", "NAME", text)
 
 
@@ -134,6 +137,7 @@ def _run(options: argparse.Namespace) -> int:
     named = {"method.seed": options.seed, "method.algorithm": options.algorithm}
     settings = [f"{path}={value}" for path, value in named.items() if value is not None]
     config = _with_executor(config.override([*options.set, *settings]), options)
+    quiet_tensorflow()  # a module of the user's may import it
     from search import run
 
     with run.create(options.run_dir, config) as store:
@@ -165,7 +169,7 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
             printable(entry["name"]) if entry["name"] else _formula(store.candidate(entry["id"]))
         )
         print(f"test {entry['mean']:.4f}  {layer}")
-    return 0 if options.no_final else _report(options)
+    return 0 if options.no_final else _write_report(options.run_dir, (), config.space.modules)
 
 
 def _rerank(options: argparse.Namespace) -> int:
@@ -208,13 +212,20 @@ def _formula(row: Candidate) -> str:
 
 
 def _report(options: argparse.Namespace) -> int:
-    compare = getattr(options, "compare", ())
-    for run_dir in (options.run_dir, *compare):
-        with Store.open(run_dir):
+    return _write_report(options.run_dir, options.compare, options.trust)
+
+
+def _write_report(run_dir: str, compare: Sequence[str], trusted: Collection[str]) -> int:
+    for folder in compare:
+        with Store.open(folder):
             pass  # raises for a folder without a run, before the slow import
+    with Store.open(run_dir) as store:
+        from search import sources
+
+        sources.load_again(store, trusted)
     from search import report  # imports matplotlib, which is slow
 
-    path = report.write(options.run_dir, compare)
+    path = report.write(run_dir, compare)
     print(f"report: {path}")
     return 0
 
@@ -222,13 +233,18 @@ def _report(options: argparse.Namespace) -> int:
 def _sample(options: argparse.Namespace) -> int:
     if options.count < 1 or options.seed < 0:
         raise SearchError("--count must be at least 1 and --seed at least 0")
+    config = configuration.Config().override(options.set)
+    if options.batch_independent:
+        config = config.override(["space.batch_independent=true"])
     import numpy as np
 
+    from search import sources
     from search.evolution.space import sample_graph
 
-    rng = np.random.default_rng(options.seed)
+    sources.load_primitives(config)
+    space, rng = config.space, np.random.default_rng(options.seed)
     for _ in range(options.count):
-        graph = sample_graph(rng, batch_independent=options.batch_independent)
+        graph = sample_graph(rng, space.num_nodes, space.batch_independent, space.primitives)
         print(graph.to_json() if options.json else graph.formula())
     return 0
 
@@ -236,7 +252,9 @@ def _sample(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from search import export
 
-    exported = export.export(options.run_dir, options.rank, options.output, options.force)
+    exported = export.export(
+        options.run_dir, options.rank, options.output, options.force, options.trust
+    )
     print(f"{exported.text}\n# {exported.graph}\n# {exported.snippet}")
     return 0
 

@@ -3,10 +3,13 @@
 import os
 import pathlib
 import re
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from evonorm_tf import files
+from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
+from search import sources
 from search.config import Config
 from search.errors import SearchError
 from search.storage import ranking
@@ -27,7 +30,7 @@ import pathlib
 import tensorflow as tf
 
 import evonorm_tf as en
-
+{imports}
 graph = en.LayerGraph.load(pathlib.Path(__file__).with_name("{json_name}"))
 en.register("{name}", graph=graph)
 
@@ -61,6 +64,7 @@ def export(
     rank: int = 1,
     output: str | os.PathLike | None = None,
     force: bool = False,
+    trusted: Collection[str] = (),
 ) -> Exported:
     """Writes the layer of a rank as `<name>.json` and `<name>.py`.
 
@@ -71,18 +75,22 @@ def export(
       output: folder for the files, which is made if it does not exist; default: the run folder's
         `export`.
       force: whether to replace existing files.
+      trusted: which of the run's modules may be imported.
 
     Raises:
       SearchError: for a folder without a readable run, a rank that no accepted layer has, a
-        folder that cannot be written, or an existing file without `force`.
+        folder that cannot be written, an existing file without `force`, or a module that is not
+        trusted.
     """
     with Store.open(run_dir) as store:
+        modules = sources.load_again(store, trusted).space.modules
         row = _ranked(store, rank)
         groups = Config.from_dict(store.meta("config") or {}).evaluation.groups
     folder = pathlib.Path(run_dir, "export") if output is None else pathlib.Path(output)
     name = f"candidate_{row.id}"
     graph = LayerGraph(graph_of(row).nodes, name)
-    text = _snippet(row, graph, groups)
+    is_plain = all(ops.registered(node.op) is None for node in graph.nodes)
+    text = _snippet(row, graph, groups, () if is_plain else modules)
     exported = Exported(folder / f"{name}.json", folder / f"{name}.py", text)
     existing = [path for path in exported[:2] if path.exists()]
     if existing and not force:
@@ -107,9 +115,10 @@ def _ranked(store: Store, rank: int) -> Candidate:
     return ranking.order(store.top(accepted), store.meta("rerank"))[rank - 1]
 
 
-def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
+def _snippet(row: Candidate, graph: LayerGraph, groups: int, modules: Sequence[str]) -> str:
     # This text will be run, and the run folder may come from an untrusted source. So no text is
-    # copied: the formula is made from the graph, and names of anchors keep only letters and digits.
+    # copied: the formula is made from the graph, names of anchors keep only letters and digits, and
+    # the modules are those that the user has named.
     scores = [
         f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}"
         for anchor, score in row.anchor_scores.items()
@@ -120,4 +129,5 @@ def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
         scores=", ".join(scores),
         json_name=f"{graph.name}.json",
         groups=groups,
+        imports="".join(f"import {name}  # registers primitives\n" for name in modules),
     )

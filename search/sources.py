@@ -1,14 +1,17 @@
-"""What a run takes from its user: data and networks of her own.
+"""What a run takes from its user: data, networks and primitives of her own.
 
 A run folder may come from anyone. So a name in it is imported only if the user names it again, and
 a run goes on only with what it began with.
 """
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
+from evonorm_tf.graph import ops
+from search import modules
 from search.config import Config
 from search.errors import SearchError
+from search.evolution import space
 from search.storage.store import Store
 from search.storage.values import printable
 from search.workers import preparation
@@ -25,10 +28,12 @@ def check_new(config: Config) -> dict[str, str | None]:
     """Checks what a new run is given; returns the SHA-256 of each source, for `META`.
 
     Raises:
-      SearchError: in one line, for data and networks that are not there or cannot be used.
+      SearchError: in one line, for data, networks, modules and primitives that are not there or
+        cannot be used.
     """
     digests = _digests(config)
-    if digests:
+    load_primitives(config)
+    if _own(config) or any(ops.registered(each.op) for each in _drawn(config)):
         preparation.check_own(config)
     return digests
 
@@ -47,11 +52,8 @@ def check_again(config: Config, store: Store, trusted: Collection[str]) -> None:
     """
     for source, field in _own(config).items():
         if source not in trusted and _imports(source, field):
-            text = printable(source, _LONGEST)
-            raise SearchError(
-                f"{store.run_dir}: the run imports what {text!r} names. If you trust it, repeat "
-                f"it: --trust {text}"
-            )
+            raise _not_trusted(store, source)
+    _check_modules(config, store, trusted)
     before = store.meta(META) or {}
     for source, now in _digests(config).items():
         if before.get(source) != now:
@@ -59,6 +61,57 @@ def check_again(config: Config, store: Store, trusted: Collection[str]) -> None:
                 f"{store.run_dir}: {printable(source, _LONGEST)!r} has changed since the run was "
                 f"made: its SHA-256 was {printable(before.get(source), _LONGEST)}, and is {now}"
             )
+    load_primitives(config)
+
+
+def load_primitives(config: Config) -> None:
+    """Imports the modules of a configuration, and checks the primitives of its space.
+
+    Raises:
+      SearchError: in one line, for a module that raises, or a primitive that is not there.
+    """
+    modules.import_all(config)
+    _drawn(config)
+
+
+def _drawn(config: Config) -> Sequence[ops.Primitive]:
+    try:
+        drawn = space.choices(config.space.primitives, config.space.batch_independent)
+    except ValueError as error:
+        raise SearchError(f"space.{error}") from None
+    return drawn.primitives
+
+
+def load_again(store: Store, trusted: Collection[str]) -> Config:
+    """Imports the modules of a run whose layers are only to be shown.
+
+    Args:
+      store: the run.
+      trusted: the modules that the user allows to be imported.
+
+    Returns:
+      A configuration with nothing but these modules.
+
+    Raises:
+      SearchError: for a module that the user has not named, or that raises.
+    """
+    config = modules.of_run(store.meta("config") or {})
+    _check_modules(config, store, trusted)
+    modules.import_all(config)
+    return config
+
+
+def _check_modules(config: Config, store: Store, trusted: Collection[str]) -> None:
+    for name in modules.untrusted(config, trusted):
+        raise _not_trusted(store, name)
+
+
+def _not_trusted(store: Store, source: str) -> SearchError:
+    text = printable(source, _LONGEST)
+    return SearchError(
+        f"{store.run_dir}: the run imports what {text!r} names. If you trust it, repeat it: "
+        f"--trust {text}"
+    )
 
 
 def _own(config: Config) -> dict[str, str]:
@@ -74,11 +127,11 @@ def _imports(source: str, field: str) -> bool:
 
 
 def _digests(config: Config) -> dict[str, str | None]:
-    digests = {}
+    digests: dict[str, str | None] = {}
     for source, field in _own(config).items():
         with _as_refusal(source, field):
             digests[source] = digest(source)
-    return digests
+    return {**digests, **modules.digests(config)}
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import sys
+import types
 from typing import Any
 
 from trainers.errors import TrainersError, reason
@@ -29,11 +30,7 @@ def call(name: str, **arguments: Any) -> Any:
       TrainersError: in one line, if there is no such module or function, or if either raises.
     """
     module_name, _, function_name = name.partition(":")
-    try:
-        _look_into_the_current_directory()
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise TrainersError(f"importing {module_name} raised {_line(error)}") from error
+    module = import_module(module_name)
     function = getattr(module, function_name, None)
     if not callable(function):
         raise TrainersError(
@@ -44,6 +41,15 @@ def call(name: str, **arguments: Any) -> Any:
         return function(**arguments)
     except (Exception, SystemExit) as error:
         raise TrainersError(f"calling {function_name} raised {_line(error)}") from error
+
+
+def import_module(module_name: str) -> types.ModuleType:
+    """Imports a module. Raises TrainersError, in one line, if that raises."""
+    try:
+        _look_into_the_current_directory()
+        return importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise TrainersError(f"importing {module_name} raised {_line(error)}") from error
 
 
 def source_file(name: str) -> pathlib.Path:

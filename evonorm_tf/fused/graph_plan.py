@@ -44,13 +44,13 @@ class Plan(NamedTuple):
 def plan(nodes: tuple[Node, ...]) -> Plan | None:
     """Returns the plan of a graph without dead nodes.
 
-    None if an aggregation has another input than x, or if the output is small.
+    None if an aggregation has another input than x or is registered, or if the output is small.
     """
     large = {ops.INPUT}
     for index, node in enumerate(nodes, ops.NUM_INITIAL_NODES):
         if node.index_set is None:
             large |= {index} if large & set(node.inputs) else set()
-        elif node.inputs != (ops.INPUT,):
+        elif node.inputs != (ops.INPUT,) or ops.registered(node.op):
             return None
     if ops.NUM_INITIAL_NODES + len(nodes) - 1 not in large:
         return None
@@ -127,7 +127,7 @@ def coefficients(
             node_values[index] = _elementwise(node, node_values)
     scale = gamma
     for op, index in plan.factors:
-        scale = primitives.ELEMENTWISE[op](scale, node_values[index])
+        scale = primitives.elementwise(op, scale, node_values[index])
     return {**{_name(i): node_values[i] for i in plan.coefficients}, "scale": scale}
 
 
@@ -136,4 +136,4 @@ def _name(index: int) -> str:
 
 
 def _elementwise(node: Node, node_values: Mapping[int, tf.Tensor]) -> tf.Tensor:
-    return primitives.ELEMENTWISE[node.op](*(node_values[source] for source in node.inputs))
+    return primitives.elementwise(node.op, *(node_values[source] for source in node.inputs))

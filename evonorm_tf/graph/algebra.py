@@ -43,10 +43,8 @@ class Algebra(Terms):
 
     def make(self, op: str, *inputs: int, index_set: str | None = None) -> int:
         """The number of the simplest node that the rules find for this one."""
-        if index_set is None:
-            found = self._rules[op](*inputs) if op in self._rules else None
-        else:
-            found = self._rules[op](*inputs, index_set)
+        arguments = inputs if index_set is None else (*inputs, index_set)
+        found = self._rules[op](*arguments) if op in self._rules else None
         return self.add(op, *inputs, index_set=index_set) if found is None else found
 
     def translate(self, graph: LayerGraph) -> int:

@@ -11,7 +11,6 @@ from evonorm_tf.graph import ops
 
 _LABELS = {"ADD": "+", "MUL": "×", "DIV": "÷", "MAX": "max", "NEG": "−", "SQUARE": "x²"}
 _INITIAL_LABELS = ("x", "0", "v₀", "v₁")
-_AXES = {"BWH": "b,w,h", "WHC": "w,h,c", "WH": "w,h", "WHCQ": "w,h,c/g"}
 _SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -69,6 +68,6 @@ def draw(graph: Any, path: str | os.PathLike) -> None:
 
 
 def _label(node: Any) -> str:
-    if node.op in ops.AGGREGATIONS:
-        return f"{node.op.lower()}\\n({_AXES[node.index_set]})"
+    if node.index_set:
+        return f"{node.op.lower()}\\n({ops.AXES_IN_FORMULAS[node.index_set]})"
     return _LABELS.get(node.op, node.op.lower())

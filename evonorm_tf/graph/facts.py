@@ -91,7 +91,9 @@ def _is_large(op: str, inputs: Sequence[Facts]) -> bool:
 def _constant(op: str, index_set: str | None, inputs: Sequence[Facts]) -> float | None:
     values = [each.constant for each in inputs if each.constant is not None]
     # In inference the moving averages of (b, w, h) begin elsewhere, and come to these values.
-    if len(values) < len(inputs) or (index_set == "BWH" and (op, *values) != ("MEAN", 0.0)):
+    if op not in _VALUES or len(values) < len(inputs):
+        return None
+    if index_set == "BWH" and (op, *values) != ("MEAN", 0.0):
         return None
     try:
         value = _VALUES[op](*values)

@@ -11,7 +11,6 @@ from evonorm_tf.graph import facts, ops
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 # A repeated term longer than this gets a name, and is written out once.
 _LONGEST_REPEATED = 12
-_AXES = {"BWH": "b,w,h", "WHC": "w,h,c", "WH": "w,h", "WHCQ": "w,h,c/g"}
 _CONSTANT_FUNCTIONS: dict[str, Callable[..., float]] = {
     "ADD": lambda a, b: a + b,
     "MUL": lambda a, b: a * b,
@@ -58,6 +57,7 @@ class _Style(NamedTuple):
     affine: str
     named_term: str
     numbered_name: str
+    is_latex: bool = False
     # Whether to write sqrt(z) for sign(z)*sqrt(abs(z)) where z is never negative, and no squares of
     # roots.
     is_short: bool = False
@@ -110,6 +110,7 @@ _LATEX = _Style(
     affine=r"{} \gamma + \beta",
     named_term=r", \quad {} = {}",
     numbered_name="z_{{{}}}",
+    is_latex=True,
 )
 
 
@@ -176,7 +177,12 @@ def _term(node: Any, inputs: list[_Term], style: _Style) -> _Term:
         value = _folded(node.op, constants)
         if value is not None:
             return _number(value)
-    if node.op in ops.AGGREGATIONS:
+    own = ops.registered(node.op)
+    if own is not None:
+        axes = ops.AXES_IN_FORMULAS.get(node.index_set)
+        form = own.latex if style.is_latex else own.formula
+        return _Term(form.format(*(term.text for term in inputs), axes=axes), _ATOM)
+    if node.index_set:
         return _moment(node, inputs[0], style)
     writers: dict[str, Callable[..., _Term]] = {
         "ADD": _sum,
@@ -285,7 +291,7 @@ def _with_sign(function: str, term: _Term, style: _Style) -> _Term:
 
 
 def _moment(node: Any, term: _Term, style: _Style) -> _Term:
-    axes = _AXES[node.index_set]
+    axes = ops.AXES_IN_FORMULAS[node.index_set]
     if node.op == "MEAN":
         return _Term(style.mean.format(axes, term.text), _ATOM)
     if node.op == "RMS":

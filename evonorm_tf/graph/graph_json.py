@@ -1,8 +1,9 @@
 """The JSON form of a layer graph: strict parsing, and output with one node per line.
 
 The form is the protobuf JSON mapping of `layer_graph.proto`. Parsing is stricter than the mapping,
-which would accept some mistakes: here an operation is a name and never its enum number, an index is
-a JSON integer and never a string, and a key occurs once.
+which would accept some mistakes: here an operation is one of the paper or registered, an index set
+is a name and never its enum number, an index is a JSON integer and never a string, and a key occurs
+once.
 """
 
 import collections
@@ -31,7 +32,7 @@ def parse(text: str) -> tuple[str, list[tuple[str, tuple[int, ...], str | None]]
     nodes = []
     for node in message.nodes:
         index_set = layer_graph_pb2.IndexSet.Name(node.index_set) if node.index_set else None
-        nodes.append((layer_graph_pb2.Op.Name(node.op), tuple(node.inputs), index_set))
+        nodes.append((node.op, tuple(node.inputs), index_set))
     return message.name, nodes
 
 
@@ -97,11 +98,11 @@ def _to_message(fields: dict[str, Any]) -> layer_graph_pb2.LayerGraph:
     for index, node in enumerate(nodes, start=4):
         where = f"node {index}"
         node = _expect(node, dict, where)
-        if _expect(node.get("op"), str, f"{where}: `op`") not in ops.ARITY:
-            raise ValueError(
-                f"{where}: `op` must be one of {', '.join(ops.ARITY)}. "
-                f"Received: op={_show(node['op'])}"
-            )
+        op = _expect(node.get("op"), str, f"{where}: `op`")
+        try:
+            ops.check_op(op)
+        except ops.UnknownOpError as error:
+            raise ops.UnknownOpError(f"{where}: {error}") from None
         # The mapping would accept a string with the number of an enum value.
         for key in {"index_set", "indexSet"} & node.keys():
             if _expect(node[key], str, f"{where}: `{key}`") not in ops.INDEX_SETS:

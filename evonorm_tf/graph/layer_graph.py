@@ -22,7 +22,7 @@ INITIAL_DIGESTS = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One intermediate node: a primitive of table 2 applied to earlier nodes."""
+    """One intermediate node: a primitive applied to earlier nodes."""
 
     op: str
     inputs: tuple[int, ...]
@@ -35,8 +35,9 @@ class LayerGraph:
 
     Nodes 0 to 3 are the initial nodes: the input x, the zero tensor, and the trainable vectors v0
     and v1 of shape (channels,), which start at 0 and at 1. The intermediate nodes follow as 4, 5,
-    ...; each applies one of the 24 primitives of table 2 to earlier nodes, and the last one is the
-    output. A layer multiplies the output by gamma and adds beta, which are not part of the graph.
+    ...; each applies one of the 24 primitives of table 2, or one that `evonorm_tf.ops.register` has
+    added, to earlier nodes, and the last one is the output. A layer multiplies the output by gamma
+    and adds beta, which are not part of the graph.
 
     A graph is immutable and always valid. Two graphs are equal if their nodes and names are equal;
     `fingerprint` depends on the structure alone.
@@ -249,9 +250,9 @@ def _checked_node(node: Node, index: int) -> Node:
         raise ValueError(
             f"`inputs` must be a sequence of node indices. Received: inputs={node.inputs!r}"
         )
-    if len(node.inputs) != ops.ARITY[node.op]:
+    if len(node.inputs) != ops.arity(node.op):
         raise ValueError(
-            f"`inputs` of {node.op} must hold {ops.ARITY[node.op]} node(s). "
+            f"`inputs` of {node.op} must hold {ops.arity(node.op)} node(s). "
             f"Received: inputs={reprlib.repr(list(node.inputs))}"
         )
     for source in node.inputs:

@@ -13,19 +13,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"evonorm_tf/graph/layer_graph.proto\x12\nevonorm_tf\"[\n\x04Node\x12\x1a\n\x02op\x18\x01 \x01(\x0e\x32\x0e.evonorm_tf.Op\x12\'\n\tindex_set\x18\x02 \x01(\x0e\x32\x14.evonorm_tf.IndexSet\x12\x0e\n\x06inputs\x18\x03 \x03(\x05\"S\n\nLayerGraph\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1f\n\x05nodes\x18\x03 \x03(\x0b\x32\x10.evonorm_tf.Node*\xa9\x01\n\x02Op\x12\x12\n\x0eOP_UNSPECIFIED\x10\x00\x12\x07\n\x03\x41\x44\x44\x10\x01\x12\x07\n\x03MUL\x10\x02\x12\x07\n\x03\x44IV\x10\x03\x12\x07\n\x03MAX\x10\x04\x12\x07\n\x03NEG\x10\x05\x12\x0b\n\x07SIGMOID\x10\x06\x12\x08\n\x04TANH\x10\x07\x12\x07\n\x03\x45XP\x10\x08\x12\x07\n\x03LOG\x10\t\x12\x07\n\x03\x41\x42S\x10\n\x12\n\n\x06SQUARE\x10\x0b\x12\x08\n\x04SQRT\x10\x0c\x12\x08\n\x04MEAN\x10\r\x12\x07\n\x03RMS\x10\x0e\x12\x07\n\x03STD\x10\x0f*I\n\x08IndexSet\x12\x19\n\x15INDEX_SET_UNSPECIFIED\x10\x00\x12\x07\n\x03\x42WH\x10\x01\x12\x07\n\x03WHC\x10\x02\x12\x06\n\x02WH\x10\x03\x12\x08\n\x04WHCQ\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"evonorm_tf/graph/layer_graph.proto\x12\nevonorm_tf\"K\n\x04Node\x12\n\n\x02op\x18\x01 \x01(\t\x12\'\n\tindex_set\x18\x02 \x01(\x0e\x32\x14.evonorm_tf.IndexSet\x12\x0e\n\x06inputs\x18\x03 \x03(\x05\"S\n\nLayerGraph\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1f\n\x05nodes\x18\x03 \x03(\x0b\x32\x10.evonorm_tf.Node*I\n\x08IndexSet\x12\x19\n\x15INDEX_SET_UNSPECIFIED\x10\x00\x12\x07\n\x03\x42WH\x10\x01\x12\x07\n\x03WHC\x10\x02\x12\x06\n\x02WH\x10\x03\x12\x08\n\x04WHCQ\x10\x04\x62\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'evonorm_tf.graph.layer_graph_pb2', globals())
 if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
-  _OP._serialized_start=229
-  _OP._serialized_end=398
-  _INDEXSET._serialized_start=400
-  _INDEXSET._serialized_end=473
+  _INDEXSET._serialized_start=212
+  _INDEXSET._serialized_end=285
   _NODE._serialized_start=50
-  _NODE._serialized_end=141
-  _LAYERGRAPH._serialized_start=143
-  _LAYERGRAPH._serialized_end=226
+  _NODE._serialized_end=125
+  _LAYERGRAPH._serialized_start=127
+  _LAYERGRAPH._serialized_end=210
 # @@protoc_insertion_point(module_scope)

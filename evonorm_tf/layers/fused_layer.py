@@ -44,18 +44,23 @@ class FusedNormAct(base.NormAct):
             name: self._aligned(tf.cast(tf.convert_to_tensor(weight), dtype), x)
             for name, weight in self._weights().items()
         }
-        # Programs are cached, whatever operations the coefficients used.
-        use_xla = not quantization.is_active() and xla_cpu.use_xla_programs(x, self.axis, training)
         y, observed = keep_input.keep_input(
             self._computation(x, training),
             x,
             weights,
             self.compute_dtype,
-            xla_cpu.PASSES if use_xla else keep_input.PLAIN,
+            xla_cpu.PASSES if self._uses_programs(x, training) else keep_input.PLAIN,
         )
         if observed:
             self._observe(observed, x, training)
         return y
+
+    def _uses_programs(self, x: tf.Tensor, training) -> bool:
+        """Whether XLA compiles this call's passes."""
+        # Programs are cached, whatever operations the coefficients used.
+        if quantization.is_active():
+            return False
+        return xla_cpu.use_xla_programs(x, self.axis, training)
 
     def _computation(self, x: tf.Tensor, training) -> Computation:
         """What this call computes; of x only rank and number of elements matter."""

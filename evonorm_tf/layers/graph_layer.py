@@ -23,8 +23,8 @@ class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
     is x * gamma + beta.
 
     Weights: gamma, beta; v0 and v1 if the graph uses them; for each (b, w, h) aggregation a
-    moving_mean, moving_second_moment or moving_variance, numbered from _1 if the graph has
-    several of a kind. Each is (channels,) and float32.
+    moving_mean, moving_second_moment or moving_variance (of a registered one, moving_ and its
+    name), numbered from _1 if the graph has several of a kind. Each is (channels,) and float32.
 
     Example:
       >>> import evonorm_tf as en, tensorflow as tf
@@ -64,6 +64,12 @@ class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
         if self.nonlinearity and self._plan is None:
             return base.NormAct._call(self, inputs, training)
         return super()._call(inputs, training)
+
+    def _uses_programs(self, x, training):
+        # XLA need not know the operations of a registered primitive.
+        if any(ops.registered(node.op) for node in self._nodes):
+            return False
+        return super()._uses_programs(x, training)
 
     def _forward(self, x, training):
         return self._affine(self._output(x, training))
@@ -141,7 +147,7 @@ class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
         for index, op in batch:
             seen[op] += 1
             suffix = f"_{seen[op]}" if totals[op] > 1 else ""
-            moving[str(index)] = self._add_moving(primitive_layer.MOVING_NAMES[op] + suffix)
+            moving[str(index)] = self._add_moving(primitive_layer.moving_name(op) + suffix)
         return moving
 
     def get_config(self):

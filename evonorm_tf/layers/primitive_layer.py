@@ -7,13 +7,18 @@ import tensorflow as tf
 from evonorm_tf import compat
 from evonorm_tf.graph import ops
 from evonorm_tf.layers import base, parts
-from evonorm_tf.numerics import primitives, statistics
+from evonorm_tf.numerics import masks, primitives, registered, statistics
 
-MOVING_NAMES = {
+_MOVING_NAMES = {
     "MEAN": "moving_mean",
     "RMS": "moving_second_moment",
     "STD": "moving_variance",
 }
+
+
+def moving_name(op: str) -> str:
+    """The name of the weight with the moving average of an aggregation."""
+    return _MOVING_NAMES.get(op, f"moving_{op.lower()}")
 
 
 def run_primitive(layer, primitive: ops.Primitive, inputs, x, moving, training) -> tf.Tensor:
@@ -29,10 +34,15 @@ def run_primitive(layer, primitive: ops.Primitive, inputs, x, moving, training) 
     """
     op, index_set = primitive
     if index_set is None:
-        return primitives.ELEMENTWISE[op](*inputs)
+        return primitives.elementwise(op, *inputs)
 
     def moment(elements=None):
         groups = layer.effective_groups
+        if ops.registered(op):
+            _check_alone(op, elements)
+            (value,) = inputs
+            full = tf.ensure_shape(tf.broadcast_to(value, tf.shape(x)), x.shape)
+            return registered.aggregation(op, full, index_set, layer.axis, groups)
         return statistics.moment(op, *inputs, index_set, layer.axis, groups, elements)
 
     def batch_moment(elements):
@@ -48,9 +58,20 @@ def run_primitive(layer, primitive: ops.Primitive, inputs, x, moving, training) 
     return primitives.finish_moment(op, value, layer.epsilon)
 
 
+def _check_alone(op: str, elements: tf.Tensor | None) -> None:
+    """Raises ValueError where a registered aggregation would have to be merged from parts."""
+    if masks.current() is not None:
+        raise ValueError(f"a registered aggregation cannot be masked. Received: {op} with a mask")
+    if elements is not None and statistics.replica_context() is not None:
+        raise ValueError(
+            "replicas cannot share the statistics of a registered aggregation. "
+            f"Received: synchronized=True with {op}"
+        )
+
+
 @base.public_layer
 class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
-    """One of the 24 primitives (paper section 3, table 2) as a Keras layer.
+    """One of the 24 primitives (paper section 3, table 2), or a registered one, as a Keras layer.
 
     Element-wise operations are computed by the functions of `evonorm_tf.numerics.primitives`.
     An aggregation replaces each element by the moment of its index set: MEAN by mu_I(x), RMS
@@ -59,7 +80,8 @@ class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
 
     Operations of two inputs are called with a list or tuple of two tensors of one shape.
 
-    Weights: for (b, w, h), one of moving_mean, moving_second_moment, moving_variance.
+    Weights: for (b, w, h), one of moving_mean, moving_second_moment, moving_variance; for a
+    registered aggregation, moving_ and its name in small letters.
 
     Example:
       >>> import evonorm_tf as en, tensorflow as tf
@@ -69,7 +91,7 @@ class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
 
     ARGUMENTS = textwrap.dedent("""\
         op: ADD, MUL, DIV, MAX (two inputs), NEG, SIGMOID, TANH, EXP, LOG, ABS, SQUARE,
-          SQRT (one input), or the aggregations MEAN, RMS, STD.
+          SQRT (one input), the aggregations MEAN, RMS, STD, or a registered primitive.
         index_set: BWH, WHC, WH or WHCQ for an aggregation, else None.""")
 
     def __init__(self, op, index_set=None, groups=32, **kwargs):
@@ -88,7 +110,7 @@ class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
         else:
             self._set_two_inputs(input_shape)
         uses_batch = self.primitive.uses_batch
-        self.moving = self._add_moving(MOVING_NAMES[self.primitive.op]) if uses_batch else None
+        self.moving = self._add_moving(moving_name(self.primitive.op)) if uses_batch else None
         super().build(input_shape)
 
     def _call(self, inputs, training):

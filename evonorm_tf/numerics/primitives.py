@@ -22,7 +22,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from evonorm_tf.graph import ops
-from evonorm_tf.numerics import logistic, quantization, statistics
+from evonorm_tf.numerics import logistic, quantization, registered, statistics
 
 EPSILON = ops.EPSILON
 
@@ -148,6 +148,13 @@ ELEMENTWISE = {
 }
 
 
+def elementwise(op: str, *inputs: tf.Tensor) -> tf.Tensor:
+    """The value of an element-wise primitive, of the paper or registered."""
+    if op in ELEMENTWISE:
+        return ELEMENTWISE[op](*inputs)
+    return _in_statistics_dtype(functools.partial(registered.elementwise, op))(*inputs)
+
+
 def finish_moment(op: str, moment: tf.Tensor, epsilon: float) -> tf.Tensor:
     """The value of an aggregation from its moment: sqrt(moment + epsilon) for RMS and STD."""
-    return moment if op == "MEAN" else quantization.root(moment + epsilon)
+    return quantization.root(moment + epsilon) if op in ("RMS", "STD") else moment

@@ -8,6 +8,7 @@ from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Config, Method
 from search.evolution.operators import Operator, either, first, mutated, random_graph, tournament
 from search.evolution.population import Members, Population
+from search.evolution.space import choices
 from search.storage.candidate import Candidate
 
 
@@ -16,12 +17,11 @@ def new_algorithm(config: Config) -> Operator:
 
     Aging is the population's window: a member that has left it is never selected.
     """
-    method, space = config.method, config.space
-    fresh = random_graph(space.num_nodes, space.batch_independent)
+    method = config.method
+    drawn = choices(config.space.primitives, config.space.batch_independent)
+    fresh = random_graph(config.space.num_nodes, drawn)
     winner = tournament(method.tournament_fraction, method.criterion)
-    mutant = mutated(
-        winner, method.mutations, space.batch_independent, skip_neutral=method.skip_neutral
-    )
+    mutant = mutated(winner, method.mutations, drawn, skip_neutral=method.skip_neutral)
     evolution = first(
         method.initial_members, fresh, then=either(method.fresh_fraction, fresh, mutant)
     )

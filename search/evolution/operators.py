@@ -28,9 +28,9 @@ Operator = Callable[[Members, np.random.Generator], Offspring]
 Selector = Callable[[Members, np.random.Generator], Member]
 
 
-def random_graph(num_nodes: int, batch_independent: bool) -> Operator:
+def random_graph(num_nodes: int, drawn: space.Choices) -> Operator:
     """A random graph of the search space; alone it is random search."""
-    return lambda _, rng: Offspring(space.sample_nodes(rng, num_nodes, batch_independent))
+    return lambda _, rng: Offspring(space.sample_nodes(rng, num_nodes, drawn))
 
 
 def tournament(fraction: float, criterion: str) -> Selector:
@@ -43,7 +43,7 @@ def tournament(fraction: float, criterion: str) -> Selector:
 
 
 def mutated(
-    parent: Selector, mutations: int, batch_independent: bool, skip_neutral: bool = False
+    parent: Selector, mutations: int, drawn: space.Choices, skip_neutral: bool = False
 ) -> Operator:
     """The graph of a selected member after a number of mutations.
 
@@ -54,7 +54,7 @@ def mutated(
 
     def mutant(nodes: tuple[Node, ...], rng: np.random.Generator) -> tuple[Node, ...]:
         for _ in range(mutations):
-            nodes = space.mutate_nodes(nodes, rng, batch_independent)
+            nodes = space.mutate_nodes(nodes, rng, drawn)
         return nodes
 
     def operator(population: Members, rng: np.random.Generator) -> Offspring:

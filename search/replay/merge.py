@@ -8,6 +8,7 @@ import numpy as np
 
 from search.errors import SearchError
 from search.evaluation.outcome import UNPROMISING
+from search.evolution.space import PAPER
 from search.replay.table import Table, encoded
 from search.report.collect import Run, read_run
 from search.storage.candidate import Candidate
@@ -26,11 +27,16 @@ def merge(run_dirs: Sequence[str | os.PathLike]) -> Table:
     A function is one across runs if its fingerprint is.
 
     Raises:
-      SearchError: as `read_run` does, for runs whose trainings differ or whose graphs have other
-        numbers of nodes, or without any genotype.
+      SearchError: as `read_run` does, for runs whose trainings differ, whose graphs have other
+        numbers of nodes or primitives, or without any genotype.
     """
     runs = [read_run(folder) for folder in run_dirs]
     settings = _shared_settings(runs)
+    for run in runs:
+        if list(run.settings.get("space.primitives", [PAPER])) != [PAPER]:
+            raise SearchError(
+                f"{run.path} draws from other primitives than the paper's, which a table lacks"
+            )
     rows = [(run, row) for run in runs for row in run.genotypes if _is_kept(row)]
     if not rows:
         raise SearchError("the runs have no genotype with a verdict")

@@ -1,5 +1,6 @@
 """Formulas as SVG: LaTeX rendered by matplotlib's mathtext, in the page's text colour."""
 
+import html
 import re
 
 import numpy as np
@@ -20,12 +21,13 @@ _LINE_END = r", \quad "
 def svg_lines(latex: str, plain: str) -> list[str]:
     """A formula as SVG elements: the expression, then a line for each term in it.
 
-    One that is too deeply nested for matplotlib is an element with its plain text.
+    One that mathtext cannot set, or that is too deeply nested for it, becomes plain text.
 
     Args:
       latex: the formula in LaTeX.
       plain: the same in plain text, for screen readers.
     """
+    plain = html.escape(plain)
     # "z1" is one name; without braces it would be typeset as a product.
     latex = re.sub(r"\bz(\d+)", r"z_{\1}", latex)
     # A screen reader reads the plain formula once, in place of all the lines.
@@ -33,10 +35,9 @@ def svg_lines(latex: str, plain: str) -> list[str]:
     lines = latex.split(_LINE_END)
     hidden = ['aria-hidden="true"'] * (len(lines) - 1)
     try:
-        return [
-            _svg(line, attributes) for line, attributes in zip(lines, spoken + hidden, strict=True)
-        ]
-    except RecursionError:  # of matplotlib's parser, from some 27 nested operations on
+        return [_svg(line, more) for line, more in zip(lines, spoken + hidden, strict=True)]
+    except (RecursionError, ValueError):
+        # Some 27 nested operations, or LaTeX of a registered primitive that mathtext does not know.
         return [f"<code>{plain}</code>"]
 
 

@@ -88,7 +88,9 @@ def node_text(node: Node) -> str:
     ]
     if node.index_set:
         return f"{node.op.lower()}[{node.index_set.lower()}]({inputs[0]})"
-    return _SYMBOLS.get(node.op, node.op.lower() + "({})").format(*inputs)
+    if node.op in _SYMBOLS:
+        return _SYMBOLS[node.op].format(*inputs)
+    return f"{node.op.lower()}({', '.join(inputs)})"
 
 
 def _ancestor(step: Ancestor) -> dict[str, Any]:

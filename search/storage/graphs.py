@@ -1,5 +1,6 @@
 """The layer graph of a candidate, apart from `Candidate` so that some commands start faster."""
 
+from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
 from evonorm_tf.graph.simplification import short_formula
 from search.errors import SearchError
@@ -21,5 +22,15 @@ def graph_of(row: Candidate) -> LayerGraph:
 
 
 def formula_of(row: Candidate) -> str:
-    """The simplified formula of a candidate; of a layer without a graph, its stored formula."""
-    return short_formula(graph_of(row)) if row.graph else row.formula or ""
+    """The simplified formula of a candidate.
+
+    Of a layer without a graph, or with a primitive that is not registered here, the stored formula.
+    """
+    if not row.graph:
+        return row.formula or ""
+    try:
+        return short_formula(graph_of(row))
+    except SearchError as error:
+        if isinstance(error.__cause__, ops.UnknownOpError):
+            return row.formula or ""
+        raise

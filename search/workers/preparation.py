@@ -1,6 +1,6 @@
-"""Checks a user's own data and networks in a process of its own, before there is a run folder.
+"""Checks a user's own data, networks and primitives in a process, before there is a run folder.
 
-So a user's module is not imported into the controller, and the memory of the images is free again.
+So the controller needs no TensorFlow, and the memory of the images is free again.
 """
 
 import multiprocessing
@@ -8,8 +8,11 @@ import os
 from multiprocessing.connection import Connection
 from typing import Any
 
+from evonorm_tf.graph import ops
+from search import modules
 from search.config import Config, Evaluation
 from search.errors import SearchError
+from search.evolution.space import choices
 from trainers.data import ImageData
 from trainers.named_function import is_function_name
 
@@ -18,6 +21,8 @@ _LONGEST = 1000
 
 def check_own(config: Config) -> None:
     """Loads the configured data once, and checks that settings and networks fit it.
+
+    The functions of registered primitives run once too.
 
     Raises:
       SearchError: in one line, for what a worker could not use.
@@ -44,8 +49,10 @@ def _check(connection: Connection, config: dict[str, Any]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from search.evaluation import images
 
-    settings = Config.from_dict(config).evaluation
+    chosen = Config.from_dict(config)
+    settings = chosen.evaluation
     try:
+        _check_primitives(chosen)
         loaded = images.load_data(settings)
         images.check_fit(loaded, settings)
         _check_networks(loaded, settings)
@@ -53,6 +60,15 @@ def _check(connection: Connection, config: dict[str, Any]) -> None:
     except Exception as error:
         line = str(error) if isinstance(error, SearchError) else f"{type(error).__name__}: {error}"
     connection.send_bytes(" ".join(line.split())[:_LONGEST].encode())
+
+
+def _check_primitives(config: Config) -> None:
+    modules.import_all(config)
+    drawn = choices(config.space.primitives, config.space.batch_independent).primitives
+    if any(ops.registered(primitive.op) for primitive in drawn):
+        from search.evaluation import own_primitives  # with TensorFlow
+
+        own_primitives.check(drawn)
 
 
 def _check_networks(images: ImageData, settings: Evaluation) -> None:

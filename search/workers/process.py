@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
+from search import modules
 from search.config import Config
 from search.workers import messages
 from trainers.errors import reason
@@ -92,7 +93,9 @@ def new_evaluator(config: dict[str, Any], images: Any = None, threads: int = 1) 
         tf.config.experimental.set_memory_growth(device, True)
     # TensorFlow warns about repeated traces; here every candidate needs a new trace.
     tf.get_logger().setLevel("ERROR")
-    return Evaluator(Config.from_dict(config), images)
+    settings = Config.from_dict(config)
+    modules.import_all(settings)
+    return Evaluator(settings, images)
 
 
 def _error_line(error: Exception) -> str:

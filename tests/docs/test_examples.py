@@ -18,7 +18,8 @@ FLAGS = doctest.ELLIPSIS
 
 @pytest.fixture(autouse=True)
 def _registry_as_before(monkeypatch):
-    """An example may register a layer."""
+    """An example may register a layer or a primitive."""
+    monkeypatch.setattr(en.ops, "_registered", dict(en.ops._registered))
     for kind in ("_layers", "_graphs"):
         monkeypatch.setattr(en.get.__self__, kind, dict(getattr(en.get.__self__, kind)))
 

@@ -15,10 +15,10 @@ HELP = {
     "run": f"--run-dir --preset --seed --algorithm --set --no-final {EXECUTOR}",
     "resume": f"--run-dir --no-final --trust {EXECUTOR}",
     "status": "--run-dir",
-    "report": "--run-dir --compare",
+    "report": "--run-dir --compare --trust",
     "rerank": f"--run-dir --trust {EXECUTOR}",
-    "sample": "--count --seed --batch-independent --json",
-    "export": "--run-dir --rank --output --force",
+    "sample": "--count --seed --batch-independent --set --json",
+    "export": "--run-dir --rank --output --force --trust",
 }
 EXPERIMENTS = "--run-dir --out --seeds --evaluations --random-candidates --workers"
 # What `argparse` refuses, with status 2.
@@ -49,6 +49,8 @@ REFUSED = {
     "search export --run-dir {new}": "{new} holds no search",
     "search export --run-dir {run} --rank 99": "--rank must be 1 to ",
     "search sample --count 0": "--count must be at least 1",
+    "search sample --set space.primitives=GELU": "space.primitives cannot be 'GELU': it is one of",
+    "search run --run-dir {new} --set space.modules=nowhere": "'nowhere': there is no module nowh",
     "benchmarks.search_experiments --run-dir {new} --workers 0": "workers cannot be 0",
     "benchmarks.search_experiments --run-dir {new} --evaluations 0": (
         "method.max_evaluated cannot be 0"

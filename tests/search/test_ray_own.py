@@ -1,4 +1,4 @@
-"""A user's own module reaches the workers of a cluster."""
+"""A user's own modules reach the workers of a cluster."""
 
 import pytest
 
@@ -10,22 +10,36 @@ ray_cluster = pytest.importorskip(
     "search.workers.ray.cluster", reason="needs the group ray: make test-ray"
 )
 
+PRIMITIVES = """
+import evonorm_tf as en
+
+en.ops.register("HALF", function=lambda x: x / 2)
+"""
+
 
 @pytest.mark.slow
-def test_the_module_of_a_network_is_sent_to_the_workers(tmp_path, monkeypatch):
+def test_modules_of_networks_and_primitives_are_sent_to_the_workers(tmp_path, monkeypatch):
     name = own_data.write_module(tmp_path, monkeypatch)
+    own_data.write_module(tmp_path, monkeypatch, PRIMITIVES, "stranger_primitives")
     monkeypatch.chdir("/")  # so that workers find the module only if it is sent to them
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     settings = [f"evaluation.data={name}:load", f"evaluation.anchors={name}:build"]
+    config = preset("smoke").override([*settings, "space.modules=stranger_primitives"])
 
-    def file_of_module():
+    def files_of_modules():
+        from evonorm_tf.graph import ops
+        from search import modules
         from trainers import named_function
 
-        return str(named_function.source_file(f"{name}:build"))
+        modules.import_all(config)
+        files = [named_function.source_file(each) for each in (name, "stranger_primitives")]
+        return [str(file) for file in files], ops.names()[-1]
 
-    cluster = ray_cluster.RayCluster(preset("smoke").override(settings))
+    cluster = ray_cluster.RayCluster(config)
     try:
-        found = ray.get(ray.remote(file_of_module).remote(), timeout=120)
+        files, last = ray.get(ray.remote(files_of_modules).remote(), timeout=120)
     finally:
         cluster.close()
-    assert found.endswith(f"{name}.py") and not found.startswith(str(tmp_path))
+    assert [file.rpartition("/")[2] for file in files] == [f"{name}.py", "stranger_primitives.py"]
+    assert not any(file.startswith(str(tmp_path)) for file in files)
+    assert last == "HALF"

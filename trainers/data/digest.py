@@ -20,12 +20,17 @@ def digest(source: str) -> str | None:
     """
     kind = kind_of(source)
     if kind is Kind.FUNCTION:
-        return _of_file(named_function.source_file(source))
+        return of_module(source)
     if kind is Kind.NPZ:
         return _of_file(pathlib.Path(source))
     if kind in (Kind.IMAGE_FOLDER, Kind.TFDS_FOLDER):
         return _of_folder(source)
     return None
+
+
+def of_module(name: str) -> str:
+    """The SHA-256 of a module's file. Raises TrainersError if there is none."""
+    return _of_file(named_function.source_file(name))
 
 
 def _of_file(path: pathlib.Path) -> str:

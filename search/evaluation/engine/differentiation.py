@@ -54,10 +54,9 @@ def gradients(
         if value not in totals or instruction.op not in _RULES:
             continue
         parts = _RULES[instruction.op](program, instruction, value, totals[value], axes)
-        over = frozenset() if instruction.op in _REDUCTIONS else axes[value]
-        for source, part in zip(instruction.sources, parts, strict=True):
+        for place, (source, part) in enumerate(zip(instruction.sources, parts, strict=True)):
             if part is not None and source in influenced:
-                accumulate(source, part, over)
+                accumulate(source, part, _over(instruction, value, place, axes))
     return [totals.get(source) for source in sources]
 
 
@@ -68,9 +67,22 @@ def _axes(program: Program, varying: Mapping[str, Axes]) -> list[Axes]:
         if op == "INPUT":
             axes.append(varying[parameter])
             continue
+        if op == "CALL":
+            axes.append(parameter.axes([axes[source] for source in sources]))
+            continue
         union = frozenset().union(*(axes[source] for source in sources))
         axes.append(union - frozenset(parameter) if op in ("SUM", "MEAN") else union)
     return axes
+
+
+def _over(instruction: Instruction, value: int, place: int, axes: list[Axes]) -> Axes:
+    """The axes of the array that the gradient for the source at a place stands for."""
+    if instruction.op in _REDUCTIONS:
+        return frozenset()
+    if instruction.op == "CALL":
+        arguments = [axes[each] for each in (*instruction.sources, value)]
+        return instruction.parameter.gradient(place).axes(arguments)
+    return axes[value]
 
 
 def _influenced(program: Program, sources: Sequence[int]) -> set[int]:
@@ -217,6 +229,16 @@ def _mean_of_group(
     return [program.add("MEAN_OF_GROUP", upstream) if varies else upstream]
 
 
+def _called(
+    program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
+) -> Sequence[int | None]:
+    sources, call = instruction.sources, instruction.parameter
+    return [
+        program.add("CALL", *sources, upstream, parameter=call.gradient(place))
+        for place in range(len(sources))
+    ]
+
+
 _REDUCTIONS = {"SUM": _total, "MEAN": _mean, "SHARE": _share, "MEAN_OF_GROUP": _mean_of_group}
 _RULES: dict[str, _Rule] = {
     "NEG": _negated,
@@ -235,5 +257,6 @@ _RULES: dict[str, _Rule] = {
     "SELECT": _selection,
     "WHERE": _kept,
     "WHERE_NOT": _kept,
+    "CALL": _called,
     **_REDUCTIONS,
 }

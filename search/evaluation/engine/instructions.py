@@ -18,7 +18,8 @@ Array = np.ndarray
 class Instruction(NamedTuple):
     """An operation, the values that it reads by their position, and its parameter.
 
-    The parameter is the number of a CONSTANT, the name of an INPUT, or the axes of a reduction.
+    The parameter is the number of a CONSTANT, the name of an INPUT, the axes of a reduction, or the
+    `Call` of a CALL.
     """
 
     op: str
@@ -80,6 +81,11 @@ def _select(mask: Array, chosen: Array, other: Array, _: None, __: Sizes) -> Arr
     return np.where(mask, chosen, other) if mask.any() else other
 
 
+def _call(*arguments: Any) -> Array:
+    *arrays, call, sizes = arguments
+    return call.run(arrays, sizes)
+
+
 # Element by element; their results have the dtype of their sources.
 _UFUNCS: dict[str, Any] = {
     "NEG": np.negative,
@@ -107,6 +113,7 @@ _OTHERS: dict[str, Callable[..., Array]] = {
     "MEAN": _mean,
     "SHARE": lambda a, axes, sizes: a / a.dtype.type(sizes.count(axes)),
     "MEAN_OF_GROUP": _mean_of_group,
+    "CALL": _call,
 }
 
 

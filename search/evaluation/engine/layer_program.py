@@ -8,6 +8,7 @@ import numpy as np
 
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
+from search.evaluation.engine.calls import Call, is_called
 from search.evaluation.engine.differentiation import EVERYWHERE, Axes, Upstream, gradients
 from search.evaluation.engine.instructions import (
     BATCH,
@@ -156,7 +157,7 @@ class LayerProgram:
         for index, node in enumerate(self._nodes):
             sources = [values[source] for source in node.inputs]
             if node.index_set is None:
-                values.append(_ELEMENTWISE.get(node.op, _direct(node.op))(program, *sources))
+                values.append(_elementwise(program, node.op, *sources))
                 continue
             if index in self._moving and not in_training:
                 moment = program.input(self._moving[index])
@@ -173,8 +174,12 @@ def _zeros_for_none(program: Program, values: list[int | None]) -> list[int]:
     return [program.constant(0.0) if value is None else value for value in values]
 
 
-def _direct(op: str) -> Callable[..., int]:
-    return lambda program, *sources: program.add(op, *sources)
+def _elementwise(program: Program, op: str, *sources: int) -> int:
+    if is_called(op):
+        return program.add("CALL", *sources, parameter=Call(op))
+    if op in _ELEMENTWISE:
+        return _ELEMENTWISE[op](program, *sources)
+    return program.add(op, *sources)
 
 
 def _safe_quotient(program: Program, x: int, y: int) -> int:
@@ -206,7 +211,9 @@ _ELEMENTWISE: dict[str, Callable[..., int]] = {
 
 
 def _moment(program: Program, op: str, index_set: str, x: int) -> int:
-    """The mean (for MEAN), second moment (RMS) or variance (STD) over an index set."""
+    """The mean (for MEAN), second moment (RMS), variance (STD) or own value over an index set."""
+    if is_called(op):
+        return program.add("CALL", x, parameter=Call(op, index_set))
 
     def mean(value: int) -> int:
         value = program.add("MEAN", value, parameter=_INDEX_SETS[index_set])
@@ -220,6 +227,6 @@ def _moment(program: Program, op: str, index_set: str, x: int) -> int:
 
 def _finished(program: Program, op: str, moment: int) -> int:
     """The value of an aggregation: sqrt(moment + EPSILON) for RMS and STD."""
-    if op == "MEAN":
+    if op not in ("RMS", "STD"):
         return moment
     return program.add("SQRT", program.add("ADD", moment, program.constant(ops.EPSILON)))

@@ -11,6 +11,7 @@ import ray
 import evonorm_tf
 import search
 import trainers
+from search import modules
 from search.config import Config
 from search.errors import SearchError
 from search.evaluation.images import load_data
@@ -34,7 +35,7 @@ class RayCluster:
     def __init__(self, config: Config):
         self._settings = config.ray
         own = [name for name in config.evaluation.anchors if is_function_name(name)]
-        _connect(config.ray.address, [root_of(name) for name in own])
+        _connect(config.ray.address, [*map(root_of, own), *modules.roots(config)])
         try:
             self._check_room()
             self._config = ray.put(json.dumps(config.to_dict()))
