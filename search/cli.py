@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from search import config as configuration
+from search import names
 from search.errors import SearchError
 from search.storage import ranking
 from search.storage.candidate import Candidate
@@ -117,7 +118,7 @@ def _add_repeated(command: argparse.ArgumentParser, option: str, metavar: str, t
 
 
 def _add_trust(command: argparse.ArgumentParser) -> None:
-    text = "repeats a module:function or TFDS data set of the run, which it imports"
+    text = "repeats a module:function, model file or TFDS data set of the run, which it imports"
     _add_repeated(command, "--trust", "NAME", text)
 
 
@@ -137,6 +138,9 @@ def _run(options: argparse.Namespace) -> int:
     from search import run
 
     with run.create(options.run_dir, config) as store:
+        for anchor, found in (store.meta("places") or {}).items():
+            lines = map(printable, [anchor, *names.places(found)])
+            print("\n  ".join(lines), file=sys.stderr)
         return _execute(store, config, options)
 
 

@@ -82,12 +82,12 @@ class Evaluation(_Section):
     """The tests and the training of a candidate (paper section 4.2, appendices B and C)."""
 
     # A known name, a .npz file, a folder of class folders, module:function, or a TFDS data set; see
-    # "Your own data and networks" in docs/search.md. Paper: CIFAR-10.
+    # docs/own_task.md. Paper: CIFAR-10.
     data: Text = "cifar10"
     data_dir: Text | None = None  # where TFDS keeps its data
     image_size: Count | None = None  # ours: side to resize all images to; None: as they are
-    # Known names, or module:function of networks of your own (docs/search.md). In order of cost,
-    # since the first failure ends an evaluation. Paper: these three.
+    # Known names, module:function, model files, tf.keras.applications.NAME (docs/own_task.md). In
+    # order of cost, since the first failure ends an evaluation. Paper: these three.
     anchors: Annotated[Names, Field(min_length=1)] = (
         "mobilenet_v2_cifar",
         "efficientnet_b0_cifar",

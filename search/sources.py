@@ -6,31 +6,35 @@ a run goes on only with what it began with.
 
 import contextlib
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from search.config import Config
 from search.errors import SearchError
 from search.storage.store import Store
 from search.storage.values import printable
 from search.workers import preparation
-from trainers.data.digest import digest
+from trainers.data import digest
 from trainers.data.sources import DATA_SETS, imports_modules
 from trainers.errors import TrainersError
-from trainers.named_function import is_function_name
+from trainers.models.anchor_sources import Kind, kind_of
 
 META = "sources"
+# For each network that was converted from a Keras model, the names of its places.
+PLACES = "places"
 _LONGEST = 100
+_ANCHORS, _DATA = "evaluation.anchors", "evaluation.data"
 
 
-def check_new(config: Config) -> dict[str, str | None]:
-    """Checks what a new run is given; returns the SHA-256 of each source, for `META`.
+def check_new(config: Config) -> dict[str, Any]:
+    """Checks what a new run is given; returns the SHA-256 of each source and the places, as meta.
 
     Raises:
       SearchError: in one line, for data and networks that are not there or cannot be used.
     """
     digests = _digests(config)
-    if digests:
-        preparation.check_own(config)
-    return digests
+    kinds = {_kind_of(anchor) for anchor in config.evaluation.anchors}
+    places = preparation.check_own(config) if digests or Kind.APPLICATION in kinds else {}
+    return {META: digests, PLACES: places}
 
 
 def check_again(config: Config, store: Store, trusted: Collection[str]) -> None:
@@ -64,11 +68,19 @@ def check_again(config: Config, store: Store, trusted: Collection[str]) -> None:
 def _own(config: Config) -> dict[str, str]:
     """The sources that are no known names, each with its field."""
     data, anchors = config.evaluation.data, config.evaluation.anchors
-    own = {anchor: "evaluation.anchors" for anchor in anchors if is_function_name(anchor)}
-    return own if data in DATA_SETS else {**own, data: "evaluation.data"}
+    kinds = (Kind.FUNCTION, Kind.FILE)
+    own = {anchor: _ANCHORS for anchor in anchors if _kind_of(anchor) in kinds}
+    return own if data in DATA_SETS else {**own, data: _DATA}
+
+
+def _kind_of(anchor: str) -> Kind:
+    with _as_refusal(anchor, _ANCHORS):
+        return kind_of(anchor)
 
 
 def _imports(source: str, field: str) -> bool:
+    if field == _ANCHORS:
+        return True  # a model file too: Keras loads code from some, even in its safe mode
     with _as_refusal(source, field):
         return imports_modules(source)
 
@@ -77,7 +89,8 @@ def _digests(config: Config) -> dict[str, str | None]:
     digests = {}
     for source, field in _own(config).items():
         with _as_refusal(source, field):
-            digests[source] = digest(source)
+            is_model = field == _ANCHORS and kind_of(source) is Kind.FILE
+            digests[source] = (digest.of_model if is_model else digest.digest)(source)
     return digests
 
 

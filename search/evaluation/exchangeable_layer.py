@@ -53,7 +53,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
 
     def __init__(self, groups: int, nonlinearity: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
-        self._groups, self._nonlinearity = groups, nonlinearity
+        self._groups, self.nonlinearity = groups, nonlinearity
         self._program = _IDENTITY
         self._state = _State([])
 
@@ -70,7 +70,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         """Creates gamma, beta, v0 and v1, which any graph may need."""
         channels = int(input_shape[-1])
         self._effective_groups = effective_groups(channels, self._groups)
-        names = VECTORS if self._nonlinearity else ("gamma", "beta")
+        names = VECTORS if self.nonlinearity else ("gamma", "beta")
         self._vectors = [
             self.add_weight(
                 name, (channels,), tf.float32, tf.keras.initializers.Constant(STARTS[name])
@@ -89,7 +89,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, training: Any = None) -> tf.Tensor:
         """The layer's output, of the input's shape and float32."""
-        if not self._nonlinearity:
+        if not self.nonlinearity:
             gamma, beta = self._vectors
             return inputs * gamma + beta
         # One array in place of four, since each argument and result of a callback costs time.

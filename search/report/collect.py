@@ -17,7 +17,7 @@ from search.storage import ranking
 from search.storage.candidate import Candidate
 from search.storage.store import Store
 
-_META_KEYS = ("config", "created", "elapsed", "rerank", "comparison")
+_META_KEYS = ("config", "created", "elapsed", "rerank", "comparison", "places")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -126,6 +126,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     hosts = sorted({row.host for row in run.candidates if row.host})
     reasons = (row.reason or "unknown" for row in run.genotypes if row.status == "failed")
     failures = collections.Counter(reason[:_LONGEST_REASON] for reason in reasons).most_common(3)
+    places = run.meta.get("places") or {}
     computing = sum(row.seconds or 0.0 for row in run.candidates)
     facts = [
         ("run", run.label),
@@ -136,6 +137,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("evaluation, summed over workers", names.duration(computing)),
         ("hosts", ", ".join(hosts)),
         ("failures", "; ".join(f"{count} × {reason}" for reason, count in failures)),
+        *((anchor, "; ".join(names.places(found))) for anchor, found in places.items()),
     ]
     return [(name, value) for name, value in facts if value]
 
