@@ -15,7 +15,7 @@ from typing import TypeAlias
 from search import config as configuration
 from search import names
 from search.errors import SearchError
-from search.storage import ranking
+from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate
 from search.storage.store import Store
 from search.storage.values import printable
@@ -160,7 +160,8 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
     with contextlib.closing(new_progress(config, sys.stderr)) as progress:
         run.execute(store, config, progress, with_final=not options.no_final)
     best = store.top(1)
-    if best and ranking.is_near_chance(best[0].require_fitness()):
+    shown = ScoreFormat(config.evaluation.objective)
+    if best and shown.is_near_chance(best[0].require_fitness()):
         print(f"no layer found learns: the best accuracy is {best[0].fitness:.4f}, near chance")
     elif best:
         print(f"best of the search: {best[0].fitness:.4f}  {_formula(best[0])}")

@@ -112,6 +112,9 @@ class Evaluation(_Section):
     equivalence_affine: Flag = False  # ours: also functions that differ by what gamma and beta do
     audit_fraction: Share = 0.0  # ours: share of the cache's hits that are trained all the same
 
+    # ours: module:function that scores a trained layer (docs/own_task.md); None: the accuracy
+    objective: Text | None = None
+
     quality_test: Flag = True  # paper: True
     quality_steps: Count = 100  # paper: 100
     quality_ratio: Amount = 2.0  # least accuracy over random guess; paper: 2 (20% of CIFAR-10)

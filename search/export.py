@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from evonorm_tf import files
 from evonorm_tf.graph.layer_graph import LayerGraph
-from search.config import Config
+from search.config import Config, Evaluation
 from search.errors import SearchError
+from search.score_format import ScoreFormat
 from search.storage import ranking
 from search.storage.candidate import Candidate
 from search.storage.graphs import graph_of
@@ -19,7 +20,7 @@ _SNIPPET = '''"""A normalization-activation layer that a search found: {name}.
 
     {formula}
 
-Validation accuracy in the search: {scores}.
+Validation {score} in the search: {scores}.
 """
 
 import pathlib
@@ -78,11 +79,11 @@ def export(
     """
     with Store.open(run_dir) as store:
         row = _ranked(store, rank)
-        groups = Config.from_dict(store.meta("config") or {}).evaluation.groups
+        settings = Config.from_dict(store.meta("config") or {}).evaluation
     folder = pathlib.Path(run_dir, "export") if output is None else pathlib.Path(output)
     name = f"candidate_{row.id}"
     graph = LayerGraph(graph_of(row).nodes, name)
-    text = _snippet(row, graph, groups)
+    text = _snippet(row, graph, settings)
     exported = Exported(folder / f"{name}.json", folder / f"{name}.py", text)
     existing = [path for path in exported[:2] if path.exists()]
     if existing and not force:
@@ -107,11 +108,12 @@ def _ranked(store: Store, rank: int) -> Candidate:
     return ranking.order(store.top(accepted), store.meta("rerank"))[rank - 1]
 
 
-def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
+def _snippet(row: Candidate, graph: LayerGraph, settings: Evaluation) -> str:
     # This text will be run, and the run folder may come from an untrusted source. So no text is
     # copied: the formula is made from the graph, and names of anchors keep only letters and digits.
+    shown = ScoreFormat(settings.objective)
     scores = [
-        f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}"
+        f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {shown.text(score)}"
         for anchor, score in row.anchor_scores.items()
     ]
     return _SNIPPET.format(
@@ -119,5 +121,6 @@ def _snippet(row: Candidate, graph: LayerGraph, groups: int) -> str:
         formula=graph.formula(),
         scores=", ".join(scores),
         json_name=f"{graph.name}.json",
-        groups=groups,
+        groups=settings.groups,
+        score=shown.name,
     )

@@ -1,4 +1,4 @@
-"""What a run takes from its user: data and networks of her own.
+"""What a run takes from its user: data, networks and an objective of her own.
 
 A run folder may come from anyone. So a name in it is imported only if the user names it again, and
 a run goes on only with what it began with.
@@ -17,12 +17,14 @@ from trainers.data import digest
 from trainers.data.sources import DATA_SETS, imports_modules
 from trainers.errors import TrainersError
 from trainers.models.anchor_sources import Kind, kind_of
+from trainers.named_function import is_function_name
 
 META = "sources"
 # For each network that was converted from a Keras model, the names of its places.
 PLACES = "places"
 _LONGEST = 100
 _ANCHORS, _DATA = "evaluation.anchors", "evaluation.data"
+_OBJECTIVE = "evaluation.objective"
 
 
 def check_new(config: Config) -> dict[str, Any]:
@@ -70,6 +72,11 @@ def _own(config: Config) -> dict[str, str]:
     data, anchors = config.evaluation.data, config.evaluation.anchors
     kinds = (Kind.FUNCTION, Kind.FILE)
     own = {anchor: _ANCHORS for anchor in anchors if _kind_of(anchor) in kinds}
+    objective = config.evaluation.objective
+    if objective is not None:
+        if not is_function_name(objective):
+            raise SearchError(f"{_OBJECTIVE} cannot be {objective!r}: it is module:function")
+        own[objective] = _OBJECTIVE
     return own if data in DATA_SETS else {**own, data: _DATA}
 
 
@@ -79,7 +86,7 @@ def _kind_of(anchor: str) -> Kind:
 
 
 def _imports(source: str, field: str) -> bool:
-    if field == _ANCHORS:
+    if field != _DATA:
         return True  # a model file too: Keras loads code from some, even in its safe mode
     with _as_refusal(source, field):
         return imports_modules(source)

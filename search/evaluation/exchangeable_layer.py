@@ -66,6 +66,11 @@ class ExchangeableLayer(tf.keras.layers.Layer):
     def moving_averages(self, values: list[Array]) -> None:
         self._state.moving_averages = values
 
+    @property
+    def vectors(self) -> dict[str, tf.Variable]:
+        """gamma, beta and, with a nonlinearity, v0 and v1."""
+        return dict(zip(VECTORS, self._vectors, strict=False))
+
     def build(self, input_shape: Any) -> None:
         """Creates gamma, beta, v0 and v1, which any graph may need."""
         channels = int(input_shape[-1])

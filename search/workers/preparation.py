@@ -56,6 +56,10 @@ def _check(connection: Connection, config: dict[str, Any]) -> None:
         loaded = images.load_data(settings)
         images.check_fit(loaded, settings)
         places = _check_networks(loaded, settings)
+        if settings.objective is not None:
+            from search.evaluation import objective  # with TensorFlow
+
+            objective.check(settings.objective, settings, loaded)
     except Exception as error:
         line = str(error) if isinstance(error, SearchError) else f"{type(error).__name__}: {error}"
     line = " ".join(line.split())[:_LONGEST_LINE]
