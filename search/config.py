@@ -59,6 +59,7 @@ Count: TypeAlias = Annotated[int, _Between(1)]
 Amount: TypeAlias = Annotated[float, _Between(0)]
 Share: TypeAlias = Annotated[float, _Between(0, 1)]
 Cpus: TypeAlias = Annotated[float, _Between(0.01)]
+Inputs: TypeAlias = Annotated[Literal["images", "series", "volumes", "tokens"], _OneOf()]
 Schedule: TypeAlias = Annotated[Literal["constant", "cosine"], _OneOf()]
 Algorithm: TypeAlias = Annotated[Literal["evolution", "random_rejection", "random"], _OneOf()]
 Criterion: TypeAlias = Annotated[Literal["pareto", "average"], _OneOf()]
@@ -85,6 +86,7 @@ class Evaluation(_Section):
     # docs/own_task.md. Paper: CIFAR-10.
     data: Text = "cifar10"
     data_dir: Text | None = None  # where TFDS keeps its data
+    inputs: Inputs = "images"  # ours: what one example is (docs/own_task.md)
     image_size: Count | None = None  # ours: side to resize all images to; None: as they are
     # Known names, module:function, model files, tf.keras.applications.NAME (docs/own_task.md). In
     # order of cost, since the first failure ends an evaluation. Paper: these three.

@@ -224,7 +224,12 @@ class AnchorTrainer:
         rows: tf.Tensor | None = None,
         columns: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Normalizes images for the model, and crops each to its rows and columns if given."""
+        """Normalizes images for the model, and crops each to its rows and columns if given.
+
+        Tokens, which are int32, stay as they are.
+        """
+        if images.dtype == tf.int32:
+            return images
         if rows is not None:
             images = tf.gather(images, rows, axis=1, batch_dims=1)
             images = tf.gather(images, columns, axis=2, batch_dims=1)

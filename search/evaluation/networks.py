@@ -1,8 +1,9 @@
 """The networks in which layers are scored: the known anchors, or a user's own."""
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
 from evonorm_tf import norm_act_factory
@@ -66,15 +67,14 @@ def _build(
         return converted.from_file(anchor, make)
     shape = images.train.images.shape[1:]
     input_shape = shape if settings.crop is None else (None, None, shape[-1])
-    given = {"num_classes": images.num_classes, "input_shape": input_shape, "norm_act": make}
+    given: dict[str, Any] = {"num_classes": images.num_classes, "input_shape": input_shape}
     if kind is Kind.APPLICATION:
-        return converted.application(anchor, **given)
+        return converted.application(anchor, norm_act=make, **given)
     if kind is Kind.FUNCTION:
-        return named_function.call(anchor, **given), None
+        return named_function.call(anchor, norm_act=make, **given), None
     spec = ANCHORS[anchor]
     arguments = {**spec.arguments, "width": width * spec.arguments.get("width", 1.0)}
-    given["norm_act"] = norm_act or searched
-    return spec.build(name=anchor, **given, **arguments), None
+    return spec.build(name=anchor, norm_act=norm_act or searched, **given, **arguments), None
 
 
 def searched_layers(model: tf.keras.Model) -> list[ExchangeableLayer]:
@@ -100,8 +100,10 @@ def check_own(anchor: str, images: ImageData, settings: Evaluation) -> Places | 
                 f"the function must return a tf.keras.Model. Received: {type(model).__name__} of "
                 f"{type(model).__module__}"
             )
+        kind = tf.int32 if images.train.images.dtype == np.int32 else tf.float32
         for shape in _shapes(images, settings):
-            _check_outputs(model, shape, images.num_classes)
+            examples = tf.zeros((_EXAMPLES, *shape), kind)
+            _check_outputs(model, examples, images.num_classes, settings.inputs)
         if not any(layer.nonlinearity for layer in searched_layers(model)):
             what = (
                 "which norm_act(nonlinearity=True, name=...) makes"
@@ -111,7 +113,7 @@ def check_own(anchor: str, images: ImageData, settings: Evaluation) -> Places | 
             raise TrainersError(
                 f"the network must have a searched layer, {what}. Received: a network without one"
             )
-        return report and _places(model, report)
+        return None if report is None else _places(model, report)
     except TrainersError as error:
         raise SearchError(f"evaluation.anchors cannot be {anchor!r}: {error}") from error
 
@@ -127,25 +129,27 @@ def _places(model: tf.keras.Model, report: Report) -> Places:
 
 
 def _shapes(images: ImageData, settings: Evaluation) -> Iterator[tuple[int, ...]]:
-    height, width, channels = images.train.images.shape[1:]
-    yield height, width, channels
+    shape = images.train.images.shape[1:]
+    yield shape
     if settings.crop is not None:
-        yield settings.crop, settings.crop, channels
+        yield settings.crop, settings.crop, shape[-1]
 
 
-def _check_outputs(model: tf.keras.Model, shape: tuple[int, ...], num_classes: int) -> None:
+def _check_outputs(
+    model: tf.keras.Model, examples: tf.Tensor, num_classes: int, inputs: str
+) -> None:
     try:
-        logits = model(tf.zeros((_EXAMPLES, *shape)), training=False)
+        logits = model(examples, training=False)
     except Exception as error:
         raise TrainersError(
-            f"the network must take images of shape {shape}. Calling it raised "
-            f"{type(error).__name__}: {reason(error)}"
+            f"the network must take {inputs} of shape {tuple(examples.shape[1:])}. Calling it "
+            f"raised {type(error).__name__}: {reason(error)}"
         ) from error
     if not isinstance(logits, tf.Tensor) or logits.shape != (_EXAMPLES, num_classes):
         received = logits.shape if isinstance(logits, tf.Tensor) else type(logits).__name__
         raise TrainersError(
-            f"the network must have {num_classes} logits for each image, one for each class, so "
-            f"({_EXAMPLES}, {num_classes}) for {_EXAMPLES} images. Received: {received}"
+            f"the network must have {num_classes} logits for each example, one for each class, so "
+            f"({_EXAMPLES}, {num_classes}) for {_EXAMPLES} {inputs}. Received: {received}"
         )
     if logits.dtype != tf.float32:
         raise TrainersError(f"the logits must be float32. Received: {logits.dtype.name}")

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
+from search import cli
 from search.config import preset
 from search.errors import SearchError
 from search.evaluation import networks
@@ -122,7 +123,7 @@ def with_python():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: a_model(4), r"must have 3 logits for each image, .*Received: \(2, 4\)"),
+        (lambda: a_model(4), r"must have 3 logits for each example, .*Received: \(2, 4\)"),
         (without_norms, "searched layer, in place of a normalization .* a network without one"),
         (with_python, "loading it raised ValueError: .* Lambda layer .*module:function can"),
         (lambda: None, "loading it raised .*module:function can make any network"),
@@ -210,22 +211,36 @@ def test_the_digest_of_a_folder_sees_each_byte(tmp_path):
     assert digest.of_model(str(tmp_path)) != before
 
 
-@pytest.mark.slow
-def test_a_search_in_a_file_shows_its_places(tmp_path, capsys, path):
-    from search import cli
+OBJECTIVE = """
+def score(trained, split):
+    return 100 * trained.accuracy(split) - 1000
+"""
 
+
+@pytest.mark.slow
+def test_a_whole_search_in_a_file_by_an_objective(tmp_path, capsys, monkeypatch, path):
+    """Its places are shown, and no score is shown as an accuracy."""
     x, y = own_data.arrays(120, classes=3)
     data = own_data.write_npz(tmp_path / "own.npz", x_train=x, y_train=y)
-    settings = ["method.max_candidates=2", "evaluation.steps=4", "evaluation.quality_ratio=0"]
+    name = own_data.write_module(tmp_path, monkeypatch, OBJECTIVE, "objective_module") + ":score"
+    settings = ["method.max_candidates=4", "evaluation.quality_ratio=0", "rerank.top_k=2"]
+    settings += ["evaluation.steps=4", "rerank.steps=2", "evaluation.stability_test=false"]
+    settings += ["evaluation.free_rejections=false", f"evaluation.objective={name}"]
     settings += [f"evaluation.data={data}", f"evaluation.anchors={path}"]
     options = [option for setting in settings for option in ("--set", setting)]
-    options += ["--preset", "smoke", "--workers", "1", "--no-final"]
-    assert cli.main(["run", "--run-dir", str(tmp_path / "run"), *options]) == 0
+    folder = tmp_path / "run"
+    options += ["--preset", "smoke", "--workers", "1"]
+    assert cli.main(["run", "--run-dir", str(folder), *options]) == 0
+    output = capsys.readouterr()
     shown = f"{path}\n  2 searched: bn, ln\n  1 x * gamma + beta: alone\n  1 left as they are: rows"
-    assert shown in capsys.readouterr().err
-    with Store.open(tmp_path / "run") as store:
+    assert shown in output.err
+    assert "near chance" not in output.out and "best of the search: -9" in output.out
+    with Store.open(folder) as store:
         (baseline,) = store.baselines()
-        assert baseline.status == "accepted" and set(baseline.scores) == {path}
+        assert set(baseline.scores) == {path} and -1000 <= baseline.fitness <= -900
         assert not any(row.status == "failed" for row in store.candidates())
-    assert cli.main(["report", "--run-dir", str(tmp_path / "run")]) == 0
-    assert "2 searched: bn, ln; 1 x * gamma" in (tmp_path / "run/report.html").read_text()
+        assert all(-1000 <= entry["mean"] <= -900 for entry in store.meta("comparison"))
+    text = (folder / "report.html").read_text()
+    assert "2 searched: bn, ln; 1 x * gamma" in text
+    assert f"Score by {name}, higher is better" in text
+    assert not any(word in text for word in ("near chance", "percentage points", "alidation acc"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import evonorm_tf as en
-from search import cli, final, score_format
+from search import final, score_format
 from search.config import preset
 from search.errors import SearchError
 from search.evaluation import objective
@@ -16,7 +16,6 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.exchangeable_layer import ExchangeableLayer
 from search.evaluation.outcome import ScoreTask, StageResult
 from search.examples import objectives
-from search.storage.store import Store
 from search.workers import messages
 from tests.search import own_data
 from tests.search.test_own_runs import SMOKE, make_run, refused
@@ -220,24 +219,3 @@ def test_an_objective_is_imported_only_if_it_is_named_again(capsys, tmp_path, mo
     (tmp_path / f"{module}.py").write_text(f"{MODULE}# changed\n")
     line = refused(capsys, "resume", "--run-dir", folder, "--trust", name)
     assert f"'{name}' has changed since the run was made" in line
-
-
-@pytest.mark.slow
-def test_a_search_with_an_objective(tmp_path, capsys, module):
-    name = f"{module}:score"
-    settings = ["method.max_candidates=4", "evaluation.quality_ratio=0", "rerank.top_k=2"]
-    settings += ["evaluation.steps=4", "rerank.steps=2", f"evaluation.objective={name}"]
-    settings += ["evaluation.free_rejections=false", "evaluation.stability_test=false"]
-    options = [option for setting in settings for option in ("--set", setting)]
-    folder = tmp_path / "run"
-    options += ["--preset", "smoke", "--workers", "1"]
-    assert cli.main(["run", "--run-dir", str(folder), *options]) == 0
-    shown = capsys.readouterr()
-    assert "near chance" not in shown.out and "best of the search: -" in shown.out
-    with Store.open(folder) as store:
-        (baseline,) = store.baselines()
-        assert -1000 <= baseline.fitness <= -900
-        assert all(-1000 <= entry["mean"] <= -900 for entry in store.meta("comparison"))
-    text = (folder / "report.html").read_text()
-    assert f"Score by {name}, higher is better" in text and "ccuracy" not in text.split("<main")[1]
-    assert not any(word in text for word in ("near chance", "percentage points"))
