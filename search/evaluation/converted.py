@@ -71,6 +71,8 @@ def _refusal(what: str, error: Exception) -> TrainersError:
 
 def _converted(model: tf.keras.Model, norm_act: NormAct) -> tuple[tf.keras.Model, Report]:
     converter.check_model(model)
+    if len(model.outputs) != 1:
+        raise ValueError(f"the model must have one output. Received: {len(model.outputs)}")
     kinds = ("batch", "group", "layer", "norm_act")
     return converter.convert_to(_anew(model), _SearchedTarget(norm_act, {}), "convert", kinds)
 

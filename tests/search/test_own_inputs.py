@@ -144,7 +144,7 @@ def test_settings_for_images_alone(changes, message):
         run_images.load_data(dataclasses.replace(settings("series"), **changes))
 
 
-@pytest.mark.parametrize("inputs", tiered(EXAMPLES, slow=["tokens"]))
+@pytest.mark.parametrize("inputs", tiered(EXAMPLES, slow=["series"]))
 def test_a_search_in_an_example_learns(tmp_path, inputs):
     """The commands of the examples, with a budget of a few candidates."""
     chosen = {

@@ -105,11 +105,6 @@ def test_a_file_is_trained_with_a_graph_and_with_a_baseline(path, images):
     assert found["bn"].momentum == en.BatchNormReLU().momentum  # not the file's
 
 
-class _Custom(tf.keras.Model):
-    def call(self, x):
-        return x
-
-
 def without_norms():
     layers = [L.InputLayer((6, 9, 3)), L.Conv2D(4, 3), L.GlobalAveragePooling2D(), L.Dense(3)]
     return tf.keras.Sequential(layers)
@@ -120,9 +115,15 @@ def with_python():
     return tf.keras.Sequential(layers)
 
 
+def with_two_outputs():
+    inputs = tf.keras.Input((6, 9, 3))
+    return tf.keras.Model(inputs, [L.Flatten()(inputs), L.ReLU()(inputs)])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (with_two_outputs, "converting it raised ValueError: the model must have one output. Rec"),
         (lambda: a_model(4), r"must have 3 logits for each example, .*Received: \(2, 4\)"),
         (without_norms, "searched layer, in place of a normalization .* a network without one"),
         (with_python, "loading it raised ValueError: .* Lambda layer .*module:function can"),

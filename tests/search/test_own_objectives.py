@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 
 import evonorm_tf as en
-from search import final, score_format
+from search import export, final, report, score_format
 from search.config import preset
 from search.errors import SearchError
 from search.evaluation import objective
@@ -17,7 +18,7 @@ from search.evaluation.exchangeable_layer import ExchangeableLayer
 from search.evaluation.outcome import ScoreTask, StageResult
 from search.examples import objectives
 from search.workers import messages
-from tests.search import own_data
+from tests.search import own_data, synthetic_run
 from tests.search.test_own_runs import SMOKE, make_run, refused
 from trainers import data
 
@@ -206,6 +207,19 @@ def test_how_scores_are_shown():
     assert (accuracy.text(0.815), accuracy.difference(-0.023)) == ("81.5%", "\N{MINUS SIGN}2.3")
     assert (other.text(-1234.5678), other.difference(0.01234)) == ("-1235", "+0.0123")
     assert accuracy.is_near_chance(0.1) and not other.is_near_chance(0.1)
+
+
+def test_a_report_shows_scores_as_numbers(tmp_path):
+    settings = ["evaluation.objective=m:f"]
+    folder = synthetic_run.write_run(tmp_path / "run", 40, overrides=settings)
+    report.write(folder)
+    text = (folder / "report.html").read_text()
+    page = re.sub(r"<(style|svg).*?</\1>", "", text, flags=re.S)
+    assert "Score by m:f, higher is better" in page and "Score on each anchor" in page
+    shown = page[: page.index('id="run"')]
+    assert not re.search(r"%|percent|Accuracy|validation accuracy|near chance", shown)
+    exported = export.export(folder, 1, None, False)
+    assert "Validation score in the search: " in exported.text and "%" not in exported.text
 
 
 def test_an_objective_is_imported_only_if_it_is_named_again(capsys, tmp_path, monkeypatch, module):

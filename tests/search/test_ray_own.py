@@ -1,4 +1,4 @@
-"""A user's own module reaches the workers of a cluster."""
+"""A user's own modules reach the workers of a cluster."""
 
 import pytest
 
@@ -12,20 +12,24 @@ ray_cluster = pytest.importorskip(
 
 
 @pytest.mark.slow
-def test_the_module_of_a_network_is_sent_to_the_workers(tmp_path, monkeypatch):
+def test_the_modules_of_a_network_and_an_objective_are_sent_to_the_workers(tmp_path, monkeypatch):
     name = own_data.write_module(tmp_path, monkeypatch)
+    other = own_data.write_module(tmp_path, monkeypatch, "", "objective_module")
     monkeypatch.chdir("/")  # so that workers find the module only if it is sent to them
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     settings = [f"evaluation.data={name}:load", f"evaluation.anchors={name}:build"]
+    settings += [f"evaluation.objective={other}:score"]
 
-    def file_of_module():
+    def files_of_modules():
         from trainers import named_function
 
-        return str(named_function.source_file(f"{name}:build"))
+        functions = (f"{name}:build", f"{other}:score")
+        return [str(named_function.source_file(function)) for function in functions]
 
     cluster = ray_cluster.RayCluster(preset("smoke").override(settings))
     try:
-        found = ray.get(ray.remote(file_of_module).remote(), timeout=120)
+        found = ray.get(ray.remote(files_of_modules).remote(), timeout=120)
     finally:
         cluster.close()
-    assert found.endswith(f"{name}.py") and not found.startswith(str(tmp_path))
+    for module, file in zip((name, other), found, strict=True):
+        assert file.endswith(f"{module}.py") and not file.startswith(str(tmp_path))
