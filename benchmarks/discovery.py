@@ -175,7 +175,9 @@ def _trained(
                 if anchor in scores.get(name, {}).get(str(seed), {}):
                     continue
                 task = ScoreTask(layer, anchor, 1.0, config.evaluation.steps, seed, None)
-                yield name, seed, anchor, evaluator.score(task)
+                score = evaluator.score(task)
+                if score is not None:  # an accuracy never is
+                    yield name, seed, anchor, score
 
 
 def _options() -> argparse.Namespace:

@@ -43,7 +43,7 @@ def measure(anchor: str, layer: str, settings: Evaluation, steps: int) -> dict[s
 
 
 def _ascent(trainer: AnchorTrainer, settings: Evaluation, steps: int) -> float:
-    trainer._settings = dataclasses.replace(settings, stability_steps=steps)
+    trainer.settings = dataclasses.replace(settings, stability_steps=steps)
     start = time.process_time()
     trainer.largest_gradient()
     return time.process_time() - start

@@ -26,7 +26,7 @@ from search.cli import quiet_tensorflow
 from search.config import Config, preset
 from search.errors import SearchError
 from search.progress.lines import LogLines
-from search.storage import ranking
+from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate
 from search.storage.database import DATABASE
 from search.storage.store import Store
@@ -79,7 +79,7 @@ def progress_curve(rows: Sequence[Candidate]) -> list[float]:
 
 def share_at_guess(scores: list[float]) -> float:
     """The share of accuracies below twice random guess, the quality test's limit."""
-    return statistics.fmean(map(ranking.is_near_chance, scores))
+    return statistics.fmean(map(ScoreFormat().is_near_chance, scores))
 
 
 def evolution_experiment(folder: pathlib.Path, seeds: int, evaluations: int, workers: int) -> dict:

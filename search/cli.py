@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 from search import config as configuration
+from search import names
 from search.errors import SearchError
-from search.storage import ranking
+from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate
 from search.storage.store import Store
 from search.storage.values import printable
@@ -120,7 +121,7 @@ def _add_repeated(command: argparse.ArgumentParser, option: str, metavar: str, t
 
 
 def _add_trust(command: argparse.ArgumentParser) -> None:
-    text = "repeats a module, module:function or TFDS data set of the run, which it imports"
+    text = "repeats a module, module:function, model file or TFDS data set that the run imports"
     _add_repeated(command, "--trust", "NAME", text)
 
 
@@ -141,6 +142,9 @@ def _run(options: argparse.Namespace) -> int:
     from search import run
 
     with run.create(options.run_dir, config) as store:
+        for anchor, found in (store.meta("places") or {}).items():
+            lines = map(printable, [anchor, *names.places(found)])
+            print("\n  ".join(lines), file=sys.stderr)
         return _execute(store, config, options)
 
 
@@ -160,7 +164,8 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
     with contextlib.closing(new_progress(config, sys.stderr)) as progress:
         run.execute(store, config, progress, with_final=not options.no_final)
     best = store.top(1)
-    if best and ranking.is_near_chance(best[0].require_fitness()):
+    shown = ScoreFormat(config.evaluation.objective)
+    if best and shown.is_near_chance(best[0].require_fitness()):
         print(f"no layer found learns: the best accuracy is {best[0].fitness:.4f}, near chance")
     elif best:
         print(f"best of the search: {best[0].fitness:.4f}  {_formula(best[0])}")

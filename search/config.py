@@ -59,6 +59,7 @@ Count: TypeAlias = Annotated[int, _Between(1)]
 Amount: TypeAlias = Annotated[float, _Between(0)]
 Share: TypeAlias = Annotated[float, _Between(0, 1)]
 Cpus: TypeAlias = Annotated[float, _Between(0.01)]
+Inputs: TypeAlias = Annotated[Literal["images", "series", "volumes", "tokens"], _OneOf()]
 Schedule: TypeAlias = Annotated[Literal["constant", "cosine"], _OneOf()]
 Algorithm: TypeAlias = Annotated[Literal["evolution", "random_rejection", "random"], _OneOf()]
 Criterion: TypeAlias = Annotated[Literal["pareto", "average"], _OneOf()]
@@ -85,12 +86,13 @@ class Evaluation(_Section):
     """The tests and the training of a candidate (paper section 4.2, appendices B and C)."""
 
     # A known name, a .npz file, a folder of class folders, module:function, or a TFDS data set; see
-    # "Your own data and networks" in docs/search.md. Paper: CIFAR-10.
+    # docs/own_task.md. Paper: CIFAR-10.
     data: Text = "cifar10"
     data_dir: Text | None = None  # where TFDS keeps its data
+    inputs: Inputs = "images"  # ours: what one example is (docs/own_task.md)
     image_size: Count | None = None  # ours: side to resize all images to; None: as they are
-    # Known names, or module:function of networks of your own (docs/search.md). In order of cost,
-    # since the first failure ends an evaluation. Paper: these three.
+    # Known names, module:function, model files, tf.keras.applications.NAME (docs/own_task.md). In
+    # order of cost, since the first failure ends an evaluation. Paper: these three.
     anchors: Annotated[Names, Field(min_length=1)] = (
         "mobilenet_v2_cifar",
         "efficientnet_b0_cifar",
@@ -114,6 +116,9 @@ class Evaluation(_Section):
     equivalence_cache: Flag = True  # ours: each function is trained once
     equivalence_affine: Flag = False  # ours: also functions that differ by what gamma and beta do
     audit_fraction: Share = 0.0  # ours: share of the cache's hits that are trained all the same
+
+    # ours: module:function that scores a trained layer (docs/own_task.md); None: the accuracy
+    objective: Text | None = None
 
     quality_test: Flag = True  # paper: True
     quality_steps: Count = 100  # paper: 100

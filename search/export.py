@@ -10,8 +10,9 @@ from evonorm_tf import files
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search import sources
-from search.config import Config
+from search.config import Config, Evaluation
 from search.errors import SearchError
+from search.score_format import ScoreFormat
 from search.storage import ranking
 from search.storage.candidate import Candidate
 from search.storage.graphs import formula_of, graph_of
@@ -22,7 +23,7 @@ _SNIPPET = '''"""A normalization-activation layer that a search found: {name}.
 
     {formula}
 
-Validation accuracy in the search: {scores}.
+Validation {score} in the search: {scores}.
 """
 
 import pathlib
@@ -85,12 +86,12 @@ def export(
     with Store.open(run_dir) as store:
         modules = sources.load_again(store, trusted).space.modules
         row = _ranked(store, rank)
-        groups = Config.from_dict(store.meta("config") or {}).evaluation.groups
+        settings = Config.from_dict(store.meta("config") or {}).evaluation
     folder = pathlib.Path(run_dir, "export") if output is None else pathlib.Path(output)
     name = f"candidate_{row.id}"
     graph = LayerGraph(graph_of(row).nodes, name)
     is_plain = all(ops.registered(node.op) is None for node in graph.nodes)
-    text = _snippet(row, graph, groups, () if is_plain else modules)
+    text = _snippet(row, graph, settings, () if is_plain else modules)
     exported = Exported(folder / f"{name}.json", folder / f"{name}.py", text)
     existing = [path for path in exported[:2] if path.exists()]
     if existing and not force:
@@ -115,12 +116,15 @@ def _ranked(store: Store, rank: int) -> Candidate:
     return ranking.order(store.top(accepted), store.meta("rerank"))[rank - 1]
 
 
-def _snippet(row: Candidate, graph: LayerGraph, groups: int, modules: Sequence[str]) -> str:
+def _snippet(
+    row: Candidate, graph: LayerGraph, settings: Evaluation, modules: Sequence[str]
+) -> str:
     # This text will be run, and the run folder may come from an untrusted source. So no text is
     # copied: the formula is made from the graph, names of anchors keep only letters and digits, and
     # the modules are those that the user has named.
+    shown = ScoreFormat(settings.objective)
     scores = [
-        f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {score:.1%}"
+        f"{re.sub(_NOT_OF_A_WORD, '?', anchor)} {shown.text(score)}"
         for anchor, score in row.anchor_scores.items()
     ]
     return _SNIPPET.format(
@@ -128,6 +132,7 @@ def _snippet(row: Candidate, graph: LayerGraph, groups: int, modules: Sequence[s
         formula=formula_of(row),
         scores=", ".join(scores),
         json_name=f"{graph.name}.json",
-        groups=groups,
+        groups=settings.groups,
+        score=shown.name,
         imports="".join(f"import {name}  # registers primitives\n" for name in modules),
     )

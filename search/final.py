@@ -51,6 +51,7 @@ def rerank(store: Store, config: Config, progress: Progress) -> list[dict[str, A
         for row in best
     }
     scores = _run(tasks, config, progress, f"training the best {len(best)} again")
+    best = _with_scores(best, scores)
     ranking: list[dict[str, Any]] = [
         {
             "id": row.id,
@@ -93,6 +94,7 @@ def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, 
         for row in layers
     }
     scores = _run(tasks, config, progress, "training the winner and the baselines for the test")
+    layers = _with_scores(layers, scores)
     table: list[dict[str, Any]] = []
     for row in layers:
         accuracies = {
@@ -105,6 +107,12 @@ def compare(store: Store, config: Config, progress: Progress) -> list[dict[str, 
     table.sort(key=lambda entry: -entry["mean"])
     store.set_meta("comparison", table)
     return table
+
+
+def _with_scores(rows: list[Candidate], scores: dict[Any, float | None]) -> list[Candidate]:
+    """The layers whose objective was finite in each training."""
+    without = {number for (number, *_), score in scores.items() if score is None}
+    return [row for row in rows if row.id not in without]
 
 
 def _best_ideas(store: Store, count: int) -> list[Candidate]:
@@ -125,10 +133,10 @@ def _winner(store: Store) -> list[Candidate]:
 
 def _run(
     tasks: dict[Any, ScoreTask], config: Config, progress: Progress, text: str
-) -> dict[Any, float]:
+) -> dict[Any, Any]:
     """Runs all tasks on a pool. Raises SearchError if one fails."""
     progress.update(Event("stage", text=text))
-    scores: dict[Any, float] = {}
+    scores: dict[Any, float | None] = {}
     waiting = list(tasks.items())[::-1]
     workers = min(config.workers, len(tasks))
     with new_pool(dataclasses.replace(config, workers=workers)) as pool:

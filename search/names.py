@@ -1,5 +1,7 @@
 """Names of layers and algorithms, and durations, as the report and the display show them."""
 
+from collections.abc import Mapping, Sequence
+
 _SERIES = ("b0", "b1", "b2", "s0", "s1", "s2")
 _LAYERS = {
     "bn_relu": "BN-ReLU",
@@ -11,6 +13,12 @@ _LAYERS = {
     "pixelnorm_relu": "PixelNorm-ReLU",
     **{f"evonorm_{series}": f"EvoNorm-{series.upper()}" for series in _SERIES},
 }
+_PLACES = {
+    "searched": "searched",
+    "affine": "x * gamma + beta",
+    "kept": "left as they are",
+}
+_FEW = 3
 _ALGORITHMS = {
     "evolution": "evolution",
     "random_rejection": "random search with rejection",
@@ -26,6 +34,16 @@ def layer(name: str) -> str:
 def algorithm(name: str) -> str:
     """A configuration's `algorithm` in words."""
     return _ALGORITHMS.get(name, name)
+
+
+def places(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """The places of a network in words, for each kind its number and the first few names."""
+    return [
+        f"{len(found[kind])} {words}: {', '.join(found[kind][:_FEW])}"
+        + (", ..." if len(found[kind]) > _FEW else "")
+        for kind, words in _PLACES.items()
+        if found.get(kind)
+    ]
 
 
 def duration(seconds: float) -> str:

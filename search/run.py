@@ -16,8 +16,6 @@ from search.storage import ranking
 from search.storage.candidate import Candidate
 from search.storage.database import BEST
 from search.storage.store import Store
-from trainers.models.anchors import ANCHORS
-from trainers.named_function import is_function_name
 
 CONFIG_FILE = "config.json"
 _BEST_FILES = 10
@@ -27,12 +25,12 @@ def create(run_dir: str | os.PathLike, config: Config) -> Store:
     """Makes a run folder with its configuration and baselines.
 
     Raises:
-      SearchError: for an unknown anchor or baseline, for data or a network that cannot be used,
-        and as `Store.create` does.
+      SearchError: for an unknown baseline, for data or a network that cannot be used, and as
+        `Store.create` does.
     """
-    _check_names(config)
+    _check_baselines(config)
     meta = {"config": config.to_dict(), "seed": config.method.seed}
-    store = Store.create(run_dir, {**meta, sources.META: sources.check_new(config)})
+    store = Store.create(run_dir, {**meta, **sources.check_new(config)})
     add_baselines(store, config)
     return store
 
@@ -109,16 +107,11 @@ def save_best(store: Store) -> list[pathlib.Path]:
     return list(chosen)
 
 
-def _check_names(config: Config) -> None:
-    anchors = [name for name in config.evaluation.anchors if not is_function_name(name)]
-    known = {
-        "evaluation.anchors": (anchors, [*ANCHORS, "module:function"]),
-        "baselines": (config.baselines, registry.BUILTIN.names()),
-    }
-    for field, (names, choices) in known.items():
-        for name in names:
-            if name not in choices:
-                raise SearchError(f"{field} cannot be {name!r}: it is one of {', '.join(choices)}")
+def _check_baselines(config: Config) -> None:
+    choices = registry.BUILTIN.names()
+    for name in config.baselines:
+        if name not in choices:
+            raise SearchError(f"baselines cannot be {name!r}: it is one of {', '.join(choices)}")
 
 
 def _write(path: pathlib.Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What a run takes from its user: data, networks and primitives of her own.
+"""What a run takes from its user: data, networks, an objective and primitives of her own.
 
 A run folder may come from anyone. So a name in it is imported only if the user names it again, and
 a run goes on only with what it began with.
@@ -6,6 +6,7 @@ a run goes on only with what it began with.
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from evonorm_tf.graph import ops
 from search import modules
@@ -15,17 +16,22 @@ from search.evolution import space
 from search.storage.store import Store
 from search.storage.values import printable
 from search.workers import preparation
-from trainers.data.digest import digest
+from trainers.data import digest
 from trainers.data.sources import DATA_SETS, imports_modules
 from trainers.errors import TrainersError
+from trainers.models.anchor_sources import Kind, kind_of
 from trainers.named_function import is_function_name
 
 META = "sources"
+# For each network that was converted from a Keras model, the names of its places.
+PLACES = "places"
 _LONGEST = 100
+_ANCHORS, _DATA = "evaluation.anchors", "evaluation.data"
+_OBJECTIVE = "evaluation.objective"
 
 
-def check_new(config: Config) -> dict[str, str | None]:
-    """Checks what a new run is given; returns the SHA-256 of each source, for `META`.
+def check_new(config: Config) -> dict[str, Any]:
+    """Checks what a new run is given; returns the SHA-256 of each source and the places, as meta.
 
     Raises:
       SearchError: in one line, for data, networks, modules and primitives that are not there or
@@ -33,9 +39,11 @@ def check_new(config: Config) -> dict[str, str | None]:
     """
     digests = _digests(config)
     load_primitives(config)
-    if _own(config) or any(ops.registered(each.op) for each in _drawn(config)):
-        preparation.check_own(config)
-    return digests
+    kinds = {_kind_of(anchor) for anchor in config.evaluation.anchors}
+    draws_own = any(ops.registered(each.op) for each in _drawn(config))
+    has_own = bool(_own(config)) or Kind.APPLICATION in kinds or draws_own
+    places = preparation.check_own(config) if has_own else {}
+    return {META: digests, PLACES: places}
 
 
 def check_again(config: Config, store: Store, trusted: Collection[str]) -> None:
@@ -117,11 +125,24 @@ def _not_trusted(store: Store, source: str) -> SearchError:
 def _own(config: Config) -> dict[str, str]:
     """The sources that are no known names, each with its field."""
     data, anchors = config.evaluation.data, config.evaluation.anchors
-    own = {anchor: "evaluation.anchors" for anchor in anchors if is_function_name(anchor)}
-    return own if data in DATA_SETS else {**own, data: "evaluation.data"}
+    kinds = (Kind.FUNCTION, Kind.FILE)
+    own = {anchor: _ANCHORS for anchor in anchors if _kind_of(anchor) in kinds}
+    objective = config.evaluation.objective
+    if objective is not None:
+        if not is_function_name(objective):
+            raise SearchError(f"{_OBJECTIVE} cannot be {objective!r}: it is module:function")
+        own[objective] = _OBJECTIVE
+    return own if data in DATA_SETS else {**own, data: _DATA}
+
+
+def _kind_of(anchor: str) -> Kind:
+    with _as_refusal(anchor, _ANCHORS):
+        return kind_of(anchor)
 
 
 def _imports(source: str, field: str) -> bool:
+    if field != _DATA:
+        return True  # a model file too: Keras loads code from some, even in its safe mode
     with _as_refusal(source, field):
         return imports_modules(source)
 
@@ -130,7 +151,8 @@ def _digests(config: Config) -> dict[str, str | None]:
     digests: dict[str, str | None] = {}
     for source, field in _own(config).items():
         with _as_refusal(source, field):
-            digests[source] = digest(source)
+            is_model = field == _ANCHORS and kind_of(source) is Kind.FILE
+            digests[source] = (digest.of_model if is_model else digest.digest)(source)
     return {**digests, **modules.digests(config)}
 
 

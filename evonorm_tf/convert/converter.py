@@ -61,11 +61,19 @@ def convert_model(
     """
     _check_arguments(linear, sources, dry_run)
     target = targets.target_of(to, kwargs)
-    _check_model(model)
-    planned = plan.make_plan(model, target, linear, tuple(sources))
+    check_model(model)
+    new_model, report = convert_to(model, target, linear, tuple(sources))
+    return (model if dry_run else new_model), report
+
+
+def convert_to(
+    model: tf.keras.Model, target: Any, linear: str, sources: tuple[str, ...]
+) -> tuple[tf.keras.Model, Report]:
+    """Converts a model to a target of `targets`; the other arguments are `convert_model`'s."""
+    planned = plan.make_plan(model, target, linear, sources)
     new_model = rebuild.rebuild(planned, target)
     _note_class_change(planned.report, model, new_model)
-    return (model if dry_run else new_model), planned.report
+    return new_model, planned.report
 
 
 def _note_class_change(report: Report, model: tf.keras.Model, new_model: tf.keras.Model) -> None:
@@ -86,7 +94,8 @@ def _check_arguments(linear: Any, kinds: Any, dry_run: Any) -> None:
         )
 
 
-def _check_model(model: Any) -> None:
+def check_model(model: Any) -> None:
+    """Raises ValueError for anything but a model that is a graph of layers."""
     if model_graph.is_rewritable(model):
         return
     if isinstance(model, tf.keras.Sequential):

@@ -5,7 +5,9 @@ the function of the layers. All random numbers are drawn in advance from the see
 start from the same kernels and get the same batches.
 """
 
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +28,7 @@ class AnchorTrainer:
     """Trains and scores an anchor.
 
     Args:
-      anchor: a name in `trainers.models.anchors.ANCHORS`, or the `module:function` of a user.
+      anchor: any of `trainers.models.anchor_sources`.
       data: the images to train and score on.
       settings: the configuration's `evaluation`.
       seed: seed of the kernels, the batches and the crops.
@@ -36,6 +38,8 @@ class AnchorTrainer:
 
     Attributes:
       model: the Keras model.
+      settings: the configuration's `evaluation`.
+      graph: the graph of every layer, which `start` sets.
       batches: indices of the training images (steps, batch); with a crop, also the rows and
         the columns of each image (steps, batch, crop).
     """
@@ -49,8 +53,16 @@ class AnchorTrainer:
         norm_act: NormAct | None = None,
         width: float = 1.0,
     ):
-        self._data, self._settings = data, settings
-        self.model = networks.build(anchor, data, settings, seed, norm_act, width)
+        self._data, self.settings = data, settings
+        self.graph: LayerGraph | None = None
+        self._arguments: dict[str, Any] = {
+            "anchor": anchor,
+            "seed": seed,
+            "norm_act": norm_act,
+            "width": width,
+        }
+        self._others: dict[Evaluation, AnchorTrainer] = {}
+        self.model = self.rebuilt(norm_act)
         self._layers = networks.searched_layers(self.model)
         self._initial = self.model.get_weights()
         self._slots = [tf.Variable(tf.zeros_like(v)) for v in self.model.trainable_variables]
@@ -60,8 +72,27 @@ class AnchorTrainer:
         self._count_correct = self._correct_function()
         self._ascend = ascent_function(self._loss, self.model.trainable_variables, settings)
 
+    def rebuilt(self, norm_act: NormAct | None) -> tf.keras.Model:
+        """A new model of the same network with this layer; None for the searched one."""
+        arguments = {**self._arguments, "norm_act": norm_act}
+        return networks.build(images=self._data, settings=self.settings, **arguments)
+
+    def other(self, **changes: Any) -> "AnchorTrainer":
+        """The trainer of the same network with other settings; made once for each.
+
+        Raises:
+          TypeError: for a name that is no field of `evaluation`.
+        """
+        settings = dataclasses.replace(self.settings, **changes)
+        if settings not in self._others:
+            self._others[settings] = AnchorTrainer(
+                data=self._data, settings=settings, **self._arguments
+            )
+        return self._others[settings]
+
     def start(self, graph: LayerGraph | None) -> None:
         """Resets all weights to their initial values, and sets the graph of every layer."""
+        self.graph = graph
         self.model.set_weights(self._initial)
         for slot in self._slots:
             slot.assign(tf.zeros_like(slot))
@@ -73,7 +104,7 @@ class AnchorTrainer:
     def train(self, first: int, last: int) -> bool:
         """Runs the steps first to last - 1; stops and returns False if a loss is not finite."""
         images, labels = self._tensors(self._data.train)
-        rates = tf.constant(learning_rates(self._settings)[first:last])
+        rates = tf.constant(learning_rates(self.settings)[first:last])
         batches = [tf.constant(draw[first:last]) for draw in self.batches]
         done = self._run_steps(images, labels, rates, *batches)
         return int(done) == last - first
@@ -98,8 +129,8 @@ class AnchorTrainer:
         self.model.set_weights(self._initial)
         images, labels = self._tensors(self._data.train)
         # The last batch of the training, which is as random as the others.
-        chosen = self.batches[0][-1][: self._settings.stability_batch]
-        crops = [draw[-1][: self._settings.stability_batch] for draw in self.batches[1:]]
+        chosen = self.batches[0][-1][: self.settings.stability_batch]
+        crops = [draw[-1][: self.settings.stability_batch] for draw in self.batches[1:]]
         x = self.prepared(tf.gather(images, chosen), *crops)
         steps, largest = self._ascend(x, tf.gather(labels, chosen))
         self.model.set_weights(weights)
@@ -154,7 +185,7 @@ class AnchorTrainer:
                 accum=slot.handle,
                 lr=rate,
                 grad=gradient,
-                momentum=self._settings.momentum,
+                momentum=self.settings.momentum,
                 use_nesterov=True,
             )
         return tf.math.is_finite(loss)
@@ -182,10 +213,10 @@ class AnchorTrainer:
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
 
     def _decay(self) -> tf.Tensor:
-        if not self._settings.weight_decay:
+        if not self.settings.weight_decay:
             return 0.0
         squares = [tf.nn.l2_loss(kernel) for kernel in kernels(self.model)]
-        return self._settings.weight_decay * tf.add_n(squares)
+        return self.settings.weight_decay * tf.add_n(squares)
 
     def prepared(
         self,
@@ -193,7 +224,12 @@ class AnchorTrainer:
         rows: tf.Tensor | None = None,
         columns: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Normalizes images for the model, and crops each to its rows and columns if given."""
+        """Normalizes images for the model, and crops each to its rows and columns if given.
+
+        Tokens, which are int32, stay as they are.
+        """
+        if images.dtype == tf.int32:
+            return images
         if rows is not None:
             images = tf.gather(images, rows, axis=1, batch_dims=1)
             images = tf.gather(images, columns, axis=2, batch_dims=1)

@@ -9,6 +9,7 @@ from typing import Any
 from evonorm_tf import registry
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Config
+from search.evaluation import objective
 from search.evaluation.anchor_trainer import AnchorTrainer
 from search.evaluation.images import load_data
 from search.evaluation.outcome import Outcome, ScoreTask, StageResult, outcome_of, stages_of
@@ -95,9 +96,9 @@ class Evaluator:
     def training(self, layer: str, rejects: bool) -> StageResult:
         """Continues the training from the weights of the quality test; returns the scores.
 
-        A layer with a loss that is not finite is rejected. After an anchor in which a layer has
-        learned too little by half of the steps, none of its trainings goes on; it keeps the
-        accuracies that it has.
+        A layer with a loss or an objective that is not finite is rejected. After an anchor in which
+        a layer has learned too little by half of the steps, none of its trainings goes on; it keeps
+        the scores that it has.
 
         If another process ran the quality test, its steps are repeated and give the same weights.
         """
@@ -113,7 +114,9 @@ class Evaluator:
                 if rejects and not finite:
                     return _stage(start, "diverged")
                 is_promising = steps[anchor] == self._settings.steps
-            scores[anchor] = trainer.accuracy(self._data.validation)
+            scores[anchor] = self._score_of(trainer, self._data.validation)
+            if not math.isfinite(scores[anchor]):
+                return _stage(start, "diverged")
         return _stage(start, None, scores, steps=steps)
 
     def _after_first_steps(self, anchor: str, layer: str) -> AnchorTrainer:
@@ -164,15 +167,22 @@ class Evaluator:
     def _quality_steps(self) -> int:
         return min(self._settings.quality_steps, self._settings.steps)
 
-    def score(self, task: ScoreTask) -> float:
-        """The accuracy after the training that a task describes."""
+    def score(self, task: ScoreTask) -> float | None:
+        """The score after the training that a task describes; None if it is not finite."""
         graph, name = graph_or_name(task.layer)
         trainer, split = self._score_trainer(
             name, task.anchor, task.width, task.steps, task.seed, task.held_out
         )
         trainer.start(graph)
         trainer.train(0, task.steps)
-        return trainer.accuracy(split)
+        score = self._score_of(trainer, split)
+        return score if math.isfinite(score) else None
+
+    def _score_of(self, trainer: AnchorTrainer, split: data.Split) -> float:
+        """The user's objective, or the accuracy without one."""
+        if self._settings.objective is None:
+            return trainer.accuracy(split)
+        return objective.score(self._settings.objective, trainer, split)
 
     def _new_trainer(self, anchor: str, name: str | None) -> AnchorTrainer:
         seed = self._config.method.seed

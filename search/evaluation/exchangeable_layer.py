@@ -53,7 +53,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
 
     def __init__(self, groups: int, nonlinearity: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
-        self._groups, self._nonlinearity = groups, nonlinearity
+        self._groups, self.nonlinearity = groups, nonlinearity
         self._program = _IDENTITY
         self._state = _State([])
 
@@ -66,11 +66,16 @@ class ExchangeableLayer(tf.keras.layers.Layer):
     def moving_averages(self, values: list[Array]) -> None:
         self._state.moving_averages = values
 
+    @property
+    def vectors(self) -> dict[str, tf.Variable]:
+        """gamma, beta and, with a nonlinearity, v0 and v1."""
+        return dict(zip(VECTORS, self._vectors, strict=False))
+
     def build(self, input_shape: Any) -> None:
         """Creates gamma, beta, v0 and v1, which any graph may need."""
         channels = int(input_shape[-1])
         self._effective_groups = effective_groups(channels, self._groups)
-        names = VECTORS if self._nonlinearity else ("gamma", "beta")
+        names = VECTORS if self.nonlinearity else ("gamma", "beta")
         self._vectors = [
             self.add_weight(
                 name, (channels,), tf.float32, tf.keras.initializers.Constant(STARTS[name])
@@ -89,7 +94,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, training: Any = None) -> tf.Tensor:
         """The layer's output, of the input's shape and float32."""
-        if not self._nonlinearity:
+        if not self.nonlinearity:
             gamma, beta = self._vectors
             return inputs * gamma + beta
         # One array in place of four, since each argument and result of a callback costs time.

@@ -1,20 +1,27 @@
-"""The networks in which layers are scored: the known anchors, or a user's own functions."""
+"""The networks in which layers are scored: the known anchors, or a user's own."""
 
 from collections.abc import Iterator
+from typing import Any, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
 from evonorm_tf import norm_act_factory
+from evonorm_tf.convert.report import Report
 from evonorm_tf.factory import NormAct
 from search.config import Evaluation
 from search.errors import SearchError
+from search.evaluation import converted
 from search.evaluation.exchangeable_layer import ExchangeableLayer
 from trainers import named_function
 from trainers.data import ImageData
 from trainers.errors import TrainersError, reason
+from trainers.models.anchor_sources import Kind, kind_of
 from trainers.models.anchors import ANCHORS
 
 _EXAMPLES = 2
+# Names of layers: "searched", "affine" (x * gamma + beta), and "kept", these with the reason.
+Places: TypeAlias = dict[str, list[str]]
 
 
 def build(
@@ -28,7 +35,7 @@ def build(
     """A new network from images to logits.
 
     Args:
-      anchor: a name in `trainers.models.anchors.ANCHORS`, or the `module:function` of a user.
+      anchor: any of `trainers.models.anchor_sources`.
       images: the data, whose shape and number of classes the network has.
       settings: the configuration's `evaluation`.
       seed: seed of the kernels.
@@ -36,22 +43,38 @@ def build(
       width: factor on the anchor's width; a user's own network has no other width.
 
     Raises:
-      TrainersError: in one line, if a user's function cannot be called.
+      TrainersError: in one line, if a user's network cannot be made.
     """
+    return _build(anchor, images, settings, seed, norm_act, width)[0]
+
+
+def _build(
+    anchor: str,
+    images: ImageData,
+    settings: Evaluation,
+    seed: int,
+    norm_act: NormAct | None,
+    width: float,
+) -> tuple[tf.keras.Model, Report | None]:
+    """The network of `build`, and the report on the places of one that was converted."""
 
     def searched(nonlinearity: bool, name: str) -> ExchangeableLayer:
         return ExchangeableLayer(settings.groups, nonlinearity, name=name)
 
     tf.keras.utils.set_random_seed(seed)
-    layer = norm_act or searched
+    make, kind = norm_act_factory(norm_act or searched), kind_of(anchor)
+    if kind is Kind.FILE:
+        return converted.from_file(anchor, make)
     shape = images.train.images.shape[1:]
     input_shape = shape if settings.crop is None else (None, None, shape[-1])
-    given = {"num_classes": images.num_classes, "input_shape": input_shape}
-    if named_function.is_function_name(anchor):
-        return named_function.call(anchor, norm_act=norm_act_factory(layer), **given)
+    given: dict[str, Any] = {"num_classes": images.num_classes, "input_shape": input_shape}
+    if kind is Kind.APPLICATION:
+        return converted.application(anchor, norm_act=make, **given)
+    if kind is Kind.FUNCTION:
+        return named_function.call(anchor, norm_act=make, **given), None
     spec = ANCHORS[anchor]
     arguments = {**spec.arguments, "width": width * spec.arguments.get("width", 1.0)}
-    return spec.build(norm_act=layer, name=anchor, **given, **arguments)
+    return spec.build(name=anchor, norm_act=norm_act or searched, **given, **arguments), None
 
 
 def searched_layers(model: tf.keras.Model) -> list[ExchangeableLayer]:
@@ -59,49 +82,74 @@ def searched_layers(model: tf.keras.Model) -> list[ExchangeableLayer]:
     return [layer for layer in model._flatten_layers() if isinstance(layer, ExchangeableLayer)]
 
 
-def check_own(anchor: str, images: ImageData, settings: Evaluation) -> None:
-    """Builds a user's network and calls it once. Raises SearchError, in one line, if it is wrong.
+def check_own(anchor: str, images: ImageData, settings: Evaluation) -> Places | None:
+    """Builds a user's network and calls it once.
 
     The images are of the sizes of training and of evaluation, which a crop makes different.
+
+    Returns:
+      The places of a network that was converted; None for a function's.
+
+    Raises:
+      SearchError: in one line, for a network that cannot be used.
     """
     try:
-        model = build(anchor, images, settings, seed=0)
+        model, report = _build(anchor, images, settings, 0, None, 1.0)
         if not isinstance(model, tf.keras.Model):
             raise TrainersError(
                 f"the function must return a tf.keras.Model. Received: {type(model).__name__} of "
                 f"{type(model).__module__}"
             )
+        kind = tf.int32 if images.train.images.dtype == np.int32 else tf.float32
         for shape in _shapes(images, settings):
-            _check_outputs(model, shape, images.num_classes)
-        if not searched_layers(model):
-            raise TrainersError(
-                "the network must have a searched layer, which "
-                "norm_act(nonlinearity=True, name=...) makes. Received: a network without one"
+            examples = tf.zeros((_EXAMPLES, *shape), kind)
+            _check_outputs(model, examples, images.num_classes, settings.inputs)
+        if not any(layer.nonlinearity for layer in searched_layers(model)):
+            what = (
+                "which norm_act(nonlinearity=True, name=...) makes"
+                if report is None
+                else "in place of a normalization and an activation"
             )
+            raise TrainersError(
+                f"the network must have a searched layer, {what}. Received: a network without one"
+            )
+        return None if report is None else _places(model, report)
     except TrainersError as error:
         raise SearchError(f"evaluation.anchors cannot be {anchor!r}: {error}") from error
 
 
+def _places(model: tf.keras.Model, report: Report) -> Places:
+    layers = searched_layers(model)
+    kept = [place for place in report.places if place.action == "kept"]
+    return {
+        "searched": [layer.name for layer in layers if layer.nonlinearity],
+        "affine": [layer.name for layer in layers if not layer.nonlinearity],
+        "kept": [f"{place.layer.partition('/')[2]} ({place.reason})" for place in kept],
+    }
+
+
 def _shapes(images: ImageData, settings: Evaluation) -> Iterator[tuple[int, ...]]:
-    height, width, channels = images.train.images.shape[1:]
-    yield height, width, channels
+    shape = images.train.images.shape[1:]
+    yield shape
     if settings.crop is not None:
-        yield settings.crop, settings.crop, channels
+        yield settings.crop, settings.crop, shape[-1]
 
 
-def _check_outputs(model: tf.keras.Model, shape: tuple[int, ...], num_classes: int) -> None:
+def _check_outputs(
+    model: tf.keras.Model, examples: tf.Tensor, num_classes: int, inputs: str
+) -> None:
     try:
-        logits = model(tf.zeros((_EXAMPLES, *shape)), training=False)
+        logits = model(examples, training=False)
     except Exception as error:
         raise TrainersError(
-            f"the network must take images of shape {shape}. Calling it raised "
-            f"{type(error).__name__}: {reason(error)}"
+            f"the network must take {inputs} of shape {tuple(examples.shape[1:])}. Calling it "
+            f"raised {type(error).__name__}: {reason(error)}"
         ) from error
     if not isinstance(logits, tf.Tensor) or logits.shape != (_EXAMPLES, num_classes):
         received = logits.shape if isinstance(logits, tf.Tensor) else type(logits).__name__
         raise TrainersError(
-            f"the network must have {num_classes} logits for each image, one for each class, so "
-            f"({_EXAMPLES}, {num_classes}) for {_EXAMPLES} images. Received: {received}"
+            f"the network must have {num_classes} logits for each example, one for each class, so "
+            f"({_EXAMPLES}, {num_classes}) for {_EXAMPLES} {inputs}. Received: {received}"
         )
     if logits.dtype != tf.float32:
         raise TrainersError(f"the logits must be float32. Received: {logits.dtype.name}")

@@ -58,6 +58,8 @@ def _norm_and_direction(
         with tf.GradientTape() as inner:
             value = loss()
         gradients = inner.gradient(value, variables)
-        norm = tf.linalg.global_norm([g for g in gradients if g is not None])
+        # That of an embedding is a list of rows, in which a row may occur more than once.
+        norm = tf.linalg.global_norm([tf.convert_to_tensor(g) for g in gradients if g is not None])
     zero = tf.UnconnectedGradients.ZERO
-    return norm, outer.gradient(norm, variables, unconnected_gradients=zero)
+    direction = outer.gradient(norm, variables, unconnected_gradients=zero)
+    return norm, [tf.convert_to_tensor(change) for change in direction]

@@ -15,6 +15,7 @@ from search import names
 from search.config import Config
 from search.progress.events import Event, Progress, with_figures
 from search.progress.lines import RareLines, cluster_counts
+from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate
 from search.storage.graphs import formula_of
 from search.workers.pool import Cluster
@@ -47,6 +48,7 @@ class Display:
         self, config: Config, console: Console, clock: Callable[[], float] = time.monotonic
     ):
         self._config = config
+        self._shown = ScoreFormat(config.evaluation.objective)
         self._console = console
         self._clock = clock
         self._is_closed = False
@@ -140,7 +142,7 @@ class Display:
         yield "best", self._best()
         if self._baselines:
             scores = {names.layer(name): score for name, score in self._baselines.items()}
-            yield "beside", Text(_scores(scores))
+            yield "beside", Text(self._scores(scores))
         yield "now", self._now()
 
     def _reasons(self) -> dict[str, int]:
@@ -151,9 +153,13 @@ class Display:
         best = self._event.best
         if best is None:
             return Text("none has passed the tests yet", style="dim")
-        text = Text(_percent(best.require_fitness()), style="bold green")
+        text = Text(self._shown.text(best.require_fitness()), style="bold green")
         text.append(f"  {formula_of(best)}\n", style="not bold default")
-        return text.append(_scores(best.anchor_scores), style="not bold dim default")
+        return text.append(self._scores(best.anchor_scores), style="not bold dim default")
+
+    def _scores(self, scores: Mapping[str, float]) -> str:
+        text = self._shown.text
+        return ", ".join(_unbroken(f"{name} {text(score)}") for name, score in scores.items())
 
     def _now(self) -> RenderableType:
         lines = [Text(self._stage)]
@@ -189,13 +195,5 @@ def _counts(counts: dict[str, int]) -> Text:
     return text
 
 
-def _scores(scores: Mapping[str, float]) -> str:
-    return ", ".join(_unbroken(f"{name} {_percent(score)}") for name, score in scores.items())
-
-
 def _unbroken(words: str) -> str:
     return words.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1%}"

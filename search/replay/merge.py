@@ -99,6 +99,8 @@ def _shared_settings(runs: Sequence[Run]) -> dict[str, Any]:
             raise SearchError(
                 f"{run.path} trains in another way than {runs[0].path}: {', '.join(different)}"
             )
+    if settings[0].get("objective") is not None:
+        raise SearchError("a table holds accuracies, and the runs have scores of an objective")
     return settings[0]
 
 

@@ -13,11 +13,12 @@ from typing import Any
 from search import names
 from search.config import Config
 from search.errors import SearchError
+from search.score_format import ScoreFormat
 from search.storage import ranking
 from search.storage.candidate import Candidate
 from search.storage.store import Store
 
-_META_KEYS = ("config", "created", "elapsed", "rerank", "comparison")
+_META_KEYS = ("config", "created", "elapsed", "rerank", "comparison", "places")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +84,11 @@ class Run:
         """A handwritten layer that has scores, by its name in the registry."""
         rows = (row for row in self.baselines if row.name == name and row.fitness is not None)
         return next(rows, None)
+
+    @property
+    def shown(self) -> ScoreFormat:
+        """How its scores are shown."""
+        return ScoreFormat(self.settings.get("evaluation.objective"))
 
     @property
     def label(self) -> str:

@@ -14,8 +14,8 @@ from search import names
 from search.report import analysis
 from search.report.collect import Run
 from search.report.style import LIGHT, LINE_STYLES, SERIES, LineStyle, Panel
+from search.score_format import CHANCE
 from search.storage.candidate import Candidate
-from search.storage.ranking import CHANCE
 
 TOP = 10
 BASELINES = ("bn_relu", "evonorm_b0", "evonorm_s0")
@@ -57,8 +57,8 @@ def plots(run: Run, compare: Sequence[Run] = ()) -> list[Plot]:
 
 def _progress(run: Run, compare: Sequence[Run]) -> Plot:
     caption = (
-        f"Mean accuracy of the {TOP} best layers in the population (of all, if there are fewer), "
-        "averaged over the anchors: the paper's figure 6. Only accepted layers are counted."
+        f"Mean {run.shown.name} of the {TOP} best layers in the population (of all, if there are "
+        "fewer), averaged over the anchors: the paper's figure 6. Only accepted layers are counted."
     )
     draw = functools.partial(_draw_progress, run=run, compare=compare)
     return Plot("progress", "Search progress", caption, [Panel(draw, (5.2, 3.9))])
@@ -82,9 +82,10 @@ def _draw_progress(axes: Axes, run: Run, compare: Sequence[Run]) -> None:
     axes.margins(y=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("accepted layers")
-    axes.set_ylabel(f"validation accuracy, top {TOP}")
-    axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
-    _percent(axes.yaxis)
+    axes.set_ylabel(f"validation {run.shown.name}, top {TOP}")
+    _show_scores(run, axes.yaxis)
+    if not run.shown.objective:
+        axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
     axes.figure.legend(loc="outside lower center", ncols=2)
 
 
@@ -144,22 +145,20 @@ def _histograms(run: Run) -> Plot:
         "after full training, or after the short one that got them rejected. A loss that is not "
         "finite counts as 0%."
     )
+    if run.shown.objective:
+        caption = "How many accepted layers came to which score, on a logarithmic scale."
     draws = [functools.partial(_draw_histogram, run=run, anchor=anchor) for anchor in run.anchors]
     panels = [Panel(draw, (4.0, 3.0)) for draw in draws]
-    return Plot("histograms", "Accuracy on each anchor", caption, panels)
+    return Plot("histograms", f"{run.shown.name.capitalize()} on each anchor", caption, panels)
 
 
 def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
     trained = [row.anchor_scores[anchor] for row in run.ranking if anchor in row.anchor_scores]
-    rejected = analysis.quality_accuracies(run, anchor)
-    axes.hist(
-        [trained, rejected],
-        bins=np.linspace(0, 1, 41).tolist(),
-        stacked=True,
-        color=[LIGHT["blue"], LIGHT["yellow"]],
-        label=[f"accepted ({len(trained):,})", f"rejected early ({len(rejected):,})"],
-    )
-    axes.axvline(CHANCE, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance")
+    label = f"accepted ({len(trained):,})"
+    if run.shown.objective:  # those of the quality test are accuracies all the same
+        axes.hist(trained, bins=40, color=LIGHT["blue"], label=label)
+    else:
+        _draw_accuracies(axes, trained, label, analysis.quality_accuracies(run, anchor))
     bn_relu = run.baseline("bn_relu")
     if bn_relu is not None and anchor in bn_relu.anchor_scores:
         axes.axvline(
@@ -171,12 +170,25 @@ def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
         )
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.7)
-    axes.set_xlim(0, 1)
     axes.set_title(_literal(anchor))
-    axes.set_xlabel("validation accuracy")
+    axes.set_xlabel(f"validation {run.shown.name}")
     axes.set_ylabel("genotypes (log scale)")
-    _percent(axes.xaxis)
+    _show_scores(run, axes.xaxis)
     axes.legend(loc="upper center", fontsize=8)
+
+
+def _draw_accuracies(
+    axes: Axes, trained: Sequence[float], label: str, rejected: Sequence[float]
+) -> None:
+    axes.hist(
+        [trained, rejected],
+        bins=np.linspace(0, 1, 41).tolist(),
+        stacked=True,
+        color=[LIGHT["blue"], LIGHT["yellow"]],
+        label=[label, f"rejected early ({len(rejected):,})"],
+    )
+    axes.axvline(CHANCE, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance")
+    axes.set_xlim(0, 1)
 
 
 def _scatter(run: Run) -> Plot:
@@ -203,13 +215,14 @@ def _draw_scatter(axes: Axes, run: Run, pair: tuple[str, str]) -> None:
         rasterized=len(points) > _MOST_VECTOR_POINTS,
     )
     _mark_baselines_and_best(axes, run, pair)
-    low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), 1.005
+    low = min(axes.get_xlim()[0], axes.get_ylim()[0])
+    high = max(axes.get_xlim()[1], axes.get_ylim()[1]) if run.shown.objective else 1.005
     axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=0.8, zorder=0)
     axes.set(xlim=(low, high), ylim=(low, high), xlabel=_literal(pair[0]), ylabel=_literal(pair[1]))
     axes.set_aspect("equal")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    _percent(axes.xaxis, axes.yaxis)
+    _show_scores(run, axes.xaxis, axes.yaxis)
     axes.legend(loc="lower right", fontsize=8)
 
 
@@ -284,8 +297,8 @@ def _draw_frontier(axes: Axes, run: Run) -> None:
     axes.set_ylim(min(values) - margin, max(values) + margin)
     axes.set_xlim(-0.15, len(places) - 0.85)
     axes.set_xticks(places, [_literal(anchor) for anchor in run.anchors])
-    axes.set_ylabel("validation accuracy")
-    _percent(axes.yaxis)
+    axes.set_ylabel(f"validation {run.shown.name}")
+    _show_scores(run, axes.yaxis)
     axes.figure.legend(loc="outside lower center", ncols=3)
 
 
@@ -305,6 +318,7 @@ def _literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _percent(*axis: Axis) -> None:
-    for each in axis:
+def _show_scores(run: Run, *axis: Axis) -> None:
+    """Ticks in percent where scores are accuracies."""
+    for each in axis if not run.shown.objective else ():
         each.set_major_formatter(PercentFormatter(1.0))

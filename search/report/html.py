@@ -2,6 +2,7 @@
 
 import collections
 import datetime
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from search import names
 from search.report import analysis, figures, layer_views, lineage, style, verdict
 from search.report.collect import Run
 from search.report.ideas import findings
+from search.score_format import ScoreFormat
 
 _LONGEST_REASON = 200
 
@@ -26,7 +28,11 @@ def render(run: Run, plots: Sequence[figures.Plot]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
-        percent=_percent, points=verdict.points, duration=_duration, unbroken=_unbroken, zip=zip
+        score=functools.partial(_score, shown=run.shown),
+        points=run.shown.difference,
+        duration=_duration,
+        unbroken=_unbroken,
+        zip=zip,
     )
     values = _values(run, plots)
     contents = _contents(values)
@@ -45,7 +51,7 @@ def _values(run: Run, plots: Sequence[figures.Plot]) -> dict[str, Any]:
         "best_formula": layer_views.formula(best) if best else None,
         "numbers": _numbers(run),
         "comparison": comparison,
-        "scoreboard": _scoreboard(comparison),
+        "scoreboard": _scoreboard(comparison, run.shown),
         "top": [layer_views.finding(each, run) for each in found],
         "frontier": [layer_views.in_short(each, run) for each in findings(analysis.frontier(run))],
         "lineage": [layer_views.stretch(each) for each in steps],
@@ -76,8 +82,11 @@ def _duration(seconds: float | None) -> str:
     return "–" if seconds is None else names.duration(seconds)
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
+def _score(value: float | None, unit: bool = False, *, shown: ScoreFormat) -> str:
+    """A score, with its unit if asked for; a dash where there is none."""
+    if value is None:
+        return "–"
+    return shown.text(value) if unit else shown.number(value)
 
 
 def _unbroken(text: str) -> str:
@@ -101,14 +110,15 @@ def _numbers(run: Run) -> list[tuple[str, str]]:
     return numbers
 
 
-def _scoreboard(comparison: verdict.Comparison) -> list[dict[str, Any]]:
+def _scoreboard(comparison: verdict.Comparison, shown: ScoreFormat) -> list[dict[str, Any]]:
     reference = comparison.reference
     rows: list[dict[str, Any]] = []
     for score in comparison.table:
         if reference is None or score is reference:
             rows.append({"score": score, "lead": None, "standing": 0})
         else:
-            lead, standing = score.mean - reference.mean, verdict.standing(score, reference)
+            lead = score.mean - reference.mean
+            standing = verdict.standing(score, reference, shown)
             rows.append({"score": score, "lead": lead, "standing": standing})
     return rows
 
@@ -126,6 +136,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     hosts = sorted({row.host for row in run.candidates if row.host})
     reasons = (row.reason or "unknown" for row in run.genotypes if row.status == "failed")
     failures = collections.Counter(reason[:_LONGEST_REASON] for reason in reasons).most_common(3)
+    places = run.meta.get("places") or {}
     computing = sum(row.seconds or 0.0 for row in run.candidates)
     facts = [
         ("run", run.label),
@@ -136,6 +147,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("evaluation, summed over workers", names.duration(computing)),
         ("hosts", ", ".join(hosts)),
         ("failures", "; ".join(f"{count} × {reason}" for reason, count in failures)),
+        *((anchor, "; ".join(names.places(found))) for anchor, found in places.items()),
     ]
     return [(name, value) for name, value in facts if value]
 

@@ -11,13 +11,11 @@ from evonorm_tf.graph.simplification import simplified
 from search import names
 from search.report import normalization
 from search.report.collect import Run
+from search.score_format import CHANCE, ScoreFormat
 from search.storage.candidate import Candidate
 from search.storage.graphs import graph_of
-from search.storage.ranking import CHANCE, is_near_chance
 
 REFERENCE = "bn_relu"
-# Scores that differ by at most 0.05 percentage points count as equal.
-_TIE = 0.0005
 # Differences of fewer standard errors than this count as noise.
 _ERRORS = 2.0
 
@@ -117,56 +115,52 @@ def verdict(run: Run) -> Verdict:
         if run.is_finished:
             return Verdict("The search found no layer that passes the tests.", detail)
         return Verdict("No layer has passed the tests so far.", detail)
-    headline = _headline(found, comparison)
-    if not is_near_chance(found.mean):
+    headline = _headline(found, comparison, run.shown)
+    if not run.shown.is_near_chance(found.mean):
         headline += f" It {normalization.described(graph_of(winner))}."
     return Verdict(headline, _detail(found, comparison, winner, run))
 
 
-def points(difference: float) -> str:
-    """A difference of accuracies, in percentage points with a sign."""
-    return f"{100 * difference:+.1f}".replace("-", "−")
-
-
-def standing(found: Score, rival: Score) -> int:
+def standing(found: Score, rival: Score, shown: ScoreFormat) -> int:
     """1 if the first is better, -1 if it is worse, 0 if noise can explain the difference."""
     difference = found.mean - rival.mean
-    noise = _TIE
+    noise = shown.tie
     if found.error is not None and rival.error is not None:
-        noise = max(_TIE, _ERRORS * math.hypot(found.error, rival.error))
+        noise = max(shown.tie, _ERRORS * math.hypot(found.error, rival.error))
     return 0 if abs(difference) <= noise else int(math.copysign(1, difference))
 
 
-def _headline(found: Score, comparison: Comparison) -> str:
+def _headline(found: Score, comparison: Comparison, shown: ScoreFormat) -> str:
     rivals = comparison.rivals
-    score = f"{found.mean:.1%}"
-    if is_near_chance(found.mean):
+    score = shown.text(found.mean)
+    if shown.is_near_chance(found.mean):
         return f"No layer found learns: the best scores {score}, near chance ({CHANCE:.0%})."
     if not rivals:
         return f"The best layer found scores {score}."
-    if len(rivals) > 1 and all(standing(found, rival) > 0 for rival in rivals):
+    if len(rivals) > 1 and all(standing(found, rival, shown) > 0 for rival in rivals):
         everyone = _listed([rival.label for rival in rivals])
         return f"The search found a layer that outscores {everyone}: {score}."
     rival = comparison.reference or rivals[0]
-    against = f"{score} against {rival.mean:.1%}"
-    if standing(found, rival) > 0:
+    against = f"{score} against {shown.text(rival.mean)}"
+    if standing(found, rival, shown) > 0:
         return f"The search found a layer that outscores {rival.label}: {against}."
-    if standing(found, rival) < 0:
+    if standing(found, rival, shown) < 0:
         return f"The search did not beat {rival.label}: {against}."
     return f"The search found a layer level with {rival.label}: {against}."
 
 
 def _detail(found: Score, comparison: Comparison, winner: Candidate, run: Run) -> str:
     anchors = _listed(list(found.anchors))
-    rivals = [f"{rival.label} scores {rival.mean:.1%}" for rival in comparison.rivals]
+    shown = run.shown
+    rivals = [f"{rival.label} scores {shown.text(rival.mean)}" for rival in comparison.rivals]
     same_way = f" Trained the same way, {_listed(rivals)}." if rivals else ""
     known = known_as(winner)
     again = f" It is {known}, found again." if known else ""
     if comparison.seeds:
         trainings = "one fresh seed" if comparison.seeds == 1 else f"{comparison.seeds} fresh seeds"
-        what = f"Test accuracy, mean over {anchors} and {trainings}."
+        what = f"Test {shown.name}, mean over {anchors} and {trainings}."
         return what + same_way + again
-    what = f"Validation accuracy in the search, mean over {anchors}."
+    what = f"Validation {shown.name} in the search, mean over {anchors}."
     untested = " The comparison on the test split has not been made."
     luck = f" It is the best of {len(run.ranking):,} scores, and the best of many is partly luck."
     return what + same_way + again + (luck if len(run.ranking) > 1 else "") + untested

@@ -1,17 +1,9 @@
-"""The order of the accepted genotypes, and the accuracy of a random guess."""
+"""The order of the accepted genotypes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.storage.candidate import Candidate
-
-# Accuracy of a random guess: CIFAR-10 and the digits have ten classes.
-CHANCE = 0.1
-
-
-def is_near_chance(accuracy: float) -> bool:
-    """Whether an accuracy is below twice a random guess, the quality test's limit (appendix C)."""
-    return accuracy < 2 * CHANCE
 
 
 def order(

@@ -5,7 +5,7 @@ it is read. Text is also sanitized when it is printed, by `printable`.
 """
 
 import json
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -81,6 +81,7 @@ class _Compared(BaseModel, defer_build=True):
 
 
 _COMPARED_RULE = "a list of layers with an accuracy for each seed"
+_Places = dict[str, dict[Literal["searched", "affine", "kept"], list[Text]]]
 _META: dict[str, Any] = {
     "config": Annotated[dict[str, Any] | None, rule("an object")],
     "created": MaybeNumber,
@@ -88,6 +89,7 @@ _META: dict[str, Any] = {
     "rerank": Annotated[list[_Reranked] | None, rule("a list of layers with numbers")],
     "comparison": Annotated[list[_Compared] | None, rule(_COMPARED_RULE)],
     "sources": Annotated[dict[str, MaybeText] | None, rule("a SHA-256 or NULL by source")],
+    "places": Annotated[_Places | None, rule("names of layers by anchor")],
 }
 
 

@@ -59,7 +59,7 @@ class LocalPool:
 
     def __init__(self, config: Config):
         self._config = config.to_dict()
-        self._anchors = config.evaluation.anchors
+        self._evaluation = config.evaluation
         self._seconds = 60.0 * config.task_minutes
         self._workers = [_Worker(self._config) for _ in range(config.workers)]
 
@@ -122,7 +122,8 @@ class LocalPool:
         if data.startswith(messages.FATAL):
             text = data.removeprefix(messages.FATAL).decode(errors="replace")
             raise SearchError(f"a worker could not start: {text}")
-        return messages.read_report(data, tag, kind, arguments, self._anchors)
+        anchors, objective = self._evaluation.anchors, self._evaluation.objective
+        return messages.read_report(data, tag, kind, arguments, anchors, objective=objective)
 
     def _replace(self, index: int, text: str | None) -> Answer:
         """Replaces a process that cannot answer; the answer to its task is "died"."""

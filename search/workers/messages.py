@@ -51,17 +51,27 @@ def encode_error(text: str) -> bytes:
 
 
 def read_report(
-    data: bytes, tag: Any, kind: str, arguments: Any, anchors: Any, host: str | None = None
+    data: bytes,
+    tag: Any,
+    kind: str,
+    arguments: Any,
+    anchors: Any,
+    host: str | None = None,
+    objective: str | None = None,
 ) -> Answer:
     """The answer to a task, from the report on it; "refused" if the report fails a check."""
     try:
-        return Answer(tag, *decode(data, kind, arguments, anchors), host)
+        return Answer(tag, *decode(data, kind, arguments, anchors, objective), host)
     except RefusedReportError as error:
         return Answer(tag, "refused", str(error), host)
 
 
 def decode(
-    data: bytes, kind: str, arguments: Sequence[Any], anchors: Sequence[str]
+    data: bytes,
+    kind: str,
+    arguments: Sequence[Any],
+    anchors: Sequence[str],
+    objective: str | None = None,
 ) -> tuple[str, Any]:
     """Checks and decodes the report on a task.
 
@@ -70,6 +80,7 @@ def decode(
       kind: the task's method of `Evaluator`, as it was submitted.
       arguments: arguments of that method, as they were submitted.
       anchors: the networks that must have scores.
+      objective: the configured one, whose scores are any finite numbers; None for accuracies.
 
     Returns:
       ("ok", result), or ("error", text) of an evaluation that failed.
@@ -84,7 +95,7 @@ def decode(
     if report["kind"] != kind:
         raise RefusedReportError(f"it reports on {_short(report['kind'])}, not on {kind}")
     _check_layer(report["layer"], _layer(arguments))
-    return "ok", _CHECKS[kind](report["result"], anchors)
+    return "ok", _CHECKS[kind](report["result"], anchors, objective is None)
 
 
 def _layer(arguments: Sequence[Any]) -> str:
@@ -117,7 +128,7 @@ def _refuse_constant(name: str) -> None:
     raise RefusedReportError(f"it has a number that is not finite: {name}")
 
 
-def _probe(result: Any, _anchors: Sequence[str]) -> dict[str, Any]:
+def _probe(result: Any, *_: Any) -> dict[str, Any]:
     _expect_keys(result, {"reason", "fingerprint", "seconds"}, "a probe's result")
     _number(result["seconds"], "seconds")
     reason, fingerprint = result["reason"], result["fingerprint"]
@@ -130,11 +141,11 @@ def _probe(result: Any, _anchors: Sequence[str]) -> dict[str, Any]:
     return result
 
 
-def _outcome(result: Any, anchors: Sequence[str]) -> Outcome:
+def _outcome(result: Any, anchors: Sequence[str], are_accuracies: bool) -> Outcome:
     _expect_keys(result, {field.name for field in dataclasses.fields(Outcome)}, "an outcome")
     scores = result["scores"]
     if result["status"] == "accepted":
-        scores = _scores(scores, anchors)
+        scores = _scores(scores, anchors, are_accuracies)
         if result["reason"] is not None:
             raise RefusedReportError("an accepted layer has no reason")
     elif result["status"] != "rejected" or result["reason"] not in TRAINED_REASONS or scores:
@@ -146,33 +157,47 @@ def _outcome(result: Any, anchors: Sequence[str]) -> Outcome:
     return Outcome(result["status"], result["reason"], scores, fitness, stages, seconds)
 
 
-def _stage(name: str, result: Any, anchors: Sequence[str]) -> StageResult:
+def _stage(name: str, result: Any, anchors: Sequence[str], are_accuracies: bool) -> StageResult:
     _expect_keys(result, {field.name for field in dataclasses.fields(StageResult)}, "a stage")
     if result["reason"] not in (None, *_REASONS[name]):
         raise RefusedReportError(f"unknown reason {_short(result['reason'])}")
-    scores = _scores(result["scores"], anchors) if name == "training" else None
+    is_scored = name == "training" and result["reason"] is None
+    scores = _scores(result["scores"], anchors, are_accuracies) if is_scored else None
     _number(_figures(result["figures"]).get("seconds"), "seconds")
     return StageResult(result["reason"], scores, result["figures"])
 
 
-def _scores(scores: Any, anchors: Sequence[str]) -> dict[str, float]:
+def _scores(scores: Any, anchors: Sequence[str], are_accuracies: bool) -> dict[str, float]:
     if not isinstance(scores, dict) or set(scores) != set(anchors):
         raise RefusedReportError(f"its scores are not those of {', '.join(anchors)}")
     for anchor, score in scores.items():
-        _accuracy(score, f"the score of {anchor}")
+        _score(score, f"the score of {anchor}", are_accuracies)
     return {anchor: scores[anchor] for anchor in anchors}
 
 
-def _accuracy(value: Any, name: str = "the score") -> float:
+def _score(value: Any, name: str, is_accuracy: bool) -> float:
+    if not is_accuracy:
+        return _finite(value, name, "a finite number")
     if _number(value, name) > 1:
         raise RefusedReportError(f"{name} is no accuracy: {_short(value)}")
     return value
 
 
+def _maybe_score(value: Any, _: Sequence[str], is_accuracy: bool) -> float | None:
+    """A score after the search; None for an objective that was not finite."""
+    return None if value is None and not is_accuracy else _score(value, "the score", is_accuracy)
+
+
 def _number(value: Any, name: str) -> float:
-    # 1e999 is valid JSON, but infinite.
-    if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
+    if _finite(value, name, "a number from 0") < 0:
         raise RefusedReportError(f"{name} must be a number from 0. Received: {_short(value)}")
+    return value
+
+
+def _finite(value: Any, name: str, rule: str) -> float:
+    # 1e999 is valid JSON, but infinite.
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise RefusedReportError(f"{name} must be {rule}. Received: {_short(value)}")
     return value
 
 
@@ -203,9 +228,9 @@ def _short(value: Any) -> str:
     return str(value)[:80]
 
 
-_CHECKS: dict[str, Callable[[Any, Sequence[str]], Any]] = {
+_CHECKS: dict[str, Callable[[Any, Sequence[str], bool], Any]] = {
     "probe": _probe,
     "evaluate": _outcome,
     **{name: functools.partial(_stage, name) for name in _REASONS},
-    "score": lambda result, _: _accuracy(result),
+    "score": _maybe_score,
 }

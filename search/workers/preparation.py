@@ -3,6 +3,7 @@
 So the controller needs no TensorFlow, and the memory of the images is free again.
 """
 
+import json
 import multiprocessing
 import os
 from multiprocessing.connection import Connection
@@ -14,15 +15,18 @@ from search.config import Config, Evaluation
 from search.errors import SearchError
 from search.evolution.space import choices
 from trainers.data import ImageData
-from trainers.named_function import is_function_name
+from trainers.models.anchor_sources import Kind, kind_of
 
-_LONGEST = 1000
+_LONGEST_LINE = 1000
 
 
-def check_own(config: Config) -> None:
+def check_own(config: Config) -> dict[str, Any]:
     """Loads the configured data once, and checks that settings and networks fit it.
 
     The functions of registered primitives run once too.
+
+    Returns:
+      For each network that was converted its places, as `networks.check_own` returns them.
 
     Raises:
       SearchError: in one line, for what a worker could not use.
@@ -33,33 +37,40 @@ def check_own(config: Config) -> None:
     process.start()
     theirs.close()
     try:
-        line = ours.recv_bytes().decode(errors="replace")
+        line, places = json.loads(ours.recv_bytes())
     except EOFError:
         process.join()
+        places = {}
         line = f"the process that checks data and networks ended with exit code {process.exitcode}"
     finally:
         process.terminate()
         process.join()
     if line:
         raise SearchError(line)
+    return places
 
 
 def _check(connection: Connection, config: dict[str, Any]) -> None:
-    """Sends the error's line, or nothing where all is right."""
+    """Sends the error's line, which is empty where all is right, and the places."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from search.evaluation import images
 
     chosen = Config.from_dict(config)
     settings = chosen.evaluation
+    line, places = "", {}
     try:
         _check_primitives(chosen)
         loaded = images.load_data(settings)
         images.check_fit(loaded, settings)
-        _check_networks(loaded, settings)
-        line = ""
+        places = _check_networks(loaded, settings)
+        if settings.objective is not None:
+            from search.evaluation import objective  # with TensorFlow
+
+            objective.check(settings.objective, settings, loaded)
     except Exception as error:
         line = str(error) if isinstance(error, SearchError) else f"{type(error).__name__}: {error}"
-    connection.send_bytes(" ".join(line.split())[:_LONGEST].encode())
+    line = " ".join(line.split())[:_LONGEST_LINE]
+    connection.send_bytes(json.dumps([line, places]).encode())
 
 
 def _check_primitives(config: Config) -> None:
@@ -71,11 +82,12 @@ def _check_primitives(config: Config) -> None:
         own_primitives.check(drawn)
 
 
-def _check_networks(images: ImageData, settings: Evaluation) -> None:
+def _check_networks(images: ImageData, settings: Evaluation) -> dict[str, Any]:
     # The known networks fit images of any shape, so that most checks need no TensorFlow.
-    own = [anchor for anchor in settings.anchors if is_function_name(anchor)]
-    if own:
-        from search.evaluation import networks  # with TensorFlow
+    own = [anchor for anchor in settings.anchors if kind_of(anchor) is not Kind.KNOWN]
+    if not own:
+        return {}
+    from search.evaluation import networks  # with TensorFlow
 
-        for anchor in own:
-            networks.check_own(anchor, images, settings)
+    found = {anchor: networks.check_own(anchor, images, settings) for anchor in own}
+    return {anchor: places for anchor, places in found.items() if places is not None}

@@ -84,8 +84,8 @@ def test_a_baseline_takes_the_same_places(tmp_path, monkeypatch, images):
     ("function", "message"),
     [
         ("plain", "must have a searched layer, which norm_act.* Received: a network without one"),
-        ("more", r"must have 3 logits for each image, .*Received: \(2, 4\)"),
-        ("maps", r"must have 3 logits for each image, .*Received: \(2, 6, 9, 3\)"),
+        ("more", r"must have 3 logits for each example, .*Received: \(2, 4\)"),
+        ("maps", r"must have 3 logits for each example, .*Received: \(2, 6, 9, 3\)"),
         ("half", "the logits must be float32. Received: float16"),
         ("flat", r"must take images of shape \(6, 9, 3\). Calling it raised ValueError: "),
         ("none", "must return a tf.keras.Model. Received: NoneType of builtins"),

@@ -18,13 +18,15 @@ en.ops.register("HALF", function=lambda x: x / 2)
 
 
 @pytest.mark.slow
-def test_modules_of_networks_and_primitives_are_sent_to_the_workers(tmp_path, monkeypatch):
+def test_all_modules_of_a_user_are_sent_to_the_workers(tmp_path, monkeypatch):
     name = own_data.write_module(tmp_path, monkeypatch)
+    other = own_data.write_module(tmp_path, monkeypatch, "", "objective_module")
     own_data.write_module(tmp_path, monkeypatch, PRIMITIVES, "stranger_primitives")
-    monkeypatch.chdir("/")  # so that workers find the module only if it is sent to them
+    monkeypatch.chdir("/")  # so that workers find the modules only if they are sent to them
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     settings = [f"evaluation.data={name}:load", f"evaluation.anchors={name}:build"]
-    config = preset("smoke").override([*settings, "space.modules=stranger_primitives"])
+    settings += [f"evaluation.objective={other}:score", "space.modules=stranger_primitives"]
+    config = preset("smoke").override(settings)
 
     def files_of_modules():
         from evonorm_tf.graph import ops
@@ -32,14 +34,15 @@ def test_modules_of_networks_and_primitives_are_sent_to_the_workers(tmp_path, mo
         from trainers import named_function
 
         modules.import_all(config)
-        files = [named_function.source_file(each) for each in (name, "stranger_primitives")]
-        return [str(file) for file in files], ops.names()[-1]
+        names = (name, other, "stranger_primitives")
+        return [str(named_function.source_file(each)) for each in names], ops.names()[-1]
 
     cluster = ray_cluster.RayCluster(config)
     try:
         files, last = ray.get(ray.remote(files_of_modules).remote(), timeout=120)
     finally:
         cluster.close()
-    assert [file.rpartition("/")[2] for file in files] == [f"{name}.py", "stranger_primitives.py"]
+    wanted = [f"{name}.py", f"{other}.py", "stranger_primitives.py"]
+    assert [file.rpartition("/")[2] for file in files] == wanted
     assert not any(file.startswith(str(tmp_path)) for file in files)
     assert last == "HALF"

@@ -51,6 +51,22 @@ def test_a_norm_that_is_not_finite_counts_as_infinite():
     assert (norm, steps) == (np.inf, 0)
 
 
+def test_an_embedding_that_is_looked_up_twice():
+    start, counts = np.array([[0.5], [3.0], [2.0]], np.float32), np.array([[2.0], [0.0], [1.0]])
+    theta = tf.Variable(start)
+    norm, _ = gradient_ascent(
+        lambda: tf.reduce_sum(tf.gather(theta, [0, 0, 2]) ** 4) / 4,
+        theta,
+        dataclasses.replace(SETTINGS, stability_steps=1),
+    )
+    expected, norms = start.astype(np.float64), []
+    for _ in range(2):
+        norms.append(np.linalg.norm(counts * expected**3))
+        expected += SETTINGS.stability_rate * 3 * counts**2 * expected**5 / norms[-1]
+    assert norm == pytest.approx(max(norms), rel=1e-5)
+    np.testing.assert_allclose(theta, expected, rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_the_paper_s_good_layers_pass_and_a_broken_one_does_not():
     settings = preset("demo").evaluation

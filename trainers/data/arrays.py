@@ -1,4 +1,4 @@
-"""Arrays of images and labels that a user brings: what they must be, and how they are split."""
+"""Arrays of examples and labels that a user brings: what they must be, and how they are split."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +14,13 @@ _SEED = 20200406
 _FRACTION = 0.2
 # So that each part has an image of each class.
 _LEAST_OF_A_CLASS = 5
+_AXES = {
+    "images": ("count", "height", "width", "channels"),
+    "series": ("count", "length", "channels"),
+    "volumes": ("count", "depth", "height", "width", "channels"),
+    "tokens": ("count", "length"),
+}
+_ONE = {"images": "image", "series": "series", "volumes": "volume"}
 _TRAIN, _TEST = ("x_train", "y_train"), ("x_test", "y_test")
 NAMES = _TRAIN + _TEST
 
@@ -30,7 +37,7 @@ def check_names(names: Sequence[str], where: str) -> None:
         )
 
 
-def to_image_data(arrays: Mapping[str, Any]) -> ImageData:
+def to_image_data(arrays: Mapping[str, Any], inputs: str = "images") -> ImageData:
     """Checks the arrays and splits them.
 
     A fifth of the training images, of each class alike, validates. Without test images a fifth of
@@ -40,14 +47,17 @@ def to_image_data(arrays: Mapping[str, Any]) -> ImageData:
       arrays: x_train, y_train and, if there is a test set, x_test and y_test. Images are (count,
         height, width, channels), or (count, height, width) with one channel; uint8 stays as it is,
         other numbers become float32.
+      inputs: what x is, one of `INPUTS`: images, or series (count, length, channels), volumes
+        (count, depth, height, width, channels), either also without channels; or tokens (count,
+        length), whole numbers from 0.
 
     Raises:
       TrainersError: in one line, for arrays that cannot be used.
     """
-    rest = _split(arrays, *_TRAIN)
-    _check_classes(rest.labels)
+    rest = _split(arrays, inputs, *_TRAIN)
+    _check_classes(rest.labels, inputs)
     if _TEST[0] in arrays:
-        test = _split(arrays, *_TEST)
+        test = _split(arrays, inputs, *_TEST)
         _check_like(test, rest)
         share = _FRACTION
     else:
@@ -57,8 +67,8 @@ def to_image_data(arrays: Mapping[str, Any]) -> ImageData:
     return ImageData.from_splits(train, validation, test)
 
 
-def _split(arrays: Mapping[str, Any], images_name: str, labels_name: str) -> Split:
-    images = _images(np.asarray(arrays[images_name]), images_name)
+def _split(arrays: Mapping[str, Any], inputs: str, images_name: str, labels_name: str) -> Split:
+    images = _examples(np.asarray(arrays[images_name]), inputs, images_name)
     labels = np.asarray(arrays[labels_name])
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise TrainersError(
@@ -67,36 +77,55 @@ def _split(arrays: Mapping[str, Any], images_name: str, labels_name: str) -> Spl
         )
     if len(labels) != len(images):
         raise TrainersError(
-            f"{images_name} and {labels_name} must be equally long. Received: {len(images)} images "
-            f"and {len(labels)} labels"
+            f"{images_name} and {labels_name} must be equally long. Received: {len(images)} "
+            f"{inputs} and {len(labels)} labels"
         )
     return Split(images, labels.astype(np.int32))
 
 
-def _images(images: np.ndarray, name: str) -> np.ndarray:
+def _examples(images: np.ndarray, inputs: str, name: str) -> np.ndarray:
     if images.dtype.kind not in "uif":
         raise TrainersError(f"{name} must be numbers. Received: {images.dtype}")
-    if images.ndim not in (3, 4) or not images.size:
-        raise TrainersError(
-            f"{name} must be of shape (count, height, width, channels), none of them 0, or (count, "
-            f"height, width). Received: {images.shape}"
-        )
-    if images.ndim == 3:
+    _check_shape(images, inputs, name)
+    if inputs == "tokens":
+        return _tokens(images, name)
+    if images.ndim == len(_AXES[inputs]) - 1:
         images = images[..., None]
     if images.dtype == np.uint8:
         return images
     with np.errstate(over="ignore"):  # becomes infinite, which is refused
         images = images.astype(np.float32)
     if not np.isfinite(images).all():
-        wrong = ~np.isfinite(images).all(axis=(1, 2, 3))
+        wrong = ~np.isfinite(images.reshape(len(images), -1)).all(axis=1)
         raise TrainersError(
             f"{name} must be finite. Received: NaN or infinity in {wrong.sum()} of {len(wrong)} "
-            f"images, first in image {wrong.argmax()}"
+            f"{inputs}, first in {_ONE[inputs]} {wrong.argmax()}"
         )
     return images
 
 
-def _check_classes(labels: np.ndarray) -> None:
+def _check_shape(images: np.ndarray, inputs: str, name: str) -> None:
+    axes = _AXES[inputs]
+    with_channels = f"({', '.join(axes)})"
+    without = "" if inputs == "tokens" else f", or ({', '.join(axes[:-1])})"
+    ranks = (len(axes),) if inputs == "tokens" else (len(axes), len(axes) - 1)
+    if images.ndim not in ranks or not images.size:
+        raise TrainersError(
+            f"{name} must be of shape {with_channels}, none of them 0{without}. "
+            f"Received: {images.shape}"
+        )
+
+
+def _tokens(tokens: np.ndarray, name: str) -> np.ndarray:
+    if tokens.dtype.kind == "f" or tokens.min() < 0 or tokens.max() > np.iinfo(np.int32).max:
+        raise TrainersError(
+            f"{name} must be tokens, whole numbers from 0 to 2**31 - 1. Received: {tokens.dtype} "
+            f"from {tokens.min()} to {tokens.max()}"
+        )
+    return tokens.astype(np.int32)
+
+
+def _check_classes(labels: np.ndarray, inputs: str) -> None:
     found, counts = np.unique(labels, return_counts=True)
     if found[0] != 0 or found[-1] != len(found) - 1:
         gaps = sorted(set(range(max(int(found[-1]), 0))) - set(found.tolist()))
@@ -109,7 +138,7 @@ def _check_classes(labels: np.ndarray) -> None:
         raise TrainersError("y_train must have two classes or more. Received: only class 0")
     if counts.min() < _LEAST_OF_A_CLASS:
         raise TrainersError(
-            f"y_train must have {_LEAST_OF_A_CLASS} images of each class or more. Received: "
+            f"y_train must have {_LEAST_OF_A_CLASS} {inputs} of each class or more. Received: "
             f"{counts.min()} of class {counts.argmin()}"
         )
 

@@ -33,6 +33,15 @@ def of_module(name: str) -> str:
     return _of_file(named_function.source_file(name))
 
 
+def of_model(path: str) -> str:
+    """The SHA-256 of a model file, or of what is in a SavedModel folder."""
+    if not os.path.isdir(path):
+        return _of_file(pathlib.Path(path))
+    files = sorted(file for file in pathlib.Path(path).rglob("*") if file.is_file())
+    lines = [f"{file.relative_to(path)}\0{_of_file(file)}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
 def _of_file(path: pathlib.Path) -> str:
     hashed = hashlib.sha256()
     with path.open("rb") as file:

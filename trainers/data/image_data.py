@@ -1,4 +1,4 @@
-"""`ImageData`: the splits of a small data set as arrays."""
+"""`ImageData`: the splits of a small data set as arrays; they may be series, volumes or tokens."""
 
 import dataclasses
 
@@ -7,7 +7,11 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Images (count, height, width, channels), uint8 or float32, and labels (count,), int32."""
+    """Images (count, height, width, channels), uint8 or float32, and labels (count,), int32.
+
+    In place of images there may be series (count, length, channels), volumes (count, depth, height,
+    width, channels), or tokens (count, length), which are int32.
+    """
 
     images: np.ndarray
     labels: np.ndarray
@@ -27,7 +31,8 @@ class ImageData:
       test: only for final scores.
       num_classes: labels are 0 to num_classes - 1.
       mean, stddev: over all pixels of `train`, for each channel; the stddev of a channel in which
-        all pixels are equal is 1, so that images can be divided by it.
+        all pixels are equal is 1, so that images can be divided by it. For tokens, which are no
+        quantities, 0 and 1.
     """
 
     train: Split
@@ -40,8 +45,11 @@ class ImageData:
     @classmethod
     def from_splits(cls, train: Split, validation: Split, test: Split) -> "ImageData":
         """Counts the classes, and computes mean and deviation of the training images."""
-        pixels = train.images.reshape(-1, train.images.shape[-1]).astype(np.float64)
         num_classes = int(train.labels.max()) + 1
+        if train.images.dtype == np.int32:
+            none = np.zeros(1, np.float32), np.ones(1, np.float32)
+            return cls(train, validation, test, num_classes, *none)
+        pixels = train.images.reshape(-1, train.images.shape[-1]).astype(np.float64)
         mean, stddev = pixels.mean(0).astype(np.float32), pixels.std(0).astype(np.float32)
         stddev[(pixels.min(0) == pixels.max(0)) | (stddev == 0)] = 1.0
         return cls(train, validation, test, num_classes, mean, stddev)

@@ -6,11 +6,17 @@ from typing import Any
 from trainers.data import arrays
 from trainers.data.image_data import ImageData
 from trainers.data.sources import DATA_SETS, Kind, kind_of
+from trainers.errors import TrainersError
 
 __all__ = ["DATA_SETS", "load"]
 
 
-def load(source: str, data_dir: str | None = None, image_size: int | None = None) -> ImageData:
+def load(
+    source: str,
+    data_dir: str | None = None,
+    image_size: int | None = None,
+    inputs: str = "images",
+) -> ImageData:
     """Loads a data set.
 
     Args:
@@ -19,15 +25,18 @@ def load(source: str, data_dir: str | None = None, image_size: int | None = None
         for each class; `module:function`; or the name or prepared folder of a TFDS data set.
       data_dir: where TFDS keeps its data; None for its default.
       image_size: side to which all images are resized; None leaves them as they are.
+      inputs: what arrays from a file or a function are; see `arrays.to_image_data`.
 
     Raises:
       TrainersError: in one line, for anything that is missing or not as it must be.
     """
     kind = kind_of(source)
+    if inputs != "images" and kind not in (Kind.NPZ, Kind.FUNCTION):
+        raise TrainersError(f"it has images, and {inputs} come from a .npz file or module:function")
     if kind is Kind.KNOWN:
         images = _known(source, data_dir)
     else:
-        images = arrays.to_image_data(_read(kind, source, data_dir, image_size))
+        images = arrays.to_image_data(_read(kind, source, data_dir, image_size), inputs)
     if image_size is None or images.train.images.shape[1:3] == (image_size, image_size):
         return images
     from trainers.data import resizing  # with TensorFlow

@@ -34,7 +34,8 @@ class RayCluster:
 
     def __init__(self, config: Config):
         self._settings = config.ray
-        own = [name for name in config.evaluation.anchors if is_function_name(name)]
+        named = (*config.evaluation.anchors, config.evaluation.objective or "")
+        own = [name for name in named if is_function_name(name)]
         _connect(config.ray.address, [*map(root_of, own), *modules.roots(config)])
         try:
             self._check_room()

@@ -159,8 +159,10 @@ class RayPool:
         if isinstance(data, bytes) and data.startswith(messages.FATAL):
             text = data.removeprefix(messages.FATAL).decode(errors="replace")
             raise SearchError(f"a worker on {task.host} could not start: {text}")
-        anchors = self._evaluation.anchors
-        answer = messages.read_report(data, task.tag, task.kind, task.arguments, anchors, task.host)
+        anchors, objective = self._evaluation.anchors, self._evaluation.objective
+        answer = messages.read_report(
+            data, task.tag, task.kind, task.arguments, anchors, task.host, objective
+        )
         if answer.kind != "ok" or task.rest is None:
             return [answer]
         results = {**task.results, task.kind: answer.result}

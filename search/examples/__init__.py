@@ -1,0 +1,1 @@
+"""Worked examples of data, networks and objectives of a user's own (docs/own_task.md)."""
