@@ -134,27 +134,27 @@ def _run(options: argparse.Namespace) -> int:
     named = {"method.seed": options.seed, "method.algorithm": options.algorithm}
     settings = [f"{path}={value}" for path, value in named.items() if value is not None]
     config = _with_executor(config.override([*options.set, *settings]), options)
-    from search import run
+    from search import lifecycle
 
-    with run.create(options.run_dir, config) as store:
+    with lifecycle.create(options.run_dir, config) as store:
         return _execute(store, config, options)
 
 
 def _resume(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
-        from search import run
+        from search import lifecycle
 
-        config = run.load_config(store, options.trust)
+        config = lifecycle.load_config(store, options.trust)
         return _execute(store, _with_executor(config, options), options)
 
 
 def _execute(store: Store, config: configuration.Config, options: argparse.Namespace) -> int:
     quiet_tensorflow()
-    from search import run
+    from search import lifecycle
     from search.progress.choice import new_progress
 
     with contextlib.closing(new_progress(config, sys.stderr)) as progress:
-        run.execute(store, config, progress, with_final=not options.no_final)
+        lifecycle.execute(store, config, progress, with_final=not options.no_final)
     best = store.top(1)
     if best and ranking.is_near_chance(best[0].require_fitness()):
         print(f"no layer found learns: the best accuracy is {best[0].fitness:.4f}, near chance")
@@ -171,13 +171,13 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
 def _rerank(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
         quiet_tensorflow()
-        from search import final, run
+        from search import final, lifecycle
         from search.progress.choice import new_progress
 
-        config = _with_executor(run.load_config(store, options.trust), options)
+        config = _with_executor(lifecycle.load_config(store, options.trust), options)
         with contextlib.closing(new_progress(config, sys.stderr)) as progress:
             layers = final.rerank(store, config, progress)
-            run.save_best(store)
+            lifecycle.save_best(store)
             final.compare(store, config, progress)
         formulas = {entry["id"]: _formula(store.candidate(entry["id"])) for entry in layers}
     for entry in layers:

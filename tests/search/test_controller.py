@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from evonorm_tf import LayerGraph
-from search import config, run
+from search import config, lifecycle
 from search.controller import loop
 from search.controller.loop import Controller
 from search.evaluation.evaluator import Outcome
@@ -114,7 +114,7 @@ def _config(*settings):
 
 
 def _search(path, settings, progress=None):
-    with run.create(path, settings) as store:
+    with lifecycle.create(path, settings) as store:
         Controller(settings, store, progress or Silent()).run()
         return store.candidates()
 
@@ -166,11 +166,11 @@ def test_resuming_after_any_event_loses_nothing(tmp_path, pools, workers):
     whole = _search(tmp_path / "whole", settings)
     for events in range(1, 400, 31):
         path = tmp_path / str(events)
-        with run.create(path, settings) as store, pytest.raises(KilledError):
+        with lifecycle.create(path, settings) as store, pytest.raises(KilledError):
             Controller(settings, store, KillAfter(events)).run()
             raise KilledError
         with Store.open(path, controller=True) as store:
-            run.add_baselines(store, settings)
+            lifecycle.add_baselines(store, settings)
             Controller(settings, store, Silent()).run()
             rows = store.candidates()
         assert [row.id for row in rows] == [row.id for row in whole]
@@ -336,8 +336,8 @@ def test_neutral_mutants_are_mutated_further_on_request(tmp_path, pools):
 
 def test_best_graphs_are_files_that_load(tmp_path, pools):
     settings = _config()
-    with run.create(tmp_path / "run", settings) as store:
-        run.execute(store, settings, Silent(), with_final=False)
+    with lifecycle.create(tmp_path / "run", settings) as store:
+        lifecycle.execute(store, settings, Silent(), with_final=False)
         files = sorted((tmp_path / "run" / "best").glob("*.json"))
         top = store.top(10)
     assert [file.stem for file in files] == [
