@@ -4,10 +4,11 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Collection
 
 from evonorm_tf import files, registry
-from search import final, sources
+from search import final, settings, sources
 from search.config import Config
 from search.controller.loop import Controller
 from search.errors import SearchError
@@ -20,19 +21,32 @@ from trainers.models.anchors import ANCHORS
 from trainers.named_function import is_function_name
 
 CONFIG_FILE = "config.json"
+DATA_FILE = "data.npz"
 _BEST_FILES = 10
 
 
-def create(run_dir: str | os.PathLike, config: Config) -> Store:
+def create(run_dir: str | os.PathLike, config: Config, arrays: pathlib.Path | None = None) -> Store:
     """Makes a run folder with its configuration and baselines.
+
+    Args:
+      run_dir: the folder.
+      config: the configuration.
+      arrays: the file of `evaluation.data`, if it is to be moved into the run folder.
 
     Raises:
       SearchError: for an unknown anchor or baseline, for data or a network that cannot be used,
         and as `Store.create` does.
     """
     _check_names(config)
+    digests = sources.check_new(config)
+    if arrays is not None:
+        home = str(pathlib.Path(run_dir).absolute() / DATA_FILE)
+        digests[home] = digests.pop(config.evaluation.data)
+        config = settings.merged(config, {"evaluation": {"data": home}})
     meta = {"config": config.to_dict(), "seed": config.method.seed}
-    store = Store.create(run_dir, {**meta, sources.META: sources.check_new(config)})
+    store = Store.create(run_dir, {**meta, sources.META: digests})
+    if arrays is not None:
+        _move(arrays, store.run_dir / DATA_FILE)
     add_baselines(store, config)
     return store
 
@@ -53,6 +67,21 @@ def load_config(store: Store, trusted: Collection[str] = ()) -> Config:
         raise SearchError(f"{store.run_dir}: the database has no configuration")
     config = Config.from_dict(values)
     sources.check_again(config, store, trusted)
+    return config
+
+
+def extend(store: Store, config: Config, minutes: float) -> Config:
+    """Lets the search go on for so many minutes more; the final stage will run again.
+
+    Raises:
+      SearchError: for a negative number.
+    """
+    settings.merged(config, {"method": {"max_minutes": minutes}})  # raises for a wrong value
+    limit = float(store.meta("elapsed") or 0.0) / 60 + minutes
+    config = settings.merged(config, {"method": {"max_minutes": limit}})
+    with store.batch():
+        for key, value in (("config", config.to_dict()), ("rerank", None), ("comparison", None)):
+            store.set_meta(key, value)
     return config
 
 
@@ -119,6 +148,13 @@ def _check_names(config: Config) -> None:
         for name in names:
             if name not in choices:
                 raise SearchError(f"{field} cannot be {name!r}: it is one of {', '.join(choices)}")
+
+
+def _move(path: pathlib.Path, target: pathlib.Path) -> None:
+    try:
+        shutil.move(path, target)
+    except OSError as error:
+        raise SearchError(f"cannot write {target}: {error.strerror}") from None
 
 
 def _write(path: pathlib.Path, text: str) -> None:
