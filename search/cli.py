@@ -1,4 +1,4 @@
-"""The command line: `python -m search {run,resume,status,report,rerank,sample,export,...}`.
+"""The command line: `python -m search {init,run,resume,status,report,watch,...}`.
 
 A command imports its modules when it runs, so that help and errors appear at once. Commands do not
 import TensorFlow; the workers of a search do, the process that checks a user's own data and
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from search import config as configuration
+from search import settings
 from search.errors import SearchError
 from search.storage import ranking
 from search.storage.candidate import Candidate
@@ -89,7 +90,9 @@ def _add_replays(commands: _Commands) -> None:
 
 def _add_searches(commands: _Commands) -> None:
     run = _add(commands, "run", _run, "Start a search in a new run folder.")
-    run.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    base = run.add_mutually_exclusive_group()
+    base.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    base.add_argument("--config", metavar="FILE", help="a configuration file, as init writes it")
     run.add_argument("--seed", type=int, help="overrides method.seed")
     run.add_argument("--algorithm", help="overrides method.algorithm")
     _add_repeated(run, "--set", "SECTION.FIELD=VALUE", "overrides a field of the configuration")
@@ -99,6 +102,11 @@ def _add_searches(commands: _Commands) -> None:
         text = "end without reranking, comparison and report"
         command.add_argument("--no-final", action="store_true", help=text)
     _add_trust(resume)
+    text = "Write a preset as a configuration file with comments, for run --config."
+    init = _add(commands, "init", _init, text, run_dir=False)
+    init.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    init.add_argument("--output", default="search.yaml", help="the file; default search.yaml")
+    init.add_argument("--force", action="store_true", help="write over an existing file")
 
 
 def _add(
@@ -129,8 +137,21 @@ def _add_executor(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _init(options: argparse.Namespace) -> int:
+    from search import config_file
+
+    config = configuration.preset(options.preset)
+    config_file.write(options.output, config, options.force)
+    print(f"{options.output}: python -m search run --config {options.output} --run-dir DIR")
+    return 0
+
+
 def _run(options: argparse.Namespace) -> int:
     config = configuration.preset(options.preset)
+    if options.config is not None:
+        from search import config_file
+
+        config = config_file.read(options.config)
     named = {"method.seed": options.seed, "method.algorithm": options.algorithm}
     settings = [f"{path}={value}" for path, value in named.items() if value is not None]
     config = _with_executor(config.override([*options.set, *settings]), options)
@@ -274,8 +295,7 @@ def _with_executor(
     if options.executor is not None:
         config = config.override([f"executor={options.executor}"])
     if options.workers is not None:
-        path = "workers" if config.executor == "local" else "ray.workers"
-        config = config.override([f"{path}={options.workers}"])
+        config = settings.with_workers(config, options.workers)
     return config
 
 

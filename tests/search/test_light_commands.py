@@ -12,7 +12,8 @@ from tests.without_tensorflow import answers
 EXECUTOR = "--executor --workers --ray-address"
 HELP = {
     "": "run resume status report rerank sample export",
-    "run": f"--run-dir --preset --seed --algorithm --set --no-final {EXECUTOR}",
+    "init": "--preset --output --force",
+    "run": f"--run-dir --preset --config --seed --algorithm --set --no-final {EXECUTOR}",
     "resume": f"--run-dir --no-final --trust {EXECUTOR}",
     "status": "--run-dir",
     "report": "--run-dir --compare",
@@ -27,6 +28,7 @@ MISUSED = {
     "search walk": "invalid choice: 'walk'",
     "search run": "arguments are required: --run-dir",
     "search run --run-dir {new} --sped 1": "unrecognized arguments: --sped 1",
+    "search run --run-dir {new} --preset demo --config a.yaml": "not allowed with argument",
     "search export": "arguments are required: --run-dir",
     "benchmarks.search_experiments": "arguments are required: --run-dir",
     "benchmarks.search_experiments --run-dir {new} --seeds many": "invalid int value: 'many'",
@@ -39,6 +41,7 @@ REFUSED = {
     "search run --run-dir {new} --set evaluation.anchors=vgg": "'vgg': it is one of resnet50_cifar",
     "search run --run-dir {new} --set evaluation.data=Mnist": "'Mnist': it is one of digits, inv",
     "search run --run-dir {new} --set evaluation.data=no.npz": "'no.npz': there is no such file",
+    "search run --run-dir {new} --config no.yaml": "cannot read no.yaml: No such file",
     "search run --run-dir {new} --set baselines=relu": "'relu': it is one of b0_max_to_add, ",
     "search run --run-dir {run} --preset smoke": "{run} holds a search already",
     "search resume --run-dir {new}": "{new} holds no search",
