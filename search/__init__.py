@@ -24,10 +24,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Compared": "search.api.result",
-    "FoundLayer": "search.api.result",
+    "Compared": "search.api.layers",
+    "FoundLayer": "search.api.layers",
     "SearchError": "search.errors",
-    "SearchRun": "search.api.result",
+    "SearchRun": "search.api.entry",
     "mutate_graph": "search.evolution.space",
     "open": "search.api.entry",
     "pareto_frontier": "search.evolution.selection",

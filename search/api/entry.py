@@ -1,24 +1,100 @@
-"""`run`, `resume` and `open`: a search from a Python program or a notebook."""
+"""`run`, `resume`, `open` and `SearchRun`: a search from a Python program or a notebook."""
 
-import contextlib
-import multiprocessing
+import dataclasses
 import os
 import pathlib
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from search import config as configuration
 from search import lifecycle, settings
-from search.api import given
-from search.api.result import SearchRun
+from search.api import execution, given
+from search.api.layers import Compared, FoundLayer, found
 from search.config import Config
-from search.errors import SearchError
-from search.progress.choice import new_progress
+from search.storage import ranking
 from search.storage.store import Store
 
 _Function: TypeAlias = Callable[..., Any]
+
+
+class SearchRun:
+    """A search in a run folder, which may be finished, stopped, or running in another process.
+
+    Each attribute is read from the folder when it is asked for.
+
+    Args:
+      run_dir: the run folder.
+      trust: names of functions and data sets that `resume` may import.
+    """
+
+    def __init__(self, run_dir: str | os.PathLike, trust: Sequence[str] = ()):
+        self._run_dir = pathlib.Path(run_dir)
+        self._trust = tuple(trust)
+        with Store.open(run_dir):
+            pass  # raises for a folder without a run
+
+    def __repr__(self) -> str:
+        best = self.best[:1]
+        found = f"best: {best[0].fitness:.4f}  {best[0].formula}" if best else "nothing found yet"
+        return f"<search in {self._run_dir}: {sum(self.counts.values())} genotypes, {found}>"
+
+    @property
+    def run_dir(self) -> pathlib.Path:
+        """The run folder."""
+        return self._run_dir
+
+    @property
+    def best(self) -> list[FoundLayer]:
+        """All layers that passed every test, each function once, the best first.
+
+        Those that were trained again after the search come first, in the order of that.
+        """
+        with Store.open(self._run_dir) as store:
+            rows = store.top(store.counts().get("accepted", 0))
+            ordered = ranking.order(rows, store.meta("rerank"))
+            groups = Config.from_dict(store.meta("config") or {}).evaluation.groups
+        return [found(row, rank, groups) for rank, row in enumerate(ordered, start=1)]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of genotypes of each status."""
+        with Store.open(self._run_dir) as store:
+            return store.counts()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of searching, without the final stage and pauses."""
+        with Store.open(self._run_dir) as store:
+            return float(store.meta("elapsed") or 0.0)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration, as nested dictionaries."""
+        with Store.open(self._run_dir) as store:
+            return Config.from_dict(store.meta("config") or {}).to_dict()
+
+    @property
+    def comparison(self) -> list[Compared] | None:
+        """The winner and the handwritten layers on the test set, the best first.
+
+        None before the final stage, which `final=False` leaves out.
+        """
+        with Store.open(self._run_dir) as store:
+            table = store.meta("comparison")
+        if table is None:
+            return None
+        names = [field.name for field in dataclasses.fields(Compared)]
+        return [Compared(**{name: entry.get(name) for name in names}) for entry in table]
+
+    def report(self) -> pathlib.Path:
+        """Writes the report and its figures into the run folder; returns the report's path."""
+        from search import report  # imports matplotlib, which is slow
+
+        return report.write(self._run_dir)
+
+    def resume(self, minutes: float | None = None, workers: int | None = None) -> "SearchRun":
+        """Goes on with the search, like `search.resume`, with the functions it began with."""
+        return resume(self._run_dir, trust=self._trust, minutes=minutes, workers=workers)
 
 
 def run(
@@ -63,7 +139,7 @@ def run(
       run = search.run(data=(x, y), anchors=[build], minutes=30, run_dir="runs/mine")
       layer = run.best[0].layer()
     """
-    _check_that_workers_can_start()
+    execution.check_that_workers_can_start()
     config = settings.merged(configuration.preset(preset), given.named(fields))
     short: dict[str, dict[str, Any]] = {
         "evaluation": {"anchors": anchors},
@@ -74,10 +150,10 @@ def run(
         config = settings.merged(config, {section: chosen})
     if workers is not None:
         config = settings.with_workers(config, workers)
-    with _created(run_dir, config, data) as store:
+    with execution.created(run_dir, config, data) as store:
         config = Config.from_dict(store.meta("config"))
-        _execute(store, config, final)
-    return SearchRun(run_dir, trust=tuple(_texts(config.to_dict())))
+        execution.execute(store, config, final)
+    return SearchRun(run_dir, trust=tuple(execution.texts(config.to_dict())))
 
 
 def resume(
@@ -103,92 +179,19 @@ def resume(
       SearchError: in one line, for a folder without a run, for a function that is not given
         again, and for data and functions that have changed.
     """
-    _check_that_workers_can_start()
+    execution.check_that_workers_can_start()
     with Store.open(run_dir, controller=True) as store:
         names = [given.named(each) for each in trust]
-        _check_known(store, trust, names)
+        execution.check_known(store, trust, names)
         config = lifecycle.load_config(store, names)
         if workers is not None:
             config = settings.with_workers(config, workers)
         if minutes is not None:
             config = lifecycle.extend(store, config, minutes)
-        _execute(store, config, final)
+        execution.execute(store, config, final)
     return SearchRun(run_dir, trust=names)
 
 
 def open(run_dir: str | os.PathLike) -> SearchRun:
     """A search that exists; it may be running. Raises SearchError for a folder without one."""
     return SearchRun(run_dir)
-
-
-@contextlib.contextmanager
-def _created(run_dir: str | os.PathLike, config: Config, data: Any) -> Iterator[Store]:
-    """A new run; arrays become a file of its folder."""
-    if data is None or isinstance(data, str | os.PathLike) or callable(data):
-        source = os.fspath(data) if isinstance(data, os.PathLike) else given.named(data)
-        changed = {} if source is None else {"evaluation": {"data": source}}
-        with lifecycle.create(run_dir, settings.merged(config, changed)) as store:
-            yield store
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "data.npz")
-        given.write_arrays(data, path)
-        config = settings.merged(config, {"evaluation": {"data": str(path)}})
-        try:
-            store = lifecycle.create(run_dir, config, arrays=path)
-        except SearchError as error:
-            raise SearchError(str(error).replace(repr(str(path)), "the arrays")) from None
-    with store:
-        yield store
-
-
-def _execute(store: Store, config: Config, with_final: bool) -> None:
-    try:
-        with contextlib.closing(new_progress(config, sys.stderr)) as progress:
-            lifecycle.execute(store, config, progress, with_final)
-    except KeyboardInterrupt:
-        text = f"stopped; go on with: search.resume({str(store.run_dir)!r})"
-        print(text, file=sys.stderr)
-        raise
-
-
-def _check_known(store: Store, trust: Sequence[Any], names: Sequence[str]) -> None:
-    """Raises SearchError for a function that the run does not have."""
-    known = set(_texts(store.meta("config")))
-    for function, name in zip(trust, names, strict=True):
-        if callable(function) and name not in known:
-            raise SearchError(
-                f"{store.run_dir}: the function {function.__name__} is none of the run's, or has "
-                f"changed since the run was made"
-            )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """All texts in nested dictionaries and lists."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
-
-
-def _check_that_workers_can_start() -> None:
-    """Raises SearchError in a script whose workers, which import it, would start a search too."""
-    # Set while a new process imports the script that has started it.
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SearchError("a worker, which imported the script, was to start a search")
-    main = sys.modules["__main__"]
-    if getattr(main, "__file__", None) is None or getattr(main, "__spec__", None) is not None:
-        return  # a notebook, or `python -m`
-    process = multiprocessing.get_context("spawn").Process(target=_nothing)
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise SearchError(
-            f"workers import the script that starts them, which failed with exit code "
-            f'{process.exitcode}: put what starts a search under `if __name__ == "__main__":`'
-        )
-
-
-def _nothing() -> None:
-    """Returns; a process that runs it has imported the script."""

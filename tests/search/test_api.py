@@ -1,6 +1,5 @@
 """The search for Python programs and notebooks."""
 
-import json
 import subprocess
 import sys
 
@@ -8,9 +7,12 @@ import numpy as np
 import pytest
 
 import search
+from search import lifecycle
 from search.api import given
+from search.config import Config
 from search.storage.store import Store
 from tests.search import own_data
+from tests.search.synthetic_run import add_final, write_run
 from tests.without_tensorflow import ROOT
 
 # What a notebook's cell defines.
@@ -31,8 +33,8 @@ def build(norm_act, num_classes, input_shape):
 TINY = {
     "preset": "smoke",
     "workers": 1,
+    "final": False,
     "evaluation": {"steps": 10, "quality_steps": 5, "quality_ratio": 0.1, "batch_size": 8},
-    "rerank": {"steps": 4, "seeds": 1},
     "method": {"max_candidates": None, "max_trained": 2},
 }
 
@@ -123,43 +125,48 @@ def test_the_functions_are_there_without_tensorflow():
 
 
 @pytest.fixture(scope="module")
-def cell_run(tmp_path_factory):
-    """A run on arrays with the network of a cell, to the end of its final stage."""
-    folder = tmp_path_factory.mktemp("api") / "run"
-    images, labels = own_data.arrays(60, (8, 8, 1))
-    return search.run(data=(images, labels), anchors=[from_cell()], run_dir=folder, **TINY)
+def finished(tmp_path_factory):
+    """A made-up run with its final stage."""
+    folder = write_run(tmp_path_factory.mktemp("api") / "run", 30)
+    add_final(folder, 0.97, {"bn_relu": 0.94, "evonorm_b0": 0.95, "evonorm_s0": 0.95})
+    return search.open(folder)
 
 
-@pytest.mark.slow
-def test_a_run_gives_layers(cell_run):
+def test_a_run_gives_layers(finished):
     import tensorflow as tf
 
-    best = cell_run.best
+    best = finished.best
     assert [layer.rank for layer in best] == list(range(1, len(best) + 1))
-    assert cell_run.counts["accepted"] == len(best) >= 2
+    assert len(best) == finished.counts["accepted"] >= 3
+    with Store.open(finished.run_dir) as store:  # the reranking moved the third layer to the top
+        assert best[0].id == store.top(3)[2].id
     layer = best[0].layer(momentum=0.5)
-    assert (layer.groups, layer.momentum) == (4, 0.5)
+    assert (layer.groups, layer.momentum) == (finished.config["evaluation"]["groups"], 0.5)
     assert layer(tf.ones([2, 5, 5, 8]), training=True).shape == (2, 5, 5, 8)
-    exported = json.loads(next((cell_run.run_dir / "best").glob("01_*.json")).read_text())
-    assert json.loads(best[0].graph.to_json())["nodes"] == exported["nodes"]
-    assert best[0].formula in repr(cell_run)
-    assert {entry.name for entry in cell_run.comparison} == {None, "bn_relu"}
-    assert cell_run.report().read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert best[0].formula in repr(finished)
+
+
+def test_a_run_gives_the_comparison_and_the_report(finished, tmp_path):
+    first, *others = finished.comparison
+    assert (first.name, first.mean, len(others)) == (None, 0.97, 3)
+    assert finished.elapsed == 400.0
+    assert search.open(write_run(tmp_path / "run", 3)).comparison is None
+    assert finished.report().read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 @pytest.mark.slow
-def test_a_run_holds_its_arrays_and_no_pickle(cell_run):
-    with np.load(cell_run.run_dir / "data.npz", allow_pickle=False) as arrays:
-        np.testing.assert_array_equal(arrays["x_train"], own_data.arrays(60, (8, 8, 1))[0])
-    assert not list(cell_run.run_dir.rglob("*.pickle"))
-    (anchor,) = cell_run.config["evaluation"]["anchors"]
-    with Store.open(cell_run.run_dir) as store:
-        assert set(store.meta("sources")) == {anchor, str(cell_run.run_dir / "data.npz")}
-
-
-@pytest.mark.slow
-def test_a_run_is_resumed_only_with_its_function(cell_run):
-    folder, before = cell_run.run_dir, sum(cell_run.counts.values())
+def test_a_run_on_arrays_with_the_network_of_a_cell(tmp_path):
+    """It keeps no pickle, and goes on only with its function."""
+    images, labels = own_data.arrays(60, (8, 8, 1))
+    folder = tmp_path / "run"
+    run = search.run(data=(images, labels), anchors=[from_cell()], run_dir=folder, **TINY)
+    assert run.best and run.comparison is None
+    with np.load(folder / "data.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["x_train"], images)
+    assert not list(folder.rglob("*.pickle"))
+    (anchor,) = run.config["evaluation"]["anchors"]
+    with Store.open(folder) as store:
+        assert set(store.meta("sources")) == {anchor, str(folder / "data.npz")}
     with pytest.raises(search.SearchError, match="If you trust it, repeat it"):
         search.resume(folder)
     changed = from_cell(CELL.replace("4", "5"))
@@ -170,6 +177,16 @@ def test_a_run_is_resumed_only_with_its_function(cell_run):
         config["method"]["max_trained"] += 1
         store.set_meta("config", config)
     more = search.resume(folder, trust=[from_cell(number=3)], minutes=5, final=False)
-    assert sum(more.counts.values()) > before
-    assert more.comparison is None
-    assert search.open(folder).counts == more.counts
+    assert len(more.best) >= config["method"]["max_trained"]
+
+
+def test_more_minutes_and_a_new_final_stage(finished):
+    with Store.open(finished.run_dir) as store:
+        before = Config.from_dict(store.meta("config"))
+        with pytest.raises(search.SearchError, match=r"max_minutes cannot be -1"):
+            lifecycle.extend(store, before, -1)
+        assert store.meta("comparison") is not None
+        config = lifecycle.extend(store, before, 5)
+        assert config.method.max_minutes == pytest.approx(400 / 60 + 5)
+        assert Config.from_dict(store.meta("config")) == config
+        assert (store.meta("rerank"), store.meta("comparison")) == (None, None)
