@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "status", _status, "Print how far a search is; it may be running.")
     report = _add(commands, "report", _report, "Write report.html and its figures.")
     _add_repeated(report, "--compare", "RUN_DIR", "a run to draw beside this one's progress")
+    watch = _add(commands, "watch", _watch, "Serve a page that shows a search while it runs.")
+    watch.add_argument("--host", default="127.0.0.1", help="the address; default 127.0.0.1")
+    watch.add_argument("--port", type=int, default=0, help="default 0: a free one")
     text = "Train the best layers again in wider networks, and compare again."
     rerank = _add(commands, "rerank", _rerank, text)
     _add_executor(rerank)
@@ -237,6 +240,18 @@ def _report(options: argparse.Namespace) -> int:
 
     path = report.write(options.run_dir, compare)
     print(f"report: {path}")
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    if not 0 <= options.port < 2**16:
+        raise SearchError(f"--port must be 0 to {2**16 - 1}. Received: {options.port}")
+    with Store.open(options.run_dir):
+        pass  # raises for a folder without a run, before the slow import
+    from search.watch import server
+
+    with contextlib.suppress(KeyboardInterrupt):
+        server.serve(options.run_dir, options.host, options.port)
     return 0
 
 

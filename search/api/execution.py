@@ -16,6 +16,8 @@ from search.errors import SearchError
 from search.progress.choice import new_progress
 from search.storage.store import Store
 
+_ROOT = str(pathlib.Path(__file__).parents[2])
+
 
 @contextlib.contextmanager
 def created(run_dir: str | os.PathLike, config: Config, data: Any) -> Iterator[Store]:
@@ -74,6 +76,9 @@ def check_that_workers_can_start() -> None:
     # Set while a new process imports the script that has started it.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SearchError("a worker, which imported the script, was to start a search")
+    # In a notebook that has changed its directory, "" in the path is another folder for workers.
+    if _ROOT not in sys.path:
+        sys.path.append(_ROOT)
     main = sys.modules["__main__"]
     if getattr(main, "__file__", None) is None or getattr(main, "__spec__", None) is not None:
         return  # a notebook, or `python -m`
