@@ -24,8 +24,8 @@ from search.errors import SearchError
 from trainers.data.arrays import NAMES
 from trainers.errors import reason
 
-_PREFIX = "search_given_"
-_DIGITS = 16
+_PREFIX = "given_"
+_DIGITS = 8
 _MODULE = '''"""A function of the program that started a search; SHA-256: {digest}."""
 
 import pathlib

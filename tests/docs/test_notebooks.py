@@ -11,7 +11,12 @@ COLAB = "https://colab.research.google.com/github/evonorm-tf/evonorm-tf/blob/mai
 pytest.importorskip("nbclient", reason="needs the group dev: make install")
 # It runs commands that tests of the search run too.
 MARKS = {"search_on_a_laptop": pytest.mark.nightly, "layer_for_your_network": pytest.mark.slow}
-SHORT = {"layer_for_your_network": {'preset = "demo"': 'preset = "smoke"'}}
+SHORT = {
+    "layer_for_your_network": {
+        'preset = "demo"': 'preset = "smoke"',
+        '    evaluation={"steps": 150, "learning_rate": 0.05},': '    evaluation={"steps": 20},',
+    }
+}
 
 
 def _marked(path):

@@ -59,7 +59,7 @@ def test_a_function_has_the_name_under_which_workers_import_it():
 
 def test_the_function_of_a_cell_keeps_its_name_until_it_changes():
     name = given.name_of(from_cell())
-    assert name.startswith("search_given_") and name.endswith(":build")
+    assert name.startswith("given_") and name.endswith(":build")
     assert given.name_of(from_cell(number=2)) == name
     assert given.name_of(from_cell("\n\n" + CELL)) == name  # moved down in its cell
     others = [CELL.replace("4", "5"), CELL.replace('"first"', '"other"'), CELL.replace("3,", "5,")]
@@ -73,7 +73,7 @@ def test_the_name_is_the_same_in_another_process():
     command = [sys.executable, "-c", program]
     done = [subprocess.run(command, cwd=ROOT, capture_output=True, text=True) for _ in range(2)]
     first, second = (one.stdout for one in done)
-    assert first.startswith("search_given_") and first == second
+    assert first.startswith("given_") and first == second
 
 
 WRONG = {
@@ -178,6 +178,18 @@ def test_a_run_on_arrays_with_the_network_of_a_cell(tmp_path):
         store.set_meta("config", config)
     more = search.resume(folder, trust=[from_cell(number=3)], minutes=5, final=False)
     assert len(more.best) >= config["method"]["max_trained"]
+
+
+def test_an_interrupted_run_can_be_resumed(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lifecycle, "execute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search.run(preset="smoke", run_dir=tmp_path / "run")
+    assert capsys.readouterr().err.endswith(f"search.resume('{tmp_path / 'run'}')\n")
+    with Store.open(tmp_path / "run", controller=True) as store:
+        assert [row.name for row in store.baselines()] == ["bn_relu"]
 
 
 def test_more_minutes_and_a_new_final_stage(finished):

@@ -15,10 +15,12 @@ from evonorm_tf import LayerGraph
 from search import config, lifecycle
 from search.controller import loop
 from search.controller.loop import Controller
+from search.errors import SearchError
 from search.evaluation.evaluator import Outcome
 from search.storage.database import DATABASE
 from search.storage.store import Store
-from search.workers.pool import Answer
+from search.watch.pages import Pages
+from search.workers.pool import Answer, Cluster
 
 ANCHORS = ("mobilenet_v2_small", "efficientnet_small", "resnet_small")
 SETTINGS = [
@@ -347,3 +349,17 @@ def test_best_graphs_are_files_that_load(tmp_path, pools):
         graph = LayerGraph.load(file)
         assert graph == LayerGraph.from_json(row.graph)
         assert graph.name == f"candidate_{row.id}"
+
+
+def test_the_figures_of_a_cluster_are_in_the_store(tmp_path, pools, monkeypatch):
+    figures = Cluster(nodes=3, cpus=12.0, running=2, waiting=1, per_minute={"a": 1.0}, lost=4)
+    monkeypatch.setattr(FakePool, "cluster", lambda self: figures)
+    settings = _config("method.max_candidates=3")
+    _search(tmp_path / "run", settings)
+    with Store.open(tmp_path / "run") as store:
+        stored = store.meta("cluster")
+        assert (stored["nodes"], stored["waiting"], stored["lost"]) == (3, 1, 4)
+        assert "3 nodes with 12 CPUs; 2 tasks run" in Pages(tmp_path / "run").live()
+        store.set_meta("cluster", {"nodes": "<b>"})
+        with pytest.raises(SearchError, match="meta cluster must be figures of a cluster"):
+            store.meta("cluster")
