@@ -2,6 +2,7 @@
 
 import pytest
 
+from search.api import given
 from search.config import preset
 from tests.search import own_data
 
@@ -16,11 +17,17 @@ def test_the_module_of_a_network_is_sent_to_the_workers(tmp_path, monkeypatch):
     name = own_data.write_module(tmp_path, monkeypatch)
     monkeypatch.chdir("/")  # so that workers find the module only if it is sent to them
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    settings = [f"evaluation.data={name}:load", f"evaluation.anchors={name}:build"]
+
+    def of_a_cell():
+        return 7
+
+    cell = given.name_of(of_a_cell)
+    settings = [f"evaluation.data={name}:load", f"evaluation.anchors={name}:build,{cell}"]
 
     def file_of_module():
         from trainers import named_function
 
+        assert named_function.call(cell) == 7
         return str(named_function.source_file(f"{name}:build"))
 
     cluster = ray_cluster.RayCluster(preset("smoke").override(settings))
