@@ -28,7 +28,7 @@ STEPS = (
     Step("install-all"),
     Step("lint"),
     Step("test-layers", ("tensorflow-addons",)),
-    Step("test-search"),
+    Step("test-search", ("Chromium",)),
     Step("test-trainers", ("torch and timm",)),
     Step("test-detection-gan"),
     Step("docs"),

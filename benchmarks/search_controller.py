@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.simulated_workers import RECORDING, SimulatedPool, Workers
 from evonorm_tf.graph import ops
-from search import run
+from search import lifecycle
 from search.config import Config, preset
 from search.controller.loop import Controller
 from search.progress.events import Event
@@ -98,7 +98,7 @@ def simulate(folder: pathlib.Path, genotypes: int, workers: Workers) -> dict:
     """One run; its throughput, and how well the workers were used."""
     recording = json.loads(RECORDING.read_text(encoding="utf-8"))
     config = configure(genotypes, workers.count)
-    with run.create(folder, config) as store:
+    with lifecycle.create(folder, config) as store:
         pool = SimulatedPool(config, workers, recording)
         meter = _Meter(genotypes, folder / DATABASE, pool)
         start = time.process_time(), time.perf_counter()
@@ -128,7 +128,8 @@ def continued(folder: pathlib.Path, genotypes: int) -> dict:
     recording = json.loads(RECORDING.read_text(encoding="utf-8"))
     with Store.open(folder, controller=True) as store:
         history = store.last_id()
-        config = run.load_config(store).override([f"method.max_candidates={history + genotypes}"])
+        limit = f"method.max_candidates={history + genotypes}"
+        config = lifecycle.load_config(store).override([limit])
         pool = SimulatedPool(config, Workers(300), recording, seed=history)
         meter = _Meter(history + genotypes, folder / DATABASE, pool)
         controller = Controller(config, store, meter, lambda _: pool)
@@ -153,7 +154,7 @@ def resume(folder: pathlib.Path) -> dict:
     start = time.perf_counter()
     with Store.open(folder, controller=True) as store:
         opened = time.perf_counter() - start
-        config = run.load_config(store)
+        config = lifecycle.load_config(store)
         meter = _Meter(1, folder / DATABASE, SimulatedPool(config, Workers(), []))
         Controller(config, store, meter)
     return {"open_and_check": opened, "until_ready": time.perf_counter() - start}

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from search import run
+from search import lifecycle
 from search.cli import quiet_tensorflow
 from search.config import Config, preset
 from search.errors import SearchError
@@ -90,7 +90,7 @@ def evolution_experiment(folder: pathlib.Path, seeds: int, evaluations: int, wor
             config = configure(algorithm, seed, f"max_evaluated={evaluations}", workers)
             with _run(folder / f"{algorithm}_{seed}", config) as store:
                 rows = evaluated(store)[:evaluations]  # workers may have been at some more
-                result["evaluation"] = run.load_config(store).to_dict()["evaluation"]
+                result["evaluation"] = lifecycle.load_config(store).to_dict()["evaluation"]
                 result["runs"].append(
                     {
                         "algorithm": algorithm,
@@ -111,7 +111,7 @@ def rejection_experiment(folder: pathlib.Path, candidates: int, workers: int) ->
         rows = [row for row in store.candidates() if row.scores is not None]
         anchors = config.evaluation.anchors
         accuracies = {anchor: [row.anchor_scores[anchor] for row in rows] for anchor in anchors}
-        settings = run.load_config(store).to_dict()["evaluation"]
+        settings = lifecycle.load_config(store).to_dict()["evaluation"]
     shares = {anchor: share_at_guess(scores) for anchor, scores in accuracies.items()}
     return {
         "trained": len(rows),
@@ -124,10 +124,10 @@ def rejection_experiment(folder: pathlib.Path, candidates: int, workers: int) ->
 def _run(path: pathlib.Path, config: Config) -> Store:
     if (path / DATABASE).exists():
         store = Store.open(path, controller=True)
-        config = dataclasses.replace(run.load_config(store), method=config.method)
+        config = dataclasses.replace(lifecycle.load_config(store), method=config.method)
     else:
-        store = run.create(path, config)
-    run.execute(store, config, LogLines(sys.stderr), with_final=False)
+        store = lifecycle.create(path, config)
+    lifecycle.execute(store, config, LogLines(sys.stderr), with_final=False)
     return store
 
 

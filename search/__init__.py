@@ -9,11 +9,30 @@ from typing import Any
 
 import trainers  # noqa: F401  (selects Keras 2 before anything imports TensorFlow)
 
-__all__ = ["mutate_graph", "pareto_frontier", "sample_graph", "tournament"]
+__all__ = [
+    "Compared",
+    "FoundLayer",
+    "SearchError",
+    "SearchRun",
+    "mutate_graph",
+    "open",
+    "pareto_frontier",
+    "resume",
+    "run",
+    "sample_graph",
+    "tournament",
+]
 
 _HOMES = {
+    "Compared": "search.api.layers",
+    "FoundLayer": "search.api.layers",
+    "SearchError": "search.errors",
+    "SearchRun": "search.api.entry",
     "mutate_graph": "search.evolution.space",
+    "open": "search.api.entry",
     "pareto_frontier": "search.evolution.selection",
+    "resume": "search.api.entry",
+    "run": "search.api.entry",
     "sample_graph": "search.evolution.space",
     "tournament": "search.evolution.selection",
 }

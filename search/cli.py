@@ -1,4 +1,4 @@
-"""The command line: `python -m search {run,resume,status,report,rerank,sample,export,...}`.
+"""The command line: `python -m search {init,run,resume,status,report,watch,...}`.
 
 A command imports its modules when it runs, so that help and errors appear at once. Commands do not
 import TensorFlow; the workers of a search do, the process that checks a user's own data and
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 from search import config as configuration
-from search import names
+from search import settings
 from search.errors import SearchError
 from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate
@@ -57,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     report = _add(commands, "report", _report, "Write report.html and its figures.")
     _add_repeated(report, "--compare", "RUN_DIR", "a run to draw beside this one's progress")
     _add_trust(report)
+    watch = _add(commands, "watch", _watch, "Serve a page that shows a search while it runs.")
+    watch.add_argument("--host", default="127.0.0.1", help="the address; default 127.0.0.1")
+    watch.add_argument("--port", type=int, default=0, help="default 0: a free one")
     text = "Train the best layers again in wider networks, and compare again."
     rerank = _add(commands, "rerank", _rerank, text)
     _add_executor(rerank)
@@ -93,7 +96,9 @@ def _add_replays(commands: _Commands) -> None:
 
 def _add_searches(commands: _Commands) -> None:
     run = _add(commands, "run", _run, "Start a search in a new run folder.")
-    run.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    base = run.add_mutually_exclusive_group()
+    base.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    base.add_argument("--config", metavar="FILE", help="a configuration file, as init writes it")
     run.add_argument("--seed", type=int, help="overrides method.seed")
     run.add_argument("--algorithm", help="overrides method.algorithm")
     _add_repeated(run, "--set", "SECTION.FIELD=VALUE", "overrides a field of the configuration")
@@ -103,6 +108,11 @@ def _add_searches(commands: _Commands) -> None:
         text = "end without reranking, comparison and report"
         command.add_argument("--no-final", action="store_true", help=text)
     _add_trust(resume)
+    text = "Write a preset as a configuration file with comments, for run --config."
+    init = _add(commands, "init", _init, text, run_dir=False)
+    init.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    init.add_argument("--output", default="search.yaml", help="the file; default search.yaml")
+    init.add_argument("--force", action="store_true", help="write over an existing file")
 
 
 def _add(
@@ -133,36 +143,48 @@ def _add_executor(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _init(options: argparse.Namespace) -> int:
+    from search import config_file
+
+    config = configuration.preset(options.preset)
+    config_file.write(options.output, config, options.force)
+    print(f"{options.output}: python -m search run --config {options.output} --run-dir DIR")
+    return 0
+
+
 def _run(options: argparse.Namespace) -> int:
     config = configuration.preset(options.preset)
+    if options.config is not None:
+        from search import config_file
+
+        config = config_file.read(options.config)
     named = {"method.seed": options.seed, "method.algorithm": options.algorithm}
     settings = [f"{path}={value}" for path, value in named.items() if value is not None]
     config = _with_executor(config.override([*options.set, *settings]), options)
     quiet_tensorflow()  # a module of the user's may import it
-    from search import run
+    from search import lifecycle
 
-    with run.create(options.run_dir, config) as store:
-        for anchor, found in (store.meta("places") or {}).items():
-            lines = map(printable, [anchor, *names.places(found)])
-            print("\n  ".join(lines), file=sys.stderr)
+    with lifecycle.create(options.run_dir, config) as store:
+        for line in lifecycle.places(store):
+            print(line, file=sys.stderr)
         return _execute(store, config, options)
 
 
 def _resume(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
-        from search import run
+        from search import lifecycle
 
-        config = run.load_config(store, options.trust)
+        config = lifecycle.load_config(store, options.trust)
         return _execute(store, _with_executor(config, options), options)
 
 
 def _execute(store: Store, config: configuration.Config, options: argparse.Namespace) -> int:
     quiet_tensorflow()
-    from search import run
+    from search import lifecycle
     from search.progress.choice import new_progress
 
     with contextlib.closing(new_progress(config, sys.stderr)) as progress:
-        run.execute(store, config, progress, with_final=not options.no_final)
+        lifecycle.execute(store, config, progress, with_final=not options.no_final)
     best = store.top(1)
     shown = ScoreFormat(config.evaluation.objective)
     if best and shown.is_near_chance(best[0].require_fitness()):
@@ -180,13 +202,13 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
 def _rerank(options: argparse.Namespace) -> int:
     with Store.open(options.run_dir, controller=True) as store:
         quiet_tensorflow()
-        from search import final, run
+        from search import final, lifecycle
         from search.progress.choice import new_progress
 
-        config = _with_executor(run.load_config(store, options.trust), options)
+        config = _with_executor(lifecycle.load_config(store, options.trust), options)
         with contextlib.closing(new_progress(config, sys.stderr)) as progress:
             layers = final.rerank(store, config, progress)
-            run.save_best(store)
+            lifecycle.save_best(store)
             final.compare(store, config, progress)
         formulas = {entry["id"]: _formula(store.candidate(entry["id"])) for entry in layers}
     for entry in layers:
@@ -232,6 +254,18 @@ def _write_report(run_dir: str, compare: Sequence[str], trusted: Collection[str]
 
     path = report.write(run_dir, compare)
     print(f"report: {path}")
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    if not 0 <= options.port < 2**16:
+        raise SearchError(f"--port must be 0 to {2**16 - 1}. Received: {options.port}")
+    with Store.open(options.run_dir):
+        pass  # raises for a folder without a run, before the slow import
+    from search.watch import server
+
+    with contextlib.suppress(KeyboardInterrupt):
+        server.serve(options.run_dir, options.host, options.port)
     return 0
 
 
@@ -297,8 +331,7 @@ def _with_executor(
     if options.executor is not None:
         config = config.override([f"executor={options.executor}"])
     if options.workers is not None:
-        path = "workers" if config.executor == "local" else "ray.workers"
-        config = config.override([f"{path}={options.workers}"])
+        config = settings.with_workers(config, options.workers)
     return config
 
 

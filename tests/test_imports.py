@@ -97,9 +97,10 @@ def test_modules_of_the_search_form_no_cycle():
 
 # A room of `search` imports from those before it alone; a module beside them is its own room.
 SEARCH_ROOMS = [
-    *("errors", "names", "score_format", "validation", "config", "modules", "evolution"),
-    *("evaluation", "storage", "workers", "progress", "controller", "sources", "final", "run"),
-    *("report", "replay", "export", "cli", "__main__", "examples"),
+    *("errors", "names", "score_format", "validation", "config", "settings", "field_comments"),
+    *("config_file", "modules", "evolution", "evaluation", "storage", "workers", "progress"),
+    *("controller", "sources", "final", "lifecycle", "report", "watch", "replay", "export", "api"),
+    *("cli", "__main__", "examples"),
 ]
 
 

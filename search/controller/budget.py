@@ -40,17 +40,20 @@ class Budget:
 
     def share_used(self) -> float:
         """The used share of the limit that is nearest; the search ends when it is at least 1."""
-        method, ledger = self._method, self._ledger
-        minutes = method.max_minutes
-        used_and_limits = (
-            (ledger.sampled, method.max_candidates),
-            (ledger.evaluated, method.max_evaluated),
-            (ledger.counts["accepted"], method.max_trained),
-            (self.elapsed, None if minutes is None else max(60 * minutes, 1e-9)),
-        )
-        return max(
-            (used / limit for used, limit in used_and_limits if limit is not None), default=0
-        )
+        ledger, trained = self._ledger, self._ledger.counts["accepted"]
+        return share_used(self._method, ledger.sampled, ledger.evaluated, trained, self.elapsed)
+
+
+def share_used(method: Method, sampled: int, evaluated: int, trained: int, elapsed: float) -> float:
+    """The used share of the limit that is nearest, for these numbers of genotypes, and seconds."""
+    minutes = method.max_minutes
+    used_and_limits = (
+        (sampled, method.max_candidates),
+        (evaluated, method.max_evaluated),
+        (trained, method.max_trained),
+        (elapsed, None if minutes is None else max(60 * minutes, 1e-9)),
+    )
+    return max((used / limit for used, limit in used_and_limits if limit is not None), default=0)
 
 
 def seconds_left(elapsed: float, share: float) -> float | None:

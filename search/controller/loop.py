@@ -74,6 +74,8 @@ class Controller:
                     while pool.has_idle and self._start_next():
                         pass
                     self._store.set_meta("elapsed", self._budget.elapsed)
+                    if (cluster := pool.cluster()) is not None:
+                        self._store.set_meta("cluster", dataclasses.asdict(cluster))
                 if not pool.is_busy:
                     return
                 answers = pool.wait(timeout=1.0)

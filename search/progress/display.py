@@ -13,6 +13,7 @@ from rich.text import Text
 
 from search import names
 from search.config import Config
+from search.progress.cell import Cell, Screen
 from search.progress.events import Event, Progress, with_figures
 from search.progress.lines import RareLines, cluster_counts
 from search.score_format import ScoreFormat
@@ -28,8 +29,10 @@ _MOST_HOSTS = 4
 
 
 def new_display(config: Config, stream: TextIO) -> Progress:
-    """A panel on a terminal; on anything else plain lines, a minute or more apart."""
+    """A panel on a terminal or in a notebook; elsewhere plain lines, a minute or more apart."""
     console = Console(file=stream)
+    if console.is_jupyter:
+        return Display(config, console, screen=Cell)
     if not console.is_terminal or console.is_dumb_terminal:
         return RareLines(stream)
     return Display(config, console)
@@ -42,10 +45,15 @@ class Display:
       config: the run's configuration.
       console: the terminal.
       clock: returns seconds.
+      screen: makes what shows the panel that a function returns; default: rich's `Live`.
     """
 
     def __init__(
-        self, config: Config, console: Console, clock: Callable[[], float] = time.monotonic
+        self,
+        config: Config,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        screen: Callable[[Callable[[], RenderableType]], Screen] | None = None,
     ):
         self._config = config
         self._shown = ScoreFormat(config.evaluation.objective)
@@ -58,13 +66,8 @@ class Display:
         self._stage = "starting; the handwritten layers are trained first"
         self._in_flight: dict[int, Candidate] = {}
         self._baselines: dict[str, float] = {}
-        self._live = Live(
-            console=console,
-            get_renderable=self.render,
-            refresh_per_second=_REFRESHES_PER_SECOND,
-            vertical_overflow="crop",
-        )
-        self._live.start()
+        self._screen = screen(self.render) if screen else _live(console, self.render)
+        self._screen.start()
 
     def update(self, event: Event) -> None:
         """Stores the event's figures; the next refresh shows them."""
@@ -81,12 +84,13 @@ class Display:
             self._in_flight.pop(row.id, None)
             if row.origin == "baseline" and row.name and row.fitness is not None:
                 self._baselines[row.name] = row.fitness
+        self._screen.changed()
 
     def close(self) -> None:
         """Leaves the last state on the screen, and shows the cursor again."""
         self._in_flight.clear()
         self._is_closed = True
-        self._live.stop()
+        self._screen.stop()
 
     def render(self) -> RenderableType:
         """The panel at this moment."""
@@ -167,6 +171,22 @@ class Display:
             name = names.layer(row.name) if row.name else row.formula
             lines.append(Text(f"{row.id}: {name}", style="dim", no_wrap=True, overflow="ellipsis"))
         return Group(*lines)
+
+
+class _Live(Live):
+    """Refreshes itself in a thread."""
+
+    def changed(self) -> None:
+        """Does nothing."""
+
+
+def _live(console: Console, render: Callable[[], RenderableType]) -> Screen:
+    return _Live(
+        console=console,
+        get_renderable=render,
+        refresh_per_second=_REFRESHES_PER_SECOND,
+        vertical_overflow="crop",
+    )
 
 
 def _cluster_rows(cluster: Cluster) -> Iterator[tuple[str, Text]]:

@@ -20,23 +20,31 @@ _LONGEST_REASON = 200
 
 def render(run: Run, plots: Sequence[figures.Plot]) -> str:
     """Renders the report as a self-contained HTML page."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("search.report", "."),
+    values = _values(run, plots)
+    contents = _contents(values)
+    return (
+        environment(run.shown).get_template("template.html.j2").render(contents=contents, **values)
+    )
+
+
+def environment(shown: ScoreFormat, *packages: str) -> jinja2.Environment:
+    """The templates of the report, which escape all values, and those of other packages."""
+    loaders = [jinja2.PackageLoader(name, ".") for name in (*packages, "search.report")]
+    loaded = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(loaders),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(
-        score=functools.partial(_score, shown=run.shown),
-        points=run.shown.difference,
+    loaded.filters.update(
+        score=functools.partial(_score, shown=shown),
+        points=shown.difference,
         duration=_duration,
         unbroken=_unbroken,
         zip=zip,
     )
-    values = _values(run, plots)
-    contents = _contents(values)
-    return environment.get_template("template.html.j2").render(contents=contents, **values)
+    return loaded
 
 
 def _values(run: Run, plots: Sequence[figures.Plot]) -> dict[str, Any]:

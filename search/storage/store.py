@@ -187,6 +187,15 @@ class Store:
         where = f"WHERE status IN ({', '.join('?' * len(statuses))})" if statuses else ""
         return self._select(f"{where} ORDER BY id", list(statuses))
 
+    def finished_since(self, moment: float, among: int) -> dict[str, int]:
+        """Number of verdicts of each host since a time, among so many newest candidates."""
+        rows = self._query(
+            "SELECT CAST(host AS TEXT), COUNT(*) FROM candidates WHERE id > ? AND finished >= ? "
+            "GROUP BY host",
+            [self.last_id() - among, moment],
+        )
+        return {host or "": count for host, count in rows}
+
     def candidate(self, candidate_id: int) -> Candidate:
         """One candidate. Raises SearchError for an unknown id."""
         rows = self._select("WHERE id = ?", [candidate_id])

@@ -80,6 +80,14 @@ class _Compared(BaseModel, defer_build=True):
     accuracies: Annotated[_Accuracies, AfterValidator(_same_lengths)]
 
 
+class _Cluster(BaseModel, defer_build=True):
+    nodes: Count
+    cpus: Number
+    running: Count
+    waiting: Count
+    lost: Count
+
+
 _COMPARED_RULE = "a list of layers with an accuracy for each seed"
 _Places = dict[str, dict[Literal["searched", "affine", "kept"], list[Text]]]
 _META: dict[str, Any] = {
@@ -88,6 +96,7 @@ _META: dict[str, Any] = {
     "elapsed": MaybeNumber,
     "rerank": Annotated[list[_Reranked] | None, rule("a list of layers with numbers")],
     "comparison": Annotated[list[_Compared] | None, rule(_COMPARED_RULE)],
+    "cluster": Annotated[_Cluster | None, rule("figures of a cluster")],
     "sources": Annotated[dict[str, MaybeText] | None, rule("a SHA-256 or NULL by source")],
     "places": Annotated[_Places | None, rule("names of layers by anchor")],
 }

@@ -26,10 +26,10 @@ def _main(capsys, *arguments):
 @pytest.fixture
 def finished(tmp_path):
     """A run folder whose search has ended."""
-    from search import config, run
+    from search import config, lifecycle
 
     settings = config.preset("smoke").override(["method.max_candidates=1"])
-    with run.create(tmp_path / "run", settings) as store:
+    with lifecycle.create(tmp_path / "run", settings) as store:
         store.update(1, status="accepted", fitness=0.5)
         graph = '{"schema_version": 1, "nodes": [{"op": "TANH", "inputs": [0]}]}'
         store.add(

@@ -12,13 +12,15 @@ from collections import Counter
 import pytest
 
 from evonorm_tf import LayerGraph
-from search import config, run
+from search import config, lifecycle
 from search.controller import loop
 from search.controller.loop import Controller
+from search.errors import SearchError
 from search.evaluation.evaluator import Outcome
 from search.storage.database import DATABASE
 from search.storage.store import Store
-from search.workers.pool import Answer
+from search.watch.pages import Pages
+from search.workers.pool import Answer, Cluster
 
 ANCHORS = ("mobilenet_v2_small", "efficientnet_small", "resnet_small")
 SETTINGS = [
@@ -115,7 +117,7 @@ def _config(*settings):
 
 
 def _search(path, settings, progress=None):
-    with run.create(path, settings) as store:
+    with lifecycle.create(path, settings) as store:
         Controller(settings, store, progress or Silent()).run()
         return store.candidates()
 
@@ -169,11 +171,11 @@ def test_resuming_after_any_event_loses_nothing(tmp_path, pools, workers, shortl
     whole = _search(tmp_path / "whole", settings)
     for events in range(1, 400, 31):
         path = tmp_path / str(events)
-        with run.create(path, settings) as store, pytest.raises(KilledError):
+        with lifecycle.create(path, settings) as store, pytest.raises(KilledError):
             Controller(settings, store, KillAfter(events)).run()
             raise KilledError
         with Store.open(path, controller=True) as store:
-            run.add_baselines(store, settings)
+            lifecycle.add_baselines(store, settings)
             Controller(settings, store, Silent()).run()
             rows = store.candidates()
         assert [row.id for row in rows] == [row.id for row in whole]
@@ -358,8 +360,8 @@ def test_neutral_mutants_are_mutated_further_on_request(tmp_path, pools):
 
 def test_best_graphs_are_files_that_load(tmp_path, pools):
     settings = _config()
-    with run.create(tmp_path / "run", settings) as store:
-        run.execute(store, settings, Silent(), with_final=False)
+    with lifecycle.create(tmp_path / "run", settings) as store:
+        lifecycle.execute(store, settings, Silent(), with_final=False)
         files = sorted((tmp_path / "run" / "best").glob("*.json"))
         top = store.top(10)
     assert [file.stem for file in files] == [
@@ -369,3 +371,17 @@ def test_best_graphs_are_files_that_load(tmp_path, pools):
         graph = LayerGraph.load(file)
         assert graph == LayerGraph.from_json(row.graph)
         assert graph.name == f"candidate_{row.id}"
+
+
+def test_the_figures_of_a_cluster_are_in_the_store(tmp_path, pools, monkeypatch):
+    figures = Cluster(nodes=3, cpus=12.0, running=2, waiting=1, per_minute={"a": 1.0}, lost=4)
+    monkeypatch.setattr(FakePool, "cluster", lambda self: figures)
+    settings = _config("method.max_candidates=3")
+    _search(tmp_path / "run", settings)
+    with Store.open(tmp_path / "run") as store:
+        stored = store.meta("cluster")
+        assert (stored["nodes"], stored["waiting"], stored["lost"]) == (3, 1, 4)
+        assert "3 nodes with 12 CPUs; 2 tasks run" in Pages(tmp_path / "run").live()
+        store.set_meta("cluster", {"nodes": "<b>"})
+        with pytest.raises(SearchError, match="meta cluster must be figures of a cluster"):
+            store.meta("cluster")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from search import cli, config, run
+from search import cli, config, lifecycle
 from search.errors import SearchError
 from search.storage.store import Store
 
@@ -38,7 +38,7 @@ def test_options(monkeypatch, tmp_path, options, executor, workers, at_once, add
 
 def test_a_run_from_before_there_was_a_choice_is_local(tmp_path, monkeypatch):
     settings = config.preset("smoke")
-    with run.create(tmp_path, settings) as store:
+    with lifecycle.create(tmp_path, settings) as store:
         values = json.loads(json.dumps(settings.to_dict()))
         del values["executor"], values["ray"]
         store.set_meta("config", values)
@@ -60,7 +60,7 @@ def test_the_paper_s_workers_have_two_cores():
 
 def test_a_second_controller_is_refused_before_it_joins_a_cluster(tmp_path, capsys):
     settings = config.preset("smoke").override(["executor=ray"])
-    with run.create(tmp_path, settings):
+    with lifecycle.create(tmp_path, settings):
         for command in (["resume"], ["run", "--preset", "smoke"]):
             code = cli.main([*command, "--run-dir", str(tmp_path), "--executor", "ray"])
             assert code == 1

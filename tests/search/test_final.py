@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from benchmarks import search_experiments as experiments
-from search import config, final, run
+from search import config, final, lifecycle
 from search.errors import SearchError
 from search.storage.candidate import Candidate
 from search.storage.store import Store
@@ -66,7 +66,7 @@ class ScoringPool:
 def store(tmp_path, monkeypatch):
     ScoringPool.tasks = []
     monkeypatch.setattr(final, "new_pool", ScoringPool)
-    with run.create(tmp_path / "run", CONFIG) as store:
+    with lifecycle.create(tmp_path / "run", CONFIG) as store:
         for number, (op, fitness) in enumerate([("EXP", 0.9), ("TANH", 0.8), ("LOG", 0.7)], 4):
             store.add(
                 Candidate(
@@ -90,7 +90,7 @@ def test_reranking_orders_the_best_anew(store):
     assert store.meta("rerank") == ranking
     assert {(task.width, task.held_out) for task in ScoringPool.tasks} == {(2.0, 0.1)}
     assert {task.seed for task in ScoringPool.tasks}.isdisjoint({CONFIG.method.seed})
-    names = [path.name for path in run.save_best(store)]
+    names = [path.name for path in lifecycle.save_best(store)]
     assert names == ["01_candidate_5.json", "02_candidate_4.json", "03_candidate_6.json"]
 
 
@@ -122,7 +122,7 @@ def test_comparison_trains_winner_and_baselines_alike_on_the_test_split(store):
 
 
 def test_nothing_accepted_is_one_clear_error(tmp_path):
-    with run.create(tmp_path / "run", CONFIG) as store:
+    with lifecycle.create(tmp_path / "run", CONFIG) as store:
         for stage in (final.rerank, final.compare):
             with pytest.raises(SearchError, match="no genotype was accepted"):
                 stage(store, CONFIG, Silent())

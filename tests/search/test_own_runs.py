@@ -30,10 +30,10 @@ def refused(capsys, *arguments):
 
 def make_run(folder, monkeypatch, *settings):
     """A run folder as `run` makes it, without the process that checks the data."""
-    from search import run
+    from search import lifecycle
 
     monkeypatch.setattr(preparation, "check_own", lambda config: None)
-    with run.create(folder, preset("smoke").override(settings)):
+    with lifecycle.create(folder, preset("smoke").override(settings)):
         return folder
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from search.api import given
 from search.config import preset
 from tests.search import own_data
 
@@ -24,7 +25,12 @@ def test_all_modules_of_a_user_are_sent_to_the_workers(tmp_path, monkeypatch):
     own_data.write_module(tmp_path, monkeypatch, PRIMITIVES, "stranger_primitives")
     monkeypatch.chdir("/")  # so that workers find the modules only if they are sent to them
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    settings = [f"evaluation.data={name}:load", f"evaluation.anchors={name}:build"]
+
+    def of_a_cell():
+        return 7
+
+    cell = given.name_of(of_a_cell)
+    settings = [f"evaluation.data={name}:load", f"evaluation.anchors={name}:build,{cell}"]
     settings += [f"evaluation.objective={other}:score", "space.modules=stranger_primitives"]
     config = preset("smoke").override(settings)
 
@@ -34,6 +40,7 @@ def test_all_modules_of_a_user_are_sent_to_the_workers(tmp_path, monkeypatch):
         from trainers import named_function
 
         modules.import_all(config)
+        assert named_function.call(cell) == 7
         names = (name, other, "stranger_primitives")
         return [str(named_function.source_file(each)) for each in names], ops.names()[-1]
 

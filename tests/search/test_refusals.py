@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from search import cli, run
+from search import cli, lifecycle
 from search.controller.loop import Controller
 from search.storage.store import Store
 from search.workers.messages import read_report
@@ -26,7 +26,7 @@ class Lying(FakePool):
 def _search(path, pool):
     progress = Silent()
     settings = _config("method.max_candidates=40")
-    with run.create(path, settings) as store:
+    with lifecycle.create(path, settings) as store:
         Controller(settings, store, progress, pool).run()
     with Store.open(path) as store:
         return store.candidates(), store.refusals(), progress.events
@@ -71,7 +71,7 @@ def test_an_answer_that_nobody_asked_for_changes_nothing(tmp_path):
 def test_a_graph_in_the_database_that_is_not_valid_fails_alone(tmp_path):
     path = tmp_path / "run"
     settings = _config("method.max_candidates=30")
-    with run.create(path, settings) as store:
+    with lifecycle.create(path, settings) as store:
         Controller(settings, store, Silent(), FakePool).run()
         member = next(store.members()).id
         waiting = next(row.id for row in store.candidates("rejected", "duplicate"))

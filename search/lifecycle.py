@@ -4,10 +4,11 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Collection
 
 from evonorm_tf import files, registry
-from search import final, sources
+from search import final, names, settings, sources
 from search.config import Config
 from search.controller.loop import Controller
 from search.errors import SearchError
@@ -18,19 +19,34 @@ from search.storage.database import BEST
 from search.storage.store import Store
 
 CONFIG_FILE = "config.json"
+DATA_FILE = "data.npz"
 _BEST_FILES = 10
 
 
-def create(run_dir: str | os.PathLike, config: Config) -> Store:
+def create(run_dir: str | os.PathLike, config: Config, arrays: pathlib.Path | None = None) -> Store:
     """Makes a run folder with its configuration and baselines.
+
+    Args:
+      run_dir: the folder.
+      config: the configuration.
+      arrays: the file of `evaluation.data`, if it is to be moved into the run folder.
 
     Raises:
       SearchError: for an unknown baseline, for data or a network that cannot be used, and as
         `Store.create` does.
     """
     _check_baselines(config)
-    meta = {"config": config.to_dict(), "seed": config.method.seed}
-    store = Store.create(run_dir, {**meta, **sources.check_new(config)})
+    checked = sources.check_new(config)
+    if arrays is not None:
+        home = str(pathlib.Path(run_dir).absolute() / DATA_FILE)
+        digests = checked[sources.META]
+        digests[home] = digests.pop(config.evaluation.data)
+        config = settings.merged(config, {"evaluation": {"data": home}})
+    store = Store.create(
+        run_dir, {"config": config.to_dict(), "seed": config.method.seed, **checked}
+    )
+    if arrays is not None:
+        _move(arrays, store.run_dir / DATA_FILE)
     add_baselines(store, config)
     return store
 
@@ -51,6 +67,21 @@ def load_config(store: Store, trusted: Collection[str] = ()) -> Config:
         raise SearchError(f"{store.run_dir}: the database has no configuration")
     config = Config.from_dict(values)
     sources.check_again(config, store, trusted)
+    return config
+
+
+def extend(store: Store, config: Config, minutes: float) -> Config:
+    """Lets the search go on for so many minutes more; the final stage will run again.
+
+    Raises:
+      SearchError: for a negative number.
+    """
+    settings.merged(config, {"method": {"max_minutes": minutes}})  # raises for a wrong value
+    limit = float(store.meta("elapsed") or 0.0) / 60 + minutes
+    config = settings.merged(config, {"method": {"max_minutes": limit}})
+    with store.batch():
+        for key, value in (("config", config.to_dict()), ("rerank", None), ("comparison", None)):
+            store.set_meta(key, value)
     return config
 
 
@@ -88,6 +119,14 @@ def execute(store: Store, config: Config, progress: Progress, with_final: bool =
             final.compare(store, config, progress)
 
 
+def places(store: Store) -> list[str]:
+    """Lines that say where the layer stands in networks that were made from Keras models."""
+    lines = []
+    for anchor, found in (store.meta(sources.PLACES) or {}).items():
+        lines += [printable(anchor), *(f"  {printable(line)}" for line in names.places(found))]
+    return lines
+
+
 def save_best(store: Store) -> list[pathlib.Path]:
     """Writes the best graphs to best/01_candidate_N.json and so on, reranked ones first."""
     ordered = ranking.order(store.top(_BEST_FILES), store.meta("rerank"))
@@ -112,6 +151,13 @@ def _check_baselines(config: Config) -> None:
     for name in config.baselines:
         if name not in choices:
             raise SearchError(f"baselines cannot be {name!r}: it is one of {', '.join(choices)}")
+
+
+def _move(path: pathlib.Path, target: pathlib.Path) -> None:
+    try:
+        shutil.move(path, target)
+    except OSError as error:
+        raise SearchError(f"cannot write {target}: {error.strerror}") from None
 
 
 def _write(path: pathlib.Path, text: str) -> None:

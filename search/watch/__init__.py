@@ -1,0 +1,1 @@
+"""A page on which a search can be watched while it runs."""
