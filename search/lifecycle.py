@@ -17,6 +17,7 @@ from search.storage import ranking
 from search.storage.candidate import Candidate
 from search.storage.database import BEST
 from search.storage.store import Store
+from search.storage.values import printable
 
 CONFIG_FILE = "config.json"
 DATA_FILE = "data.npz"
