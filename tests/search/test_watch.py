@@ -16,7 +16,7 @@ from search.storage.database import DATABASE
 from search.storage.store import Store
 from search.watch import pages as pages_module
 from search.watch.pages import Pages
-from search.watch.status import read_status
+from search.watch.status import read_population, read_status
 from tests.search.browser import CHROMIUM, Browser
 from tests.search.synthetic_run import add_final, graph_json, write_run
 from tests.without_tensorflow import ROOT
@@ -109,8 +109,9 @@ def test_the_state_of_a_run(tmp_path):
     assert [row.id for row in status.running] == [100]
     assert status.per_minute == {"one": 2 / 5, "two": 1 / 5}
     assert status.share == pytest.approx(400 / 600) and status.left == pytest.approx(200)
-    assert (status.stage, status.population.size) == ("searching", 2)
-    members = status.population.newest
+    population = read_population(run_dir, status.config)
+    assert (status.stage, population.size) == ("searching", 2)
+    members = population.newest
     assert members[0].id > members[1].id and members[0].function != members[1].function
     with Store.open(run_dir) as store:
         store.update(100, status="rejected", reason="constant")
