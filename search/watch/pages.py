@@ -22,7 +22,7 @@ from search.report.collect import read_run
 from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate
 from search.storage.graphs import formula_of, graph_of
-from search.watch.status import read_status
+from search.watch.status import Population, Status, read_population, read_status
 
 _LIVE_SECONDS = 1.0
 _LEAST_SECONDS, _TIMES_AS_LONG = 5.0, 5.0
@@ -46,6 +46,7 @@ class Pages:
         self._live, self._live_until = "", 0.0
         self._elapsed, self._changed = -1.0, clock()
         self._best: tuple[str | None, dict[str, Any]] = (None, {})
+        self._members: tuple[Any, Population | None] = (None, None)
         self._report, self._report_until = "", 0.0
         self._rendered, self._version = "", ()
 
@@ -84,6 +85,7 @@ class Pages:
         status = read_status(self._run_dir)
         if status.elapsed != self._elapsed:
             self._elapsed, self._changed = status.elapsed, self._clock()
+        population = self._population(status)
         is_silent = self._clock() - self._changed > _SILENT_SECONDS
         return self._templates.get_template("live.html.j2").render(
             status=status,
@@ -91,10 +93,18 @@ class Pages:
             is_silent=is_silent and status.stage in ("baselines", "searching"),
             best=self._drawn(status.best),
             running=[_running(row) for row in status.running],
-            newest=[_member(row) for row in status.population.newest] if status.population else [],
+            population=population,
+            newest=[_member(row) for row in population.newest] if population else [],
             rate=sum(status.per_minute.values()),
             algorithm=names.algorithm(status.config.method.algorithm),
         )
+
+    def _population(self, status: Status) -> Population | None:
+        """The members, read again only if there are others."""
+        members = [status.counts.get(name, 0) for name in ("accepted", "duplicate")]
+        if self._members[0] != members:
+            self._members = members, read_population(self._run_dir, status.config)
+        return self._members[1]
 
     def _drawn(self, row: Candidate | None) -> dict[str, Any] | None:
         """The best layer's formula and picture, drawn again only for another graph."""

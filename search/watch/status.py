@@ -46,7 +46,6 @@ class Status:
       best: the best layer, if there is one.
       running: candidates that are being evaluated, at most 50.
       per_minute: evaluations a minute of each host, in the last five minutes.
-      population: the active members, if there are any.
       cluster: figures of the cluster, with the executor "ray".
       version: differs if the report would.
     """
@@ -60,7 +59,6 @@ class Status:
     best: Candidate | None
     running: tuple[Candidate, ...]
     per_minute: Mapping[str, float]
-    population: Population | None
     cluster: Mapping[str, Any] | None
     version: tuple
 
@@ -76,7 +74,9 @@ def read_status(run_dir: str | os.PathLike) -> Status:
         counts, elapsed = store.counts(), float(store.meta("elapsed") or 0.0)
         stages = tuple(store.meta(key) is not None for key in ("rerank", "comparison"))
         baselines = tuple(row.status for row in store.baselines())
-        share = _share(config, counts, store.reasons(), elapsed)
+        # Counting reasons reads all rejected genotypes, so it is done only for the one limit.
+        reasons = {} if config.method.max_evaluated is None else store.reasons()
+        share = _share(config, counts, reasons, elapsed)
         finished = store.finished_since(time.time() - 60 * _MINUTES, _NEWEST)
         minutes = min(_MINUTES, max(elapsed / 60, 1 / 60))
         return Status(
@@ -89,10 +89,29 @@ def read_status(run_dir: str | os.PathLike) -> Status:
             best=next(iter(store.top(1)), None),
             running=tuple(store.candidates("running")[:_MOST_RUNNING]),
             per_minute={host: count / minutes for host, count in finished.items()},
-            population=_population(store, config),
             cluster=store.meta("cluster"),
             version=(tuple(counts.items()), baselines, stages),
         )
+
+
+def read_population(run_dir: str | os.PathLike, config: Config) -> Population | None:
+    """Reads the active members; None without any. It takes long where few genotypes are members.
+
+    Raises:
+      SearchError: as `read_status` does.
+    """
+    window = config.method.window
+    active: dict[int, Candidate] = {}
+    with Store.open(run_dir) as store:
+        for row in store.members():
+            active.setdefault(row.function if config.method.renewal else row.id, row)
+            if len(active) == window:
+                break
+    if not active:
+        return None
+    scores = [row.require_fitness() for row in active.values()]
+    newest = tuple(itertools.islice(active.values(), _MOST_MEMBERS))
+    return Population(len(active), window, max(scores), statistics.median(scores), newest)
 
 
 def _share(
@@ -115,17 +134,3 @@ def _stage(
     if is_open or share is None or share < 1.0:
         return "searching"
     return "finished" if is_compared else "comparing" if is_reranked else "reranking"
-
-
-def _population(store: Store, config: Config) -> Population | None:
-    window = config.method.window
-    active: dict[int, Candidate] = {}
-    for row in store.members():
-        active.setdefault(row.function if config.method.renewal else row.id, row)
-        if len(active) == window:
-            break
-    if not active:
-        return None
-    scores = [row.require_fitness() for row in active.values()]
-    newest = tuple(itertools.islice(active.values(), _MOST_MEMBERS))
-    return Population(len(active), window, max(scores), statistics.median(scores), newest)
