@@ -80,9 +80,9 @@ root and omitted here.
 In a graph, data flows from the bottom to the top; gamma and beta follow the green node.
 
 The plots show one element of the output (left), and its derivative with respect to the same element
-of the input (right), while that element moves from -4 to 4 and all others stay. The others are drawn
-from a normal distribution: 8 images of 16x16 pixels with 8 channels, of standard deviation 1. The
-image of the element that moves has a standard deviation of 0.5, 1 or 2. Where the three curves
+of the input (right), while that element moves from -4 to 4 and all others stay. The others are
+drawn from a normal distribution: 8 images of 16x16 pixels with 8 channels, of standard deviation 1.
+The image of the element that moves has a standard deviation of 0.5, 1 or 2. Where the three curves
 agree, a layer does not use the image's own statistics; where they differ, it does. Layers with
 batch statistics are shown in training mode.
 
