@@ -3,18 +3,17 @@
     python -m benchmarks.acceptance --out FILE [--preset paper-b] [--seeds 2] [--set ...]
 
 The six EvoNorms and the networks' own layers go through both tests on each anchor, as candidates
-do. FILE keeps every result; a run that was stopped goes on with those that are missing, so a part
-of the figures can be measured at a time (`--layers`, `--anchors`). A table is written beside it.
+do. FILE keeps every result; a stopped run resumes with those that are missing, so a part of the
+figures can be measured at a time (`--layers`, `--anchors`). A table is written next to it.
 """
 
 import argparse
-import json
 import math
-import pathlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.resumable import TRAINING, Record
 from evonorm_tf import registry
 from search.cli import quiet_tensorflow
 from search.config import Evaluation, preset
@@ -24,6 +23,8 @@ from trainers.models.anchors import ANCHORS
 
 EVONORMS = tuple(f"evonorm_{series}" for series in ("b0", "b1", "b2", "s0", "s1", "s2"))
 BASELINE = "baseline"  # stands for the layer that the published network has
+# What the tests depend on, in addition to the training.
+TESTS = ("quality_steps", "stability_test", "stability_steps", "stability_batch", "stability_rate")
 Result = dict[str, Any]
 
 
@@ -32,22 +33,20 @@ def main() -> None:
     options = _options()
     config = preset(options.preset).override(options.set)
     anchors = options.anchors or config.evaluation.anchors
-    out = pathlib.Path(options.out)
-    record: dict[str, dict[str, dict[str, Result]]]
-    record = json.loads(out.read_text()) if out.exists() else {}
+    record = Record(options.out, config.evaluation, (*TRAINING, *TESTS))
     quiet_tensorflow()
     images = load_data(config.evaluation)
     for seed in range(options.seeds):
         for anchor in anchors:
             for layer in options.layers:
-                results = record.setdefault(layer, {}).setdefault(anchor, {})
+                results = record.scores.setdefault(layer, {}).setdefault(anchor, {})
                 if str(seed) in results:
                     continue
                 results[str(seed)] = tested(images, config.evaluation, anchor, layer, seed)
-                out.write_text(json.dumps(record, indent=1) + "\n")
+                record.write()
                 print(f"{anchor} {layer} seed {seed}: {results[str(seed)]}", flush=True)
-    text = report(record, config.evaluation)
-    out.with_suffix(".md").write_text(text)
+    text = report(record.scores, config.evaluation)
+    record.path.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 

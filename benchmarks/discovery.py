@@ -9,18 +9,17 @@ each found layer, the mean over seeds of its difference to BN-ReLU, paired by se
 standard error and a one-sided t-test, corrected after Holm for the number of layers; and where the
 layers come from.
 
-FILE keeps every score; a run that was stopped goes on with those that are missing. The report is
-also written beside it, as Markdown.
+FILE keeps every score; a stopped run resumes with those that are missing. The report is also
+written next to it, as Markdown.
 """
 
 import argparse
-import dataclasses
 import json
-import pathlib
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmarks.resumable import Record
 from search.cli import quiet_tensorflow
 from search.config import Config, preset
 from search.evaluation.outcome import ScoreTask
@@ -42,19 +41,18 @@ def main() -> None:
     runs = [read_run(folder) for folder in options.run]
     # Winners with one formula are one layer.
     layers = {_formula(run): _graph(run) for run in runs} | {name: name for name in KNOWN}
-    out = pathlib.Path(options.out)
-    record = json.loads(out.read_text()) if out.exists() else {"scores": {}}
-    record["runs"] = {run.path.resolve().name: pedigree(run) for run in runs}
-    record["evaluation"] = dataclasses.asdict(config.evaluation) | {"anchors": list(anchors)}
-    scores: Scores = record["scores"]
+    record = Record(options.out, config.evaluation)
+    contents, scores = record.contents, record.scores
+    contents["runs"] = {run.path.resolve().name: pedigree(run) for run in runs}
+    contents["evaluation"]["anchors"] = list(anchors)
     for layer, seed, anchor, accuracy in _trained(config, layers, anchors, options.seeds, scores):
         scores.setdefault(layer, {}).setdefault(str(seed), {})[anchor] = accuracy
-        out.write_text(json.dumps(record, indent=1) + "\n")
+        record.write()
         print(f"{layer} {anchor} seed {seed}: {accuracy:.4f}", flush=True)
-    record["comparison"] = compared(scores, [name for name in layers if name not in KNOWN])
-    out.write_text(json.dumps(record, indent=1) + "\n")
-    text = report(record) + "\n" + origins(record)
-    out.with_suffix(".md").write_text(text)
+    contents["comparison"] = compared(scores, [name for name in layers if name not in KNOWN])
+    record.write()
+    text = report(contents) + "\n" + origins(contents)
+    record.path.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 

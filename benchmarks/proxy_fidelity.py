@@ -11,22 +11,23 @@ of a configuration as the search trains candidates. The report has
 * the largest fitness without a normalization, below BN-ReLU's;
 * the processor seconds of a layer's training.
 
-FILE keeps every score; a run that was stopped goes on with those that are missing. The report is
-also written beside it, as Markdown.
+FILE keeps every score; a stopped run resumes with those that are missing. The report is also
+written next to it, as Markdown.
 """
 
 import argparse
-import json
 import pathlib
 import statistics
 import time
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.resumable import TRAINING, Record
 from evonorm_tf import registry
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from search.cli import quiet_tensorflow
 from search.config import Config, preset
+from search.evaluation.images import load_data
 
 # Top-1 accuracies in percent; 0.1 is random guess. Table 7's are means of its three runs.
 PAPER: dict[str, dict[str, float]] = {
@@ -66,32 +67,28 @@ _COLUMNS = {
 Scores = dict[str, dict[str, dict[str, float]]]
 
 
-def measure(config: Config, seeds: int, path: pathlib.Path) -> dict[str, Any]:
-    """Trains what FILE lacks; returns its contents."""
-    result: dict[str, Any] = {"evaluation": config.to_dict()["evaluation"], "scores": {}}
-    if path.exists():
-        result = json.loads(path.read_text(encoding="utf-8"))
-        if result["evaluation"] != json.loads(json.dumps(config.to_dict()["evaluation"])):
-            raise SystemExit(f"{path} holds scores of other settings; choose another --out")
+def measure(config: Config, seeds: int, path: pathlib.Path) -> Record:
+    """Trains what FILE lacks; returns its record."""
+    # A layer's fitness is the mean over all anchors of the file.
+    record = Record(path, config.evaluation, (*TRAINING, "anchors"))
     for seed in range(seeds):
         for anchor in config.evaluation.anchors:
-            for layer, accuracy, seconds in _missing(config, anchor, seed, result["scores"]):
-                places = result["scores"].setdefault(layer, {}).setdefault(str(seed), {})
+            for layer, accuracy, seconds in _missing(config, anchor, seed, record.scores):
+                places = record.scores.setdefault(layer, {}).setdefault(str(seed), {})
                 places[anchor] = {"accuracy": accuracy, "seconds": seconds}
-                path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+                record.write()
                 print(f"seed {seed} {anchor} {layer}: {accuracy:.3f}, {seconds:.1f} s", flush=True)
-    return result
+    return record
 
 
 def _missing(config, anchor: str, seed: int, scores: Scores) -> Iterator[tuple[str, float, float]]:
     from search.evaluation.anchor_trainer import AnchorTrainer
-    from trainers import data
 
     settings = config.evaluation
     layers = [name for name in LAYERS if anchor not in scores.get(name, {}).get(str(seed), {})]
     if not layers:
         return
-    images = data.load(settings.data, settings.data_dir)
+    images = load_data(settings)
     shared = AnchorTrainer(anchor, images, settings, seed)
     for layer in layers:
         graph = UNNORMALIZED.get(layer) or registry.graph(layer)
@@ -161,10 +158,10 @@ def main() -> None:
     options = parser.parse_args()
     quiet_tensorflow()
     config = preset(options.preset).override(options.set)
-    result = measure(config, options.seeds, options.out)
-    result["summary"] = summarize(result["scores"])
-    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text = report(result)
+    record = measure(config, options.seeds, options.out)
+    record.contents["summary"] = summarize(record.scores)
+    record.write()
+    text = report(record.contents)
     options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     watch = _add(commands, "watch", _watch, "Serve a page that shows a search while it runs.")
     watch.add_argument("--host", default="127.0.0.1", help="the address; default 127.0.0.1")
     watch.add_argument("--port", type=int, default=0, help="default 0: a free one")
+    _add_trust(watch)
     text = "Train the best layers again in wider networks, and compare again."
     rerank = _add(commands, "rerank", _rerank, text)
     _add_executor(rerank)
@@ -260,8 +261,10 @@ def _write_report(run_dir: str, compare: Sequence[str], trusted: Collection[str]
 def _watch(options: argparse.Namespace) -> int:
     if not 0 <= options.port < 2**16:
         raise SearchError(f"--port must be 0 to {2**16 - 1}. Received: {options.port}")
-    with Store.open(options.run_dir):
-        pass  # raises for a folder without a run, before the slow import
+    with Store.open(options.run_dir) as store:
+        from search import sources
+
+        sources.load_again(store, options.trust)
     from search.watch import server
 
     with contextlib.suppress(KeyboardInterrupt):

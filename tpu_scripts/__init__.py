@@ -1,1 +1,1 @@
-"""Scripts that get the trainers onto Cloud TPUs; run from a checkout."""
+"""Scripts that run the trainers on Cloud TPUs, from a checkout."""

@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     model, size = options.model, options.image_size
     reports = []
     try:
-        for layer in options.layers:  # all of them first, since a compilation takes minutes
+        for layer in options.layers:  # all are checked first, since a compilation takes minutes
             training_step.configure(model, layer, size)
         for layer in options.layers:
             report = compile_step(model, layer, options.topology, options.batch, size)

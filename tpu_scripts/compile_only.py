@@ -18,7 +18,7 @@ from tpu_scripts.generations import GENERATIONS, Generation
 _ENVIRONMENT = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
-    "TPU_ACCELERATOR_TYPE": "v5litepod-4",  # of the host; any type will do
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",  # of the host; any type works
     "TPU_LOG_DIR": "disabled",
     "TPU_MIN_LOG_LEVEL": "3",
     "TPU_STDERR_LOG_LEVEL": "3",
@@ -111,7 +111,7 @@ def compile_for(stablehlo: bytes, topology: Topology) -> Compiled:
             module, jax.extension.DeviceList(tuple(devices)), options
         )
     except jax.errors.JaxRuntimeError as error:
-        raise CompilationError(f"{topology.name} refuses it: {error}") from error
+        raise CompilationError(f"{topology.name} cannot run it: {error}") from error
     seconds = time.monotonic() - started
     memory = executable.get_compiled_memory_stats()
     cost = executable.cost_analysis()

@@ -101,7 +101,7 @@ def wait(
     Raises:
       HealthError: if the TPU is lost, or not healthy within `timeout`.
     """
-    deadline, known = clock() + timeout, ""
+    deadline, reported = clock() + timeout, ""
     while True:
         try:
             status = ask()
@@ -113,9 +113,9 @@ def wait(
                 return status
             if status.lost:
                 raise HealthError(f"the TPU is lost: {now}; delete it and create it again")
-        if now != known:
+        if now != reported:
             report(now)
-            known = now
+            reported = now
         if clock() + interval > deadline:
             raise HealthError(f"not healthy within {timeout:g} s; last: {now}")
         sleep(interval)

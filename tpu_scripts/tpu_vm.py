@@ -79,13 +79,13 @@ def wait(options: argparse.Namespace, gcloud: Gcloud) -> None:
 
 
 def _wait_in_queue(gcloud: Gcloud, timeout: float, interval: float) -> None:
-    deadline, known = time.monotonic() + timeout, ""
+    deadline, reported = time.monotonic() + timeout, ""
     while (state := gcloud.queued_state()) != "ACTIVE":
         if state in _QUEUE_FAILED:
             raise health.HealthError(f"the queued resource {gcloud.name} is {state}")
-        if state != known:
+        if state != reported:
             print(f"waiting for {gcloud.name}: {state}", file=sys.stderr)
-            known = state
+            reported = state
         if time.monotonic() + interval > deadline:
             raise health.HealthError(f"not granted within {timeout:g} s; last: {state}")
         time.sleep(interval)
@@ -103,7 +103,7 @@ def status(options: argparse.Namespace, gcloud: Gcloud) -> None:
 
 
 def run(options: argparse.Namespace, gcloud: Gcloud) -> None:
-    """Runs a command in the copied checkout; a training on worker 0, with its environment."""
+    """Runs a command in the copied checkout; a training runs on worker 0, with its environment."""
     if options.worker != "all" and not options.worker.isdigit():
         raise ValueError(f"`worker` must be all or a number. Received: worker={options.worker!r}")
     command, worker = shlex.join(options.command), options.worker

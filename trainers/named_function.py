@@ -1,4 +1,4 @@
-"""Functions that a user names as `module:function`, in a module of her own.
+"""Functions that a user names as `module:function`, in their own module.
 
 The module is found as `python -m` finds it: in the current directory or among what is installed.
 """

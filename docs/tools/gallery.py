@@ -55,7 +55,7 @@ CHAPTERS = (
     ),
     (
         "Found by random search",
-        "What other ways to search found (table 3): random graphs (`random`), random graphs that "
+        "Layers of other search methods (table 3): random graphs (`random`), random graphs that "
         "pass the quality test (`random_rej`), and random search with rejections (`rs_rej`).",
         ("random", "random_rej", "rs_rej"),
     ),
@@ -74,17 +74,17 @@ Every registered layer: its formula, its graph, and its response.
 
 A formula's indices say over which axes a mean $\\mu$ or a variance $s^2$ is taken: batch $b$, width
 $w$, height $h$, channels $c$, or a group of channels $c/g$. $\\sigma$ is the sigmoid, and $v$ (in
-graphs $v_1$) is a trainable vector that starts at 1, in FRN at 0. Epsilon is inside of each square
-root and left out here.
+graphs $v_1$) is a trainable vector that starts at 1, in FRN at 0. Epsilon is inside each square
+root and omitted here.
 
 In a graph, data flows from the bottom to the top; gamma and beta follow the green node.
 
 The plots show one element of the output (left), and its derivative with respect to the same element
-of the input (right), while that element moves from -4 to 4 and all others stay. These are drawn
-from a normal distribution: 8 images of 16x16 pixels with 8 channels, of standard deviation 1. The
-image of the element that moves has a standard deviation of 0.5, 1 or 2. Where the three curves
-agree, a layer does not see the image; where they differ, its statistics are the image's own. Layers
-with statistics of the batch are shown in training.
+of the input (right), while that element moves from -4 to 4 and all others stay. The others are
+drawn from a normal distribution: 8 images of 16x16 pixels with 8 channels, of standard deviation 1.
+The image of the element that moves has a standard deviation of 0.5, 1 or 2. Where the three curves
+agree, a layer does not use the image's own statistics; where they differ, it does. Layers with
+batch statistics are shown in training mode.
 
 `make gallery` writes this page and its figures.
 """
@@ -167,7 +167,7 @@ def draw_response(name, path):
 
 
 def write_figures(folder):
-    """All figures of the gallery, in a folder that is made anew."""
+    """All figures of the gallery, in a folder that is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in en.names():

@@ -1,4 +1,4 @@
-"""Turns the site's formulas into MathML when it is built, so that pages need no script for them."""
+"""Turns formulas into MathML when the site is built, so that pages need no script for them."""
 
 import html
 import re

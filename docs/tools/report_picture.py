@@ -1,4 +1,4 @@
-"""Takes a picture of a search's report, as docs/search.md shows it.
+"""Takes the screenshot of a search's report that docs/search.md shows.
 
     python docs/tools/report_picture.py REPORT.html PICTURE.png
 
@@ -11,7 +11,7 @@ import subprocess
 
 
 def main():
-    """Photographs the first page of a report, 1000 pixels wide."""
+    """Takes a screenshot of the first page of a report, 1000 pixels wide."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("report", type=pathlib.Path)
     parser.add_argument("picture", type=pathlib.Path)

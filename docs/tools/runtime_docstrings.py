@@ -1,4 +1,4 @@
-"""Lets the API reference show what Python shows, where the source files alone do not tell.
+"""Lets the API reference show what Python shows, where the source files alone do not show it.
 
 mkdocstrings reads files. A layer's docstring gets its arguments when its class is made, and the
 public names of `search` are imported when they are first used.
@@ -9,7 +9,7 @@ import re
 
 import griffe
 
-# Their section is none that Griffe knows: as a list, they do not run into one paragraph.
+# Griffe does not know their section; a list keeps them from running into one paragraph.
 _CALL_ARGUMENT = re.compile(r"^  (inputs|training|mask):", re.MULTILINE)
 
 

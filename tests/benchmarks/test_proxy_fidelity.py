@@ -3,6 +3,8 @@
 import pytest
 
 from benchmarks import proxy_fidelity as fidelity
+from search.config import preset
+from search.evaluation import anchor_trainer
 
 
 def scores(fitness, seeds=2):
@@ -51,3 +53,35 @@ def test_the_report_has_a_row_for_each_layer():
     text = fidelity.report(result)
     assert all(f"| `{layer}` |" in text for layer in fidelity.LAYERS)
     assert "| `random_rej` | broken | 71.7 ± 0.0 | 71.7 |" in text
+
+
+class _Trainer:
+    """Trains nothing; keeps the side of the images of each layer that would be trained."""
+
+    sides: list[int] = []
+
+    def __init__(self, anchor, images, settings, seed, norm_act=None):
+        self.side = images.train.images.shape[1]
+
+    def start(self, graph):
+        self.sides.append(self.side)
+
+    def train(self, first, last):
+        return True
+
+    def accuracy(self, images):
+        assert images.images.shape[1] == self.side
+        return 0.5
+
+
+def test_what_the_file_lacks_is_trained_on_images_of_the_configured_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(anchor_trainer, "AnchorTrainer", _Trainer)
+    monkeypatch.setattr(_Trainer, "sides", [])
+    monkeypatch.setattr(fidelity, "LAYERS", ("bn_relu", "silu"))
+    sized = ["evaluation.image_size=12", "evaluation.anchors=resnet_small"]
+    config = preset("smoke").override(sized)
+    first = fidelity.measure(config, 1, tmp_path / "scores.json")
+    assert _Trainer.sides == [12, 12] and list(first.scores) == ["bn_relu", "silu"]
+    again = fidelity.measure(config, 2, tmp_path / "scores.json")
+    assert len(_Trainer.sides) == 4 and list(again.scores["silu"]) == ["0", "1"]
+    assert again.scores["silu"]["0"] == first.scores["silu"]["0"]

@@ -1,11 +1,11 @@
-"""One strategy of two replicas for all tests of a process."""
+"""Fixtures of the tests of layers: a strategy of two replicas, and programs of XLA."""
 
 import pytest
 
 
 @pytest.fixture(scope="session")
 def strategy():
-    """TensorFlow numbers the collectives of each strategy anew, but keeps them per process:
+    """TensorFlow numbers the collectives of each strategy from 0, but keeps them per process:
 
     a second strategy's sum fails where the first had another data type under its number.
     """
@@ -14,9 +14,17 @@ def strategy():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
+@pytest.fixture
+def all_sizes_in_programs(monkeypatch):
+    """Small inputs run in XLA programs too."""
+    from evonorm_tf.xla_cpu import programs
+
+    monkeypatch.setattr(programs, "_LEAST_ELEMENTS", 1)
+
+
 def pytest_collection_modifyitems(items):
     """The conformance suite in programs: a layer of each kind before a merge, two elsewhere."""
-    from tests.evonorm_tf.test_conformance import EVERYDAY
+    from tests.evonorm_tf.layer_cases import EVERYDAY
 
     for item in items:
         if item.path.name == "test_conformance_programs.py":

@@ -7,69 +7,24 @@ import tensorflow as tf
 import evonorm_tf as en
 from evonorm_tf import registry
 from tests.evonorm_tf import oracle
+from tests.evonorm_tf.layer_cases import (
+    BATCH_STATISTICS,
+    EVERYDAY,
+    NAMES,
+    built,
+    case,
+    data,
+    each_layer,
+    feature_map,
+    outputs_and_gradients,
+    raw,
+    relative_error,
+    weights_by_name,
+)
 from tests.tiers import everywhere, tiered
 
-NAMES = en.names()
-BATCH_STATISTICS = ("moving_mean", "moving_variance", "moving_second_moment")
-# Table 7's broken variants divide by v1 * x + a root, which may be next to zero; their
-# output is compared where it is well-conditioned, for positive x and v1.
-DENOMINATOR_CROSSES_ZERO = ("b0_no_global", "b0_max_to_add")
 CHANNELS = (1, 3, 7, 16, 24, 48, 64)
 EVERYDAY_CHANNELS = (1, 7, 24)
-# Statistics of the batch, of groups, and a graph; one rule each for programs of XLA to compile.
-EVERYDAY = ("bn_relu", "evonorm_b0", "evonorm_s0", "rs_rej")
-each_layer = pytest.mark.parametrize("name", everywhere(NAMES, EVERYDAY))
-
-
-def relative_error(actual, expected, scale=1e-30):
-    """Largest deviation, relative to the largest expected magnitude, at least `scale`."""
-    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
-    assert actual.shape == expected.shape
-    return np.max(np.abs(actual - expected)) / max(np.max(np.abs(expected)), scale)
-
-
-def weights_by_name(layer):
-    """A layer's weights as a dict, whichever way this Keras names them."""
-    return {weight.name.split("/")[-1].split(":")[0]: weight for weight in layer.weights}
-
-
-def built(name, shape, seed=0, **kwargs):
-    """A layer with random vectors and moving statistics, and these as NumPy arrays."""
-    layer = en.get(name, **kwargs)
-    layer.build((None, *shape[1:]))
-    return layer, randomize(layer, seed)
-
-
-def randomize(layer, seed=0):
-    rng = np.random.default_rng(seed)
-    values = {}
-    for key, weight in sorted(weights_by_name(layer).items()):
-        if key in ("moving_variance", "moving_second_moment"):
-            value = rng.uniform(0.5, 2.0, weight.shape)
-        elif key == "v1":  # of a graph with DENOMINATOR_CROSSES_ZERO
-            value = rng.uniform(0.5, 1.5, weight.shape)
-        else:
-            value = rng.normal(size=weight.shape) + (0.0 if "mean" in key else 0.5)
-        weight.assign(value.astype(np.float32))
-        values[key] = value.astype(np.float32).astype(np.float64)
-    return values
-
-
-def data(shape, seed=1, scale=1.5, offset=0.3):
-    values = np.random.default_rng(seed).normal(size=shape) * scale + offset
-    return values.astype(np.float32)
-
-
-def feature_map(name, shape, **kwargs):
-    x = data(shape, **kwargs)
-    return np.abs(x) if name in DENOMINATOR_CROSSES_ZERO else x
-
-
-def case(x, values, training):
-    x = np.asarray(x, np.float64)
-    vectors = {key: value for key, value in values.items() if key not in BATCH_STATISTICS}
-    moving = {key: value for key, value in values.items() if key in BATCH_STATISTICS}
-    return oracle.Case(x, vectors, moving=None if training else moving)
 
 
 def test_every_name_has_an_oracle_and_no_oracle_is_stale():
@@ -115,11 +70,6 @@ def check_training(name, channels):
     for key, batch_value in expected.used.items():
         moved = 0.9 * values[key] + 0.1 * batch_value
         assert relative_error(after[key].numpy(), moved) < 1e-5, key
-
-
-def raw(weight):
-    """The tf.Variable behind a weight; Keras 3 wraps it."""
-    return weight if isinstance(weight, tf.Variable) else weight.value
 
 
 @pytest.mark.parametrize("channels", tiered(CHANNELS, EVERYDAY_CHANNELS))
@@ -182,15 +132,6 @@ def test_fused_layer_equals_its_graph(name, training):
     assert statistics[0].keys() == statistics[1].keys()
     for key, value in statistics[0].items():
         np.testing.assert_allclose(value, statistics[1][key], rtol=1e-6)
-
-
-def outputs_and_gradients(layer, x, upstream, training):
-    trainable = [raw(weight) for weight in layer.trainable_weights]
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = layer(x, training=training)
-        loss = tf.reduce_sum(tf.cast(y, tf.float32) * upstream)
-    return [y, *tape.gradient(loss, [x, *trainable])]
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -268,76 +209,6 @@ def test_constant_channel(name):
     y, *gradients = outputs_and_gradients(layer, tf.constant(x), data(shape, seed=2), True)
     assert relative_error(y, expected) < 1e-5
     assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
-
-
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
-@each_layer
-def test_large_mean_does_not_cancel_the_variance(name, jit_compile):
-    # x is exact in float32: multiples of 1/1024 around 1e4.
-    shape = (4, 32, 32, 8)
-    x = np.round((np.random.default_rng(3).normal(size=shape) + 1e4) * 1024) / 1024
-    layer, values = built(name, shape)
-    expected = oracle.LAYERS[name](case(x, values, training=True))
-    run = tf.function(lambda x: layer(x, training=True), jit_compile=jit_compile)
-    assert relative_error(run(tf.constant(x, tf.float32)), expected) < 1e-5
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@each_layer
-def test_half_precision_input_and_policy(name, dtype):
-    shape = (2, 4, 4, 8)
-    policy = f"mixed_{dtype}"
-    layer, values = built(name, shape, dtype=policy)
-    assert all(tf.as_dtype(weight.dtype) == tf.float32 for weight in layer.weights)
-    x = tf.cast(feature_map(name, shape), dtype)
-    y, dx, *gradients = outputs_and_gradients(layer, x, data(shape, seed=2), True)
-    assert y.dtype == dx.dtype == tf.as_dtype(dtype)
-    assert all(gradient.dtype == tf.float32 for gradient in gradients)
-    expected = oracle.LAYERS[name](case(tf.cast(x, tf.float64), values, training=True))
-    # Computed in float32: only the output's own rounding is left.
-    rounding = 2.0**-11 if dtype == "float16" else 2.0**-8
-    np.testing.assert_allclose(tf.cast(y, tf.float64), expected, rtol=1.01 * rounding, atol=1e-5)
-
-
-@each_layer
-def test_large_float16_input_leaves_statistics_finite(name):
-    # Squares of 300 and more overflow float16, and 60000 is next to its largest number.
-    shape = (2, 4, 4, 8)
-    magnitudes = np.geomspace(300, 60_000, 2 * 4 * 4 * 8).reshape(shape)
-    signs = np.random.default_rng(5).choice([-1.0, 1.0], shape)
-    x = tf.constant(magnitudes * signs, tf.float16)
-    layer, values = built(name, shape, dtype="mixed_float16")
-    expected = oracle.LAYERS[name](case(tf.cast(x, tf.float64), values, training=True))
-    y = layer(x, training=True)
-    for key, weight in weights_by_name(layer).items():
-        assert np.all(np.isfinite(weight.numpy())), key
-    np.testing.assert_allclose(tf.cast(y, tf.float64), expected, rtol=6e-4, atol=1e-4)
-
-
-@each_layer
-def test_float32_input_beyond_float16_under_a_float16_policy(name):
-    layer, values = built(name, (2, 3, 3, 4), dtype="mixed_float16")
-    x = feature_map(name, (2, 3, 3, 4), scale=70_000.0)
-    expected = oracle.LAYERS[name](case(x, values, training=True))
-    inside = np.abs(expected) < 6e4
-    y = np.asarray(layer(x, training=True), np.float64)
-    np.testing.assert_allclose(y[inside], expected[inside], rtol=6e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("graph", [False, True])
-@each_layer
-def test_float64_input_is_computed_in_float64(name, graph):
-    shape = (2, 3, 3, 6)
-    layer, values = built(name, shape, dtype="float64")
-    x = data(shape).astype(np.float64)
-
-    def call(x):
-        return layer(x, training=True)
-
-    # Graphs do not give a constant another dtype, as eager operations do.
-    y = (tf.function(call) if graph else call)(tf.constant(x))
-    assert y.dtype == tf.float64
-    assert relative_error(y, oracle.LAYERS[name](case(x, values, training=True))) < 1e-12
 
 
 @each_layer

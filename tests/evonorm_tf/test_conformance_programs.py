@@ -2,26 +2,22 @@
 
 import pytest
 
-from evonorm_tf.xla_cpu import programs
+from tests.evonorm_tf.layer_cases import NAMES
 from tests.evonorm_tf.test_conformance import (  # noqa: F401  (pytest collects them here too)
-    NAMES,
     check_training,
     test_constant_channel,
-    test_float32_input_beyond_float16_under_a_float16_policy,
     test_gradient_reaches_every_trainable_weight,
-    test_large_float16_input_leaves_statistics_finite,
-    test_large_mean_does_not_cancel_the_variance,
     test_linear_form,
     test_rank_three_and_five_equal_rank_four,
     test_small_inputs,
 )
+from tests.evonorm_tf.test_conformance_dtypes import (  # noqa: F401
+    test_float32_input_beyond_float16_under_a_float16_policy,
+    test_large_float16_input_leaves_statistics_finite,
+    test_large_mean_does_not_cancel_the_variance,
+)
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def _everywhere(monkeypatch):
-    monkeypatch.setattr(programs, "_LEAST_ELEMENTS", 1)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("all_sizes_in_programs")]
 
 
 # Each number of channels is two programs to compile.

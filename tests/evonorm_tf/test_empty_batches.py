@@ -12,7 +12,7 @@ import tensorflow as tf
 import evonorm_tf as en
 from evonorm_tf.xla_cpu import programs
 from tests.evonorm_tf.graph_cases import weights_by_name
-from tests.evonorm_tf.test_conformance import raw
+from tests.evonorm_tf.layer_cases import raw
 from tests.tiers import everywhere, tiered
 
 SHAPE = (4, 4, 8)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from evonorm_tf.xla_cpu import programs
-from tests.evonorm_tf.test_conformance import raw
+from tests.evonorm_tf.layer_cases import raw
 from tests.evonorm_tf.test_finite_differences import (
     CHOSEN,
     NAMES,

@@ -10,7 +10,7 @@ from evonorm_tf.fused import graph_plan
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.xla_cpu import programs
-from tests.evonorm_tf.test_conformance import raw
+from tests.evonorm_tf.layer_cases import raw
 
 FIRST = ops.NUM_INITIAL_NODES
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from tests.evonorm_tf.graph_cases import weights_by_name
-from tests.evonorm_tf.test_conformance import raw
+from tests.evonorm_tf.layer_cases import raw
 from tests.evonorm_tf.test_empty_batches import NAMES, new_layer, randomized
 from tests.tiers import everywhere, tiered
 

@@ -1,10 +1,8 @@
 """Fused layers whose pieces are XLA programs: the plain layers' numbers, gradients, memory."""
 
-import gc
 import itertools
 import math
 import re
-import weakref
 
 import numpy as np
 import pytest
@@ -14,15 +12,18 @@ from tensorflow.core.protobuf import saved_model_pb2
 import evonorm_tf as en
 from evonorm_tf import compat
 from evonorm_tf.xla_cpu import passes, programs
-from tests.evonorm_tf.test_conformance import raw
+from tests.evonorm_tf.program_cases import (
+    EVERYDAY,
+    SHAPES,
+    arrays,
+    first_order,
+    layer_of,
+    vectors_of,
+)
 from tests.evonorm_tf.test_fusion import FUSED, kept
 from tests.tiers import everywhere, tiered
 
-# Eight slices; seven; and a prime number of rows, which has one slice alone.
-SHAPES = [(3, 8, 4, 32), (2, 7, 5, 16), (2, 1, 13, 8)]
 GRAPHS = [f"evonorm_{name} graph" for name in ("b0", "b1", "b2", "s0", "s1", "s2")]
-# Statistics of the batch, of groups, both as formulas of their own, and one plan of a graph.
-EVERYDAY = ("bn_relu", "evonorm_b0", "evonorm_s0", "evonorm_b0 graph")
 # How rows are cut into slices does not depend on the layer.
 SLICED = tiered(
     itertools.product([*FUSED, *GRAPHS], SHAPES),
@@ -33,7 +34,6 @@ SLICED = tiered(
         ("evonorm_b0", SHAPES[1]),
     ],
 )
-NAMES = ("gamma", "beta", "v", "v0", "v1")
 HALF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 TWICE = tiered(
     itertools.product([*FUSED, *GRAPHS], [False, True]),
@@ -57,11 +57,6 @@ HALVED = tiered(
 
 
 @pytest.fixture
-def _everywhere(monkeypatch):
-    monkeypatch.setattr(programs, "_LEAST_ELEMENTS", 1)
-
-
-@pytest.fixture
 def count(monkeypatch):
     """How many programs were asked for, without those that are part of another."""
     asked, depths, run = [], [0], programs.run
@@ -79,31 +74,6 @@ def count(monkeypatch):
     return lambda: len(asked)
 
 
-def layer_of(name, shape, dtype="float32", **settings):
-    registered, _, graph = name.partition(" ")
-    if graph:
-        layer = en.GraphLayer(en.registry.graph(registered), dtype=dtype)
-    else:
-        layer = en.get(registered, dtype=dtype, **settings)
-    layer.build(shape)
-    rng = np.random.default_rng(1)
-    for weight in layer.weights:
-        weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-    return layer
-
-
-def arrays(shape, offset=0.5, scale=2.0):
-    rng = np.random.default_rng(0)
-    return rng.normal(offset, scale, shape), rng.normal(size=shape), rng.normal(size=shape)
-
-
-def first_order(layer, x, upstream, training=True):
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = layer(x, training=training)
-    return [y, *tape.gradient(y, [x, *_vectors(layer)], upstream)]
-
-
 def step_of(layer, jit_compile=False):
     run = lambda x, upstream: first_order(layer, x, upstream)  # noqa: E731
     return tf.function(run, autograph=False, jit_compile=jit_compile)
@@ -111,7 +81,7 @@ def step_of(layer, jit_compile=False):
 
 def second_order(layer, x, upstream, other):
     """The gradient of a product with the gradient."""
-    sources = [x, upstream, *_vectors(layer)]
+    sources = [x, upstream, *vectors_of(layer)]
     with tf.GradientTape() as tape:
         tape.watch([x, upstream])
         _, gradient, *others = first_order(layer, x, upstream)
@@ -119,10 +89,6 @@ def second_order(layer, x, upstream, other):
         product += tf.add_n([tf.reduce_sum(tf.cast(each, x.dtype)) for each in others])
     zero = tf.UnconnectedGradients.ZERO
     return tape.gradient(product, sources, unconnected_gradients=zero)
-
-
-def _vectors(layer):
-    return [raw(getattr(layer, name)) for name in NAMES if getattr(layer, name, None) is not None]
 
 
 def values(tensors):
@@ -134,7 +100,7 @@ def assert_close(actual, expected, bound):
         assert np.abs(one - other).max() <= bound * np.abs(other).max()
 
 
-@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.usefixtures("all_sizes_in_programs")
 @pytest.mark.parametrize(
     ("name", "shape"), everywhere(SLICED, [(name, SHAPES[0]) for name in EVERYDAY])
 )
@@ -151,7 +117,7 @@ def test_training_equals_float64(name, shape, count):
     assert count() == 2
 
 
-@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.usefixtures("all_sizes_in_programs")
 @pytest.mark.parametrize(
     ("name", "dtype"), everywhere(HALVED, [("bn_relu", "float16"), ("evonorm_b0", "bfloat16")])
 )
@@ -166,7 +132,7 @@ def test_half_precision_is_computed_in_float32(name, dtype):
     assert_close(values(found[2:]), expected[2:], 1e-5)
 
 
-@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.usefixtures("all_sizes_in_programs")
 @pytest.mark.parametrize(("name", "graph"), everywhere(TWICE, [("evonorm_b0", False)]))
 def test_second_order_gradients_equal_float64(name, graph):
     shape = SHAPES[0]
@@ -178,7 +144,7 @@ def test_second_order_gradients_equal_float64(name, graph):
     assert_close(values(found), wanted, 1e-5)
 
 
-@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.usefixtures("all_sizes_in_programs")
 @pytest.mark.parametrize("name", everywhere(tiered([*FUSED, *GRAPHS], EVERYDAY), EVERYDAY))
 def test_the_input_alone_is_kept(name):
     layer = layer_of(name, (4, 6, 6, 8))
@@ -219,7 +185,7 @@ def test_a_batch_of_unknown_size(jit_compile, count):
         assert_close(values(found), values(wanted), 3e-6)
 
 
-@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.usefixtures("all_sizes_in_programs")
 @pytest.mark.parametrize(
     "name",
     everywhere(
@@ -237,7 +203,7 @@ def test_as_part_of_a_larger_program(name, count):
     assert count() == 2
 
 
-@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.usefixtures("all_sizes_in_programs")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["evonorm_b0", "evonorm_s0"])
 def test_second_order_gradients_as_part_of_a_larger_program(name):
@@ -295,7 +261,7 @@ def test_two_sums_of_unlike_size_do_not_mix():
         np.testing.assert_allclose(total, exact, rtol=0, atol=1e-5 * scale)
 
 
-@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.usefixtures("all_sizes_in_programs")
 @pytest.mark.parametrize(
     ("name", "settings", "number"),
     # Replicas communicate between programs.
@@ -322,8 +288,7 @@ def _double(tensor):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_everywhere")
-@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.usefixtures("all_sizes_in_programs")
 @pytest.mark.parametrize("name", ["bn_relu", "evonorm_b2"])
 def test_synchronized_statistics_have_programs_of_their_own_formula(name):
     """Their coefficients are computed outside, and reach the program with the shift."""
@@ -356,7 +321,7 @@ def test_a_saved_model_trains_on(tmp_path):
 @pytest.mark.parametrize(
     "name", everywhere(["bn_relu", "evonorm_b0", "evonorm_s0"], ["evonorm_b0"])
 )
-@pytest.mark.usefixtures("_everywhere")
+@pytest.mark.usefixtures("all_sizes_in_programs")
 def test_keras_saves_nothing_that_needs_xla(name, tmp_path):
     inputs = tf.keras.Input(SHAPES[0][1:])
     model = tf.keras.Model(inputs, en.get(name)(inputs))
@@ -370,89 +335,3 @@ def test_keras_saves_nothing_that_needs_xla(name, tmp_path):
     operations = {node.op for function in library.function for node in function.node_def}
     assert operations and not [op for op in operations if op.startswith("Xla")]
     assert not any(function.attr["_XlaMustCompile"].b for function in library.function)
-
-
-@pytest.fixture
-def made(monkeypatch):
-    """The programs that a test has made."""
-    monkeypatch.setattr(programs, "_PROGRAMS", {})
-    return programs._PROGRAMS
-
-
-@pytest.mark.slow
-@pytest.mark.one_environment
-@pytest.mark.usefixtures("_everywhere")
-def test_layers_share_programs_where_all_that_matters_is_equal(made):
-    x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(SHAPES[0]))
-
-    def run(layer):
-        layer.build(x.shape)
-        return first_order(layer, x, upstream)[0].numpy(), len(made)
-
-    output, count = run(en.EvoNormS0(groups=4))
-    assert count == run(en.EvoNormS0(groups=4))[1] == 2
-    graph = en.registry.graph("evonorm_s0")
-    for other in (
-        en.EvoNormS0(groups=8),
-        en.EvoNormS0(groups=4, epsilon=0.1),
-        en.GraphLayer(graph, groups=8, epsilon=0.1),
-        en.GraphLayer(graph, groups=4, epsilon=0.1),
-    ):
-        different, after = run(other)
-        assert after - count == 2
-        assert np.abs(different - output).max() > 1e-3
-        count = after
-
-
-@pytest.mark.usefixtures("_everywhere")
-def test_programs_keep_no_layer_alive(made):
-    layer = layer_of("evonorm_s0", SHAPES[0])
-    x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(SHAPES[0]))
-    first_order(layer, x, upstream)
-    gone = weakref.ref(layer)
-    del layer
-    gc.collect()
-    assert len(made) == 2
-    assert gone() is None
-
-
-class _Scaled(en.EvoNormS0):
-    """Its coefficients read an attribute of the layer, which no base knows of."""
-
-    def __init__(self, factor, **kwargs):
-        super().__init__(**kwargs)
-        self.factor = factor
-
-    def _coefficients(self, moments, context, **weights):
-        coefficients = super()._coefficients(moments, context, **weights)
-        values = {**coefficients.values, "scale": self.factor * coefficients.values["scale"]}
-        return coefficients._replace(values=values)
-
-
-@pytest.mark.usefixtures("_everywhere")
-def test_coefficients_that_read_the_layer_share_no_program(made):
-    x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(SHAPES[0]))
-    outputs = []
-    layers = [_Scaled(1.0), _Scaled(2.0)]
-    for layer in layers:
-        layer.build(x.shape)
-        outputs.append(first_order(layer, x, upstream)[0].numpy())
-    np.testing.assert_allclose(outputs[1], 2.0 * outputs[0], rtol=1e-5, atol=1e-6)
-    layers[1].factor = 4.0
-    changed = first_order(layers[1], x, upstream)[0]
-    np.testing.assert_allclose(changed, 4.0 * outputs[0], rtol=1e-5, atol=1e-6)
-    assert made and not any("_Scaled" in repr(key) for key in made)
-
-
-@pytest.mark.usefixtures("_everywhere")
-@pytest.mark.parametrize("name", EVERYDAY)
-def test_the_cache_key_holds_no_layer_and_no_tensor(name):
-    layer = layer_of(name, SHAPES[0])
-    computation = layer._computation(tf.zeros(SHAPES[0]), True)
-    key = computation.cache_key()
-    assert (
-        key is not None
-        and key == layer_of(name, SHAPES[0])._computation(tf.zeros(SHAPES[0]), True).cache_key()
-    )
-    layer.epsilon = 0.5
-    assert layer._computation(tf.zeros(SHAPES[0]), True).cache_key() != key

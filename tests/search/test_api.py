@@ -1,5 +1,6 @@
 """The search for Python programs and notebooks."""
 
+import os
 import subprocess
 import sys
 
@@ -112,7 +113,8 @@ def test_a_script_that_its_workers_would_run_again(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import search\nsearch.run(preset='smoke', run_dir='run')\n")
     command = [sys.executable, str(script)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
     last = done.stderr.splitlines()[-1]
     assert done.returncode == 1
     assert 'put what starts a search under `if __name__ == "__main__":`' in last

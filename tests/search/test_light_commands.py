@@ -17,7 +17,7 @@ HELP = {
     "resume": f"--run-dir --no-final --trust {EXECUTOR}",
     "status": "--run-dir",
     "report": "--run-dir --compare --trust",
-    "watch": "--run-dir --host --port",
+    "watch": "--run-dir --host --port --trust",
     "rerank": f"--run-dir --trust {EXECUTOR}",
     "sample": "--count --seed --batch-independent --set --json",
     "export": "--run-dir --rank --output --force --trust",

@@ -11,7 +11,7 @@ import tensorflow as tf
 import search
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
-from search import cli, run, sources
+from search import cli, lifecycle, sources
 from search.config import preset
 from search.errors import SearchError
 from search.evaluation import own_primitives as own_functions
@@ -271,7 +271,7 @@ def test_a_search_with_a_module_of_ones_own(capsys, tmp_path, monkeypatch):
     capsys.readouterr()
     assert "repeat it: --trust" in refused(capsys, "resume", "--run-dir", folder)
     with Store.open(folder) as store:
-        assert run.load_config(store, [name]).space.modules == (name,)
+        assert lifecycle.load_config(store, [name]).space.modules == (name,)
 
 
 def test_packaged_primitives_need_no_trust(tmp_path):

@@ -68,7 +68,7 @@ def test_a_topology_that_no_tpu_has():
 
 
 def test_what_does_not_fit_into_memory_is_refused():
-    with pytest.raises(CompilationError, match=r"v5e:1x1 refuses it.*exceeds available HBM"):
+    with pytest.raises(CompilationError, match=r"v5e:1x1 cannot run it.*exceeds available HBM"):
         compiled(lambda x: x + 1.0, tf.TensorSpec([70000, 70000]))  # 2 x 18 GiB of 16
 
 

@@ -249,5 +249,5 @@ def test_a_search_that_exists_is_resumed(checkout):
 def test_hosts_that_would_be_flags_are_refused(checkout):
     (checkout / "hosts").write_text("-oProxyCommand=ls\n")
     done, calls = search(checkout, "hosts", "runs/one")
-    assert done.returncode == 2 and "no ssh destination: -oProxyCommand=ls" in done.stderr
+    assert done.returncode == 2 and "not an ssh destination: -oProxyCommand=ls" in done.stderr
     assert calls == []

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A search on the CPUs of several hosts: starts Ray on each over ssh, this machine being the head,
-# runs the search here, and stops Ray again.
+# Runs a search on the CPUs of several hosts: starts Ray on each over ssh, with this machine as the
+# head, runs the search here, and stops Ray.
 #
 #   tpu_scripts/launch/search.sh HOSTS_FILE RUN_DIR [FLAGS OF python -m search run]
 #
-# HOSTS_FILE has one ssh destination a line; each host has this checkout, with its .venv, at the same
-# path. Variables: HEAD_IP (default: this machine's first address) PORT (default: 6379) CPUS (a host's,
-# default: all it has) DRY_RUN=1 (shows all commands and calls none).
+# HOSTS_FILE has one ssh destination per line; each host has this checkout, with its .venv, at the same
+# path. Variables: HEAD_IP (default: this machine's first address) PORT (default: 6379) CPUS (per host;
+# default: all) DRY_RUN=1 (shows all commands and runs none).
 set -euo pipefail
 
 if (($# < 2)); then
@@ -18,7 +18,7 @@ shift 2
 mapfile -t hosts < <(grep -Ev '^[[:space:]]*(#|$)' "$hosts_file")
 for host in "${hosts[@]}"; do
   if [[ ! $host =~ ^[A-Za-z0-9_][A-Za-z0-9_.@-]*$ ]]; then
-    echo "no ssh destination: $host" >&2
+    echo "not an ssh destination: $host" >&2
     exit 2
   fi
 done
@@ -49,7 +49,7 @@ call .venv/bin/ray start --head --node-ip-address="$head_ip" --port="$port" "${c
 for host in "${hosts[@]}"; do
   call ssh -n "$host" "cd $(printf %q "$checkout") && .venv/bin/ray start --address=$address ${cpus[*]}"
 done
-# A run that was stopped goes on; `search run` makes a new one.
+# `search run` needs a new run folder; `search resume` continues a stopped run.
 action=run
 [[ -e $run_dir/search.sqlite ]] && action=resume
 call .venv/bin/python -m search "$action" --run-dir "$run_dir" --executor ray --ray-address "$address" "$@"

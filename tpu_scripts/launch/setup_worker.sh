@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prepares one worker, in the copied checkout: the trainers' packages beside the TensorFlow of the
-# TPU's runtime. An image without TensorFlow gets tensorflow-tpu.
+# Prepares one worker, in the copied checkout: installs the trainers' packages next to the TensorFlow
+# of the TPU's runtime. An image without TensorFlow gets tensorflow-tpu.
 set -euo pipefail
 version=${TENSORFLOW_VERSION:-2.20}
 
@@ -9,7 +9,7 @@ pip() { .venv-worker/bin/python -m pip install --quiet --disable-pip-version-che
 if ! .venv-worker/bin/python -c 'import tensorflow' 2>/dev/null; then
   pip "tensorflow-tpu==$version.*" --find-links=https://storage.googleapis.com/libtpu-tf-releases/index.html
 fi
-# Both ask for a package named `tensorflow`, which is not what TPU builds are named.
+# Both require a package named `tensorflow`; TPU builds have another name.
 pip --no-deps "tf-models-official==$version.*" "tf-keras==$version.*"
 pip gin-config tensorflow-datasets pyyaml opencv-python-headless pycocotools matplotlib scipy \
   pillow immutabledict scikit-learn safetensors cloud-tpu-client absl-py

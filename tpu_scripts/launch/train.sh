@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Trains an experiment on a Cloud TPU, created if it is not there, until it is done: when the TPU is
-# preempted it is created again and the training goes on from its last checkpoint.
+# Trains an experiment to its end on a Cloud TPU, which is created if it does not exist. A preempted TPU
+# is created again, and the training resumes from its last checkpoint.
 #
 #   tpu_scripts/launch/train.sh EXPERIMENT TYPE [PARAMS_OVERRIDE]
 #
 # Variables: TPU (its name) ZONE BUCKET (gs://..., where checkpoints go) DATA_DIR (gs://... of TFDS);
 # PROJECT (default: gcloud's own) CREATE_FLAGS (default: --spot) MAX_RESTARTS (default: 20)
 # WAIT_FLAGS (of `tpu_vm wait`) RUNTIME (default: as in `tpu_vm create`) PYTHON (default: python3)
-# DRY_RUN=1 (shows all commands and calls none).
+# DRY_RUN=1 (shows all commands and runs none).
 set -euo pipefail
 
 if (($# < 2 || $# > 3)); then
@@ -40,7 +40,7 @@ tpu_vm() {
     "${dry[@]}" "$@"
 }
 
-# READY, PREEMPTED, ...; MISSING where there is none; UNKNOWN where the API does not answer.
+# Prints READY, PREEMPTED, ...; MISSING if there is no such TPU; UNKNOWN if the API does not answer.
 state() {
   local answer
   if answer=$(tpu_vm status --json 2>&1); then
@@ -63,7 +63,7 @@ train() {
   tpu_vm run --training="$type" "${runtime[@]}" -- .venv-worker/bin/python "${training[@]}"
 }
 
-# All steps without their effects, so that what is misspelt is said before a TPU costs.
+# Runs all steps without their effects, so that a misspelt argument fails before a TPU costs money.
 rehearse() {
   local dry=(--dry_run)
   "$PYTHON" "${training[@]}" --dry_run && request && prepare && train
@@ -91,14 +91,14 @@ for ((attempt = 0; attempt <= MAX_RESTARTS; attempt++)); do
   code=0
   train || code=$?
   if ((code == 0)); then
-    echo "done: checkpoints and summaries are in $model_dir; delete $TPU when you need it no more"
+    echo "done: checkpoints and summaries are in $model_dir; delete $TPU when you no longer need it"
     exit 0
   fi
-  # ssh itself ends with 255 when the connection breaks; all else is the training's own end.
+  # ssh exits with 255 when the connection breaks; any other code is the training's.
   if ((code != 255)) && [[ $(state) == READY ]]; then
     echo "the training failed with $code on a TPU that is READY; it is not tried again" >&2
     exit "$code"
   fi
 done
-echo "given up after $MAX_RESTARTS restarts; give the same command again to go on" >&2
+echo "given up after $MAX_RESTARTS restarts; run the same command again to resume" >&2
 exit 1

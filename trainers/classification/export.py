@@ -20,7 +20,7 @@ _TOLERANCE = 1e-4
 
 
 class Serving:
-    """A model behind its image preprocessing.
+    """A model preceded by its image preprocessing.
 
     Args:
       params: the experiment's configuration.
@@ -102,7 +102,7 @@ def export(model_dir: str, export_dir: str, checkpoint: str = "") -> None:
 
 
 def _with_normalization(params: ExperimentConfig, model: tf.keras.Model) -> tf.keras.Model:
-    """The model behind a layer that normalizes pixels from 0 to 255."""
+    """The model preceded by a layer that normalizes pixels from 0 to 255."""
     config = params.task.model
     images = tf.keras.Input(model.input_shape[1:], name="pixels")
     scaled = tf.keras.layers.Normalization(

@@ -8,7 +8,7 @@ import numpy as np
 from trainers.data.image_data import ImageData, Split, stratified
 from trainers.errors import TrainersError
 
-# Fixed for good: scores of different runs are of the same examples.
+# Never change it: scores of different runs are of the same examples.
 _SEED = 20200406
 # Of all images without a test set, and the share of the training images that validate.
 _FRACTION = 0.2

@@ -1,4 +1,4 @@
-"""A SHA-256 of what a source of data or a network is made of, by which a change is noticed."""
+"""A SHA-256 of the files of a data source or a network, which shows whether they have changed."""
 
 import hashlib
 import os

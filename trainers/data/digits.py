@@ -9,7 +9,7 @@ from sklearn import datasets
 
 from trainers.data.image_data import ImageData, Split, stratified
 
-# Fixed for good: scores of different runs and programs are of the same examples.
+# Never change it: scores of different runs and programs are of the same examples.
 _SEED = 20200406
 _FRACTION = 0.2
 _SHADES = 16
@@ -20,7 +20,7 @@ def load(inverted: bool = False) -> ImageData:
 
     Args:
       inverted: whether to exchange black and white in half of the images, by a fixed draw. No
-        linear function of the pixels then tells the classes apart, so that a network with layers
+        linear function of the pixels then separates the classes, so that a network with layers
         that are linear, or nearly so, stays near random guess.
     """
     digits = datasets.load_digits()

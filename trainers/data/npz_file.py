@@ -9,7 +9,7 @@ import numpy as np
 from trainers.data import arrays
 from trainers.errors import TrainersError, reason
 
-# What reading raises for files that are damaged, or no such file.
+# What reading raises for files that are damaged, or not of this format.
 _ERRORS = (OSError, ValueError, EOFError, KeyError, pickle.UnpicklingError)
 _DAMAGES = (zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError, SyntaxError)
 
@@ -18,7 +18,7 @@ def read(path: str) -> dict[str, np.ndarray]:
     """The arrays x_train, y_train and, if the file has them, x_test and y_test.
 
     Raises:
-      TrainersError: in one line, for a file that is none, or without one of these arrays.
+      TrainersError: in one line, for a file that cannot be read, or without one of these arrays.
     """
     try:
         loaded = np.load(path, allow_pickle=False)

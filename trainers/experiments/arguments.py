@@ -56,7 +56,7 @@ def check_name(experiment: str) -> None:
     """Raises TrainersError for an experiment that is not in the list."""
     if experiment not in EXPERIMENTS:
         raise TrainersError(
-            "`experiment` must be one of those that `python -m trainers.experiments` lists."
+            "`experiment` must be one that `python -m trainers.experiments` lists."
             f"{overrides.did_you_mean(experiment, EXPERIMENTS)} "
             f"Received: experiment={experiment!r}"
         )

@@ -1,4 +1,4 @@
-"""`ConditionalNormAct`: any norm-act layer, with gamma and beta that follow a condition.
+"""`ConditionalNormAct`: any norm-act layer, with gamma and beta that depend on a condition.
 
 BigGAN's class-conditional batch normalization (Brock et al. 2019, appendix B), for every
 layer: gamma = 1 + W c and beta = U c of each example's condition c replace the layer's own

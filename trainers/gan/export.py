@@ -2,8 +2,8 @@
 
     python -m trainers.gan.export --model_dir=DIR --export_dir=DIR [--truncation=T]
 
-Writes `saved_model`: the averaged generator, with standing statistics, behind the signature
-serving_default from `noise`, float32 (batch, noise size), and `labels`, int32 (batch,), to
+Writes `saved_model`: the averaged generator with standing statistics. Its signature
+serving_default maps `noise`, float32 (batch, noise size), and `labels`, int32 (batch,), to
 `images`, uint8 (batch, height, width, channels) with pixels from 0 to 255. The file is loaded
 and compared with the generator. The caller draws and truncates the noise; --truncation is the
 truncation of the noise that the standing statistics are computed from.

@@ -81,7 +81,7 @@ def efficientnet(
 ) -> tf.keras.Model:
     """An EfficientNet classifier: a functional model from images to logits.
 
-    With "bn_silu" it is the published network, but for a trainable slope that starts at 1.
+    With "bn_silu" it is the published network plus a trainable slope that starts at 1.
 
     Args:
       variant_name: "b0" to "b7".

@@ -100,7 +100,7 @@ def resnet_features(
 ) -> dict[int, tf.Tensor]:
     """The activated feature maps of a ResNet by level; level k is 2^k times smaller.
 
-    In version 2 all but the last are the activated input of the next stage.
+    In version 2 all except the last are the activated input of the next stage.
     """
     if version not in (1, 2):
         raise ValueError(f"`version` must be 1 or 2. Received: version={version!r}")
