@@ -36,6 +36,8 @@ Scores = dict[str, dict[str, dict[str, float]]]  # layer -> seed -> anchor -> ac
 def main() -> None:
     """Trains what is missing, and writes the scores and the report."""
     options = _options()
+    if options.seeds < 2:
+        raise SystemExit(f"--seeds must be at least 2, for a standard error. Got: {options.seeds}")
     config = preset(options.preset).override(options.set)
     anchors = options.anchors or config.evaluation.anchors
     runs = [read_run(folder) for folder in options.run]
