@@ -29,16 +29,14 @@ METHODS: dict[str, Method] = {
     "evolution, as in the demo": _BASE,
     "evolution, best mean": dataclasses.replace(_BASE, criterion="average"),
     "evolution, neutral mutants kept": dataclasses.replace(_BASE, skip_neutral=False),
-    "evolution, no shortlist": dataclasses.replace(_BASE, shortlist=1),
+    "evolution, shortlist of four": dataclasses.replace(_BASE, shortlist=4),
     "evolution, shortlist of eight": dataclasses.replace(_BASE, shortlist=8),
     "evolution, four islands": dataclasses.replace(_BASE, islands=4),
     "evolution, no renewal": dataclasses.replace(_BASE, renewal=False),
     "evolution, one mutation": dataclasses.replace(_BASE, mutations=1),
-    "random search with rejection": dataclasses.replace(
-        _BASE, algorithm="random_rejection", shortlist=1
-    ),
-    "random search with rejection and shortlist": dataclasses.replace(
-        _BASE, algorithm="random_rejection"
+    "random search with rejection": dataclasses.replace(_BASE, algorithm="random_rejection"),
+    "random search with rejection, shortlist of four": dataclasses.replace(
+        _BASE, algorithm="random_rejection", shortlist=4
     ),
 }
 _PARTS = (0.125, 0.25, 0.5, 1.0)

@@ -305,7 +305,6 @@ PRESETS = {
             tournament_fraction=0.2,
             window=60,
             skip_neutral=True,
-            shortlist=4,
             initial_members=1,
             max_minutes=6.5,
         ),
