@@ -27,13 +27,6 @@ def run_dir(tmp_path):
     return synthetic_run.write_run(tmp_path / "run", 30)
 
 
-@pytest.fixture
-def own_registry(monkeypatch):
-    """Registrations of a test that are gone after it."""
-    for name in ("_layers", "_graphs"):
-        monkeypatch.setattr(registry.BUILTIN, name, dict(getattr(registry.BUILTIN, name)))
-
-
 def _top(run_dir):
     with Store.open(run_dir) as store:
         return store.top(1000)

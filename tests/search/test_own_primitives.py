@@ -46,7 +46,7 @@ open("imported", "a").write("x")
 
 
 @pytest.fixture(autouse=True)
-def _as_before(monkeypatch):
+def _as_before(monkeypatch, own_registry):
     monkeypatch.delitem(sys.modules, PACKAGED, raising=False)
     before = dict(ops._registered)
     yield
