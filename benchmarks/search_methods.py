@@ -107,18 +107,18 @@ def draw(found: dict[str, list[Replayed]], seconds: float, path: pathlib.Path) -
     """The mean over the seeds of the best fitness, over the seconds of one worker."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
     axes = figure.subplots()
     times = np.linspace(0, seconds, _POINTS)
     for name, replays in found.items():
         curves = np.array([[100 * each.best(time) for time in times] for each in replays])
         mean, error = curves.mean(0), curves.std(0, ddof=1) / len(replays) ** 0.5
         (line,) = axes.plot(times, mean, label=name)
-        axes.fill_between(times, mean - error, mean + error, color=line.get_color(), alpha=0.15)
+        axes.fill_between(times, mean - error, mean + error, color=line.get_color(), alpha=0.07)
     axes.set_xlabel("seconds of one worker")
     axes.set_ylabel("best fitness, %")
     axes.set_ylim(0, 100)
-    axes.legend(loc="lower right", frameon=False)
+    figure.legend(loc="outside right center", frameon=False)
     figure.savefig(path, dpi=160)
 
 
