@@ -76,7 +76,7 @@ class Space(_Section):
 
     num_nodes: Annotated[int, _Between(1, 64)] = 10  # paper: 10
     batch_independent: Flag = False  # paper: False for the B series, True for the S series
-    # ours: what a node draws from, such as paper,MEAN:WH=2,SOFTPLUS (docs/own_primitives.md).
+    # ours: what a node draws from, such as paper,MEAN:WH=2,SOFTPLUS (docs/own_primitives.md)
     primitives: Names = ("paper",)  # paper: its 24, all equally likely
     modules: Names = ()  # ours: Python modules that register primitives
 
