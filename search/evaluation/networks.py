@@ -1,12 +1,12 @@
 """The networks in which layers are scored: the known anchors, or a user's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-from evonorm_tf import norm_act_factory
+from evonorm_tf import norm_act_factory, registry
 from evonorm_tf.convert.report import Report
 from evonorm_tf.factory import NormAct
 from search.config import Evaluation
@@ -58,11 +58,8 @@ def _build(
 ) -> tuple[tf.keras.Model, Report | None]:
     """The network of `build`, and the report on the places of one that was converted."""
 
-    def searched(nonlinearity: bool, name: str) -> ExchangeableLayer:
-        return ExchangeableLayer(settings.groups, nonlinearity, name=name)
-
     tf.keras.utils.set_random_seed(seed)
-    make, kind = norm_act_factory(norm_act or searched), kind_of(anchor)
+    make, kind = _maker(norm_act, settings.groups), kind_of(anchor)
     if kind is Kind.FILE:
         return converted.from_file(anchor, make)
     shape = images.train.images.shape[1:]
@@ -74,7 +71,18 @@ def _build(
         return named_function.call(anchor, norm_act=make, **given), None
     spec = ANCHORS[anchor]
     arguments = {**spec.arguments, "width": width * spec.arguments.get("width", 1.0)}
-    return spec.build(name=anchor, norm_act=norm_act or searched, **given, **arguments), None
+    return spec.build(name=anchor, norm_act=make, **given, **arguments), None
+
+
+def _maker(norm_act: NormAct | None, groups: int) -> Callable[..., tf.keras.layers.Layer]:
+    """What makes a network's layers; a registered layer has the groups that candidates have."""
+    if norm_act is None:
+        return norm_act_factory(
+            lambda nonlinearity, name: ExchangeableLayer(groups, nonlinearity, name=name)
+        )
+    if isinstance(norm_act, str) and hasattr(registry.get(norm_act), "groups"):
+        return norm_act_factory(norm_act, groups=groups)
+    return norm_act_factory(norm_act)
 
 
 def searched_layers(model: tf.keras.Model) -> list[ExchangeableLayer]:

@@ -80,6 +80,15 @@ def test_a_baseline_takes_the_same_places(tmp_path, monkeypatch, images):
     assert any(isinstance(layer, en.EvoNormS0) for layer in model._flatten_layers())
 
 
+@pytest.mark.parametrize("layer", ["gn_relu", "evonorm_s0"])
+def test_a_baseline_has_the_groups_of_the_candidates(images, layer):
+    settings = dataclasses.replace(SETTINGS, groups=2)
+    model = networks.build("resnet_small", images, settings, 0, norm_act=layer)
+    found = [each for each in model._flatten_layers() if isinstance(each, en.get(layer).__class__)]
+    assert found
+    assert {each.groups for each in found} == {2}
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
