@@ -277,6 +277,17 @@ _DIGITS = Evaluation(
     stability_anchors=1,
 )
 
+_CIFAR = dataclasses.replace(
+    _DIGITS,
+    data="inverted_cifar10",
+    image_size=16,
+    groups=2,
+    batch_size=64,
+    steps=300,
+    quality_steps=75,
+    stability_batch=32,
+)
+
 
 def _exact(config: Config) -> Config:
     """The paper's search without what is ours and changes which layers are trained or selected."""
@@ -310,6 +321,22 @@ PRESETS = {
         ),
         # One training says little: the best differ by less than their trainings do.
         rerank=Rerank(top_k=6, width=1.0, steps=100, seeds=3, final_seeds=3),
+        workers=2,
+    ),
+    "cifar-small": Config(
+        preset="cifar-small",
+        task_minutes=60.0,
+        evaluation=_CIFAR,
+        method=Method(
+            tournament_fraction=0.2,
+            window=60,
+            skip_neutral=True,
+            shortlist=4,
+            initial_members=1,
+            max_minutes=240.0,
+        ),
+        rerank=Rerank(top_k=6, width=1.0, steps=300, seeds=3, final_seeds=3),
+        baselines=("bn_relu", "evonorm_b0", "evonorm_s0", "gn_relu"),
         workers=2,
     ),
     "smoke": Config(

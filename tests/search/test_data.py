@@ -55,16 +55,20 @@ def test_held_out_mixes_train_and_validation_and_leaves_the_test(digits):
 
 
 def test_half_of_the_inverted_digits_are_inverted(digits):
-    inverted = data.load("inverted_digits")
-    changed = 0
+    assert _inverted_images(digits, data.load("inverted_digits")) == 1797 // 2
+
+
+def _inverted_images(original, inverted):
+    """Checks that each image of any split is the original one or its inverse; counts the latter."""
+    count = 0
     for name in ("train", "validation", "test"):
-        split, other = getattr(digits, name), getattr(inverted, name)
+        split, other = getattr(original, name), getattr(inverted, name)
         np.testing.assert_array_equal(split.labels, other.labels)
         is_same = (split.images == other.images).all((1, 2, 3))
         is_inverted = (split.images == 255 - other.images).all((1, 2, 3))
         assert (is_same ^ is_inverted).all()
-        changed += is_inverted.sum()
-    assert changed == 1797 // 2
+        count += is_inverted.sum()
+    return count
 
 
 def test_no_linear_classifier_learns_the_inverted_digits():
@@ -80,6 +84,15 @@ def test_no_linear_classifier_learns_the_inverted_digits():
 def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="it is one of digits, inverted_digits, cifar10"):
         data.load("Mnist")
+
+
+@pytest.mark.slow
+def test_half_of_the_inverted_cifar10_images_are_inverted():
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=50):
+        original, inverted = data.load("cifar10"), data.load("inverted_cifar10")
+    assert _inverted_images(original, inverted) == 45 // 2 + 5 // 2 + 50 // 2
 
 
 @pytest.mark.slow

@@ -21,8 +21,9 @@ def load(
 
     Args:
       source: "digits", scikit-learn's embedded 8x8 digits; "inverted_digits", the same with half
-        of the images inverted; "cifar10", by TFDS; a .npz file; a folder with a folder of images
-        for each class; `module:function`; or the name or prepared folder of a TFDS data set.
+        of the images inverted; "cifar10" and "inverted_cifar10", by TFDS; a .npz file; a folder
+        with a folder of images for each class; `module:function`; or the name or prepared folder
+        of a TFDS data set.
       data_dir: where TFDS keeps its data; None for its default.
       image_size: side to which all images are resized; None leaves them as they are.
       inputs: what arrays from a file or a function are; see `arrays.to_image_data`.
@@ -45,10 +46,11 @@ def load(
 
 
 def _known(name: str, data_dir: str | None) -> ImageData:
-    if name == "cifar10":
-        from trainers.data import cifar10
+    if name.endswith("cifar10"):
+        from trainers.data import cifar10, inversion
 
-        return cifar10.load(data_dir)
+        images = cifar10.load(data_dir)
+        return inversion.half_inverted_data(images) if name.startswith("inverted") else images
     from trainers.data import digits
 
     return digits.load(inverted=name == "inverted_digits")

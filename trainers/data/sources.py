@@ -10,7 +10,7 @@ import re
 from trainers.errors import TrainersError
 from trainers.named_function import is_function_name
 
-DATA_SETS = ("digits", "inverted_digits", "cifar10")
+DATA_SETS = ("digits", "inverted_digits", "cifar10", "inverted_cifar10")
 # A name of tensorflow-datasets, maybe with its configuration: "svhn_cropped", "emnist/letters".
 _TFDS_NAME = re.compile(r"[a-z][a-z0-9_]*(/[A-Za-z0-9_.\-]+)?")
 # The files that make a folder a prepared data set of tensorflow-datasets.
