@@ -62,7 +62,7 @@ def test_a_file_has_some_fields_on_a_preset(tmp_path):
 WRONG = {
     "": "must have fields of the configuration. Received: None",
     "- steps": "must have fields of the configuration. Received: ['steps']",
-    "preset: paper": "preset cannot be 'paper': it is one of demo, smoke",
+    "preset: paper": "preset cannot be 'paper': it is one of demo, cifar-small, smoke",
     "preset: [demo]": "preset cannot be ['demo']: it is one of demo",
     "evaluation: {steps: few}": "evaluation.steps cannot be 'few': it is a number from 1",
     "evaluation: {step: 3}": "the configuration has no field evaluation.step",
