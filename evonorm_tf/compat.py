@@ -50,3 +50,8 @@ def add_moving_statistic(layer: Any, name: str, shape: tuple[int, ...], initiali
     return add_float32_weight(
         layer, name, shape, initializer=initializer, trainable=False, **merging
     )
+
+
+def variable(weight: Any) -> tf.Variable:
+    """The TensorFlow variable of a layer's weight."""
+    return weight.value if IS_KERAS_3 else weight

@@ -4,7 +4,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf.convert import model_graph, plan, rebuild, targets
+from evonorm_tf.convert import folding, model_graph, plan, rebuild, targets
+from evonorm_tf.convert.calibration import calibrate as calibration
+from evonorm_tf.convert.calibration.examples import Examples
 from evonorm_tf.convert.report import Report
 from evonorm_tf.convert.sources import KINDS
 from evonorm_tf.factory import NormAct
@@ -20,6 +22,9 @@ def convert_model(
     linear: str = "convert",
     sources: tuple[str, ...] = ("batch", "norm_act"),
     dry_run: bool = False,
+    calibrate: Any = None,
+    refit_kernels: bool = False,
+    distill: int = 0,
     **kwargs: Any,
 ) -> tuple[tf.keras.Model, Report]:
     """Replaces the normalization and activation layers of a model.
@@ -60,10 +65,19 @@ def convert_model(
         arguments out of their range.
     """
     _check_arguments(linear, sources, dry_run)
+    base.check_bool("refit_kernels", refit_kernels)
     target = targets.target_of(to, kwargs)
     check_model(model)
-    new_model, report = convert_to(model, target, linear, tuple(sources))
-    return (model if dry_run else new_model), report
+    if calibrate is None:
+        new_model, report = convert_to(model, target, linear, tuple(sources))
+        return (model if dry_run else new_model), report
+    planned = plan.make_plan(model, target, linear, tuple(sources))
+    examples = Examples(calibrate, model)
+    folding.plan_folding(planned, target)
+    rebuilt = rebuild.rebuild(planned, target)
+    calibration.calibrate(planned, rebuilt, examples, refit_kernels)
+    planned.report.agreement = calibration.agreement(model, rebuilt.model, examples.held_out)
+    return rebuilt.model, planned.report
 
 
 def convert_to(
@@ -71,7 +85,7 @@ def convert_to(
 ) -> tuple[tf.keras.Model, Report]:
     """Converts a model to a target of `targets`; the other arguments are `convert_model`'s."""
     planned = plan.make_plan(model, target, linear, sources)
-    new_model = rebuild.rebuild(planned, target)
+    new_model = rebuild.rebuild(planned, target).model
     _note_class_change(planned.report, model, new_model)
     return new_model, planned.report
 

@@ -34,6 +34,7 @@ class ModelGraph:
       path: name of the model, after the names of the models that contain it.
       calls: the calls in topological order, without those of input layers.
       input_layers: the input layers.
+      input_tensors, output_tensors: the model's symbolic inputs and outputs, as flat lists.
     """
 
     def __init__(self, model: tf.keras.Model, path: str):
@@ -46,12 +47,14 @@ class ModelGraph:
             for node in functional._nodes_by_depth[depth]:
                 self._add(node)
         produced = [tensor for call in self.calls for tensor in call.outputs]
-        self._tensors = {id(tensor) for tensor in [*produced, *tf.nest.flatten(inputs(model))]}
+        self.input_tensors = tf.nest.flatten(inputs(model))
+        self.output_tensors = tf.nest.flatten(outputs(model))
+        self._tensors = {id(tensor) for tensor in [*produced, *self.input_tensors]}
         self._consumers: dict[int, list[Call]] = defaultdict(list)
         for call in self.calls:
             for key in {id(tensor) for tensor in self.inputs(call)}:
                 self._consumers[key].append(call)
-        self._model_outputs = {id(tensor) for tensor in tf.nest.flatten(outputs(model))}
+        self._model_outputs = {id(tensor) for tensor in self.output_tensors}
 
     def _add(self, node: Any) -> None:
         layer = node.operation if compat.IS_KERAS_3 else node.layer

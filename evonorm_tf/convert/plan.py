@@ -24,6 +24,10 @@ class Plan:
       identities: activation layers that become the identity.
       bypasses: calls of activations that the new model does not have, with the tensor that
         replaces their output.
+      activations: for each call of a norm to fuse, the calls of the activation, in order.
+      folded: for each convolution that takes over the affine map of the batch norm after it, that
+        norm; see `folding`.
+      with_affine: norms to replace by x * gamma + beta and the new layer; see `folding`.
       places: the report's place of each norm and activation.
       report: the report for the user.
     """
@@ -32,6 +36,9 @@ class Plan:
     nonlinearity: dict[int, bool] = dataclasses.field(default_factory=dict)
     identities: set[int] = dataclasses.field(default_factory=set)
     bypasses: dict[int, Any] = dataclasses.field(default_factory=dict)
+    activations: dict[int, list[Call]] = dataclasses.field(default_factory=dict)
+    folded: dict[int, Any] = dataclasses.field(default_factory=dict)
+    with_affine: set[int] = dataclasses.field(default_factory=set)
     places: dict[int, Place] = dataclasses.field(default_factory=dict)
     report: Report = dataclasses.field(default_factory=Report)
 
@@ -106,6 +113,8 @@ def _plan_norm(
     place.action, place.activation = "fused", fusions[0].name
     place.reason = "only the activation takes its output"
     for (_, norm_call), fusion in zip(calls, fusions, strict=True):
+        # Several calls of one activation compute the same.
+        plan.activations[id(norm_call)] = fusion.calls if fusion.is_spelt_out else fusion.calls[:1]
         for activation_call in fusion.calls:
             if not fusion.is_spelt_out:
                 absorbed.add(id(activation_call))

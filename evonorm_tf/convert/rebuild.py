@@ -1,16 +1,24 @@
 """Builds the new model of a plan, with the names and the weights of the old one."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from evonorm_tf import compat
-from evonorm_tf.convert import model_graph, weights
+from evonorm_tf.convert import folding, model_graph, weights
 from evonorm_tf.convert.model_graph import Call, ModelGraph
 from evonorm_tf.convert.plan import Plan
 
 
-def rebuild(plan: Plan, target: Any) -> tf.keras.Model:
+class Rebuilt(NamedTuple):
+    """A new model, and for the `id` of each old layer the new layers in its place."""
+
+    model: tf.keras.Model
+    layers: Mapping[int, list[Any]]
+
+
+def rebuild(plan: Plan, target: Any) -> Rebuilt:
     """Builds the new model of a plan."""
     return _Rebuilder(plan, target).run()
 
@@ -24,18 +32,23 @@ class _Rebuilder:
         self._new: dict[int, list[Any]] = {}
         self._copies: list[tuple[Any, Any]] = []
         self._replaced: list[tuple[Any, list[Any]]] = []
+        self._folded: list[tuple[Any, Any]] = []
 
-    def run(self) -> tf.keras.Model:
+    def run(self) -> Rebuilt:
         model = self._model(self._plan.graphs[0])
         for old, new in self._copies:
             if getattr(old, "weights", None):  # Keras 3's operations have none
                 new.set_weights(old.get_weights())
                 if hasattr(new, "finalize_state"):  # of preprocessing layers
                     new.finalize_state()
+        for old, new in self._folded:
+            folding.fold(old, self._plan.folded[id(old)], new)
+        folded = {id(norm) for norm in self._plan.folded.values()}
         for old, new in self._replaced:
-            self._plan.places[id(old)].carried = weights.carry(old, new[0])
+            if id(old) not in folded:  # with an affine layer before it, `new` starts with that
+                self._plan.places[id(old)].carried = weights.carry(old, new[0])
         self._set_trainable()
-        return model
+        return Rebuilt(model, self._new)
 
     def _model(self, graph: ModelGraph) -> tf.keras.Model:
         if isinstance(graph.model, tf.keras.Sequential):
@@ -95,6 +108,8 @@ class _Rebuilder:
         if id(old) in self._plan.nonlinearity:
             new = self._target.layers(old, self._plan.nonlinearity[id(old)])
             self._plan.places[id(old)].target = "+".join(type(layer).__name__ for layer in new)
+            if id(old) in self._plan.with_affine:
+                new = [folding.affine_layer(old), *new]
             self._replaced.append((old, new))
             return new
         if id(old) in self._plan.identities:
@@ -102,6 +117,10 @@ class _Rebuilder:
             return [tf.keras.layers.Activation("linear", name=old.name, dtype=dtype)]
         if id(old) in self._graphs:
             return [self._model(self._graphs[id(old)])]
+        if id(old) in self._plan.folded:
+            new = folding.with_bias(old)
+            self._folded.append((old, new))
+            return [new]
         new = _clone(old)
         self._copies.append((old, new))
         return [new]
@@ -113,7 +132,8 @@ class _Rebuilder:
             for graph in self._plan.graphs
             if id(graph.model) in self._new
         ]
-        layers = [*self._copies, *((old, new) for old, news in self._replaced for new in news)]
+        replaced = ((old, new) for old, news in self._replaced for new in news)
+        layers = [*self._copies, *self._folded, *replaced]
         for old, new in [*models, *layers]:
             if hasattr(old, "trainable"):
                 new.trainable = old.trainable

@@ -32,6 +32,16 @@ class NormActTarget:
         """Whether the linear form is x * gamma + beta; False if it is unknown (a callable)."""
         return self._takes_settings and sources.form(self._probes[False]) == "plain"
 
+    @property
+    def subtracts_batch_mean(self) -> bool:
+        """Whether the layer normalizes as batch normalization does."""
+        return self._takes_settings and sources.is_batch_norm(self._probes[True])
+
+    @property
+    def bends_at_zero(self) -> bool:
+        """Whether gamma and beta come after the nonlinearity, so that it bends where x is 0."""
+        return self._takes_settings and sources.form(self._probes[True]) == "activated"
+
     def layers(self, source: Any, nonlinearity: bool) -> list[Any]:
         """The layers that together replace a source; the first has the source's name."""
         if not self._takes_settings:
@@ -50,6 +60,8 @@ class KerasTarget:
     """Creates Keras's own normalization and activation in place of a baseline."""
 
     has_affine_linear_form = False
+    subtracts_batch_mean = False
+    bends_at_zero = False
 
     def obstacle(self, source: Any, rank: int | None) -> str | None:
         """Why no layer can replace a source; None if one can."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from evonorm_tf.convert import sources
+from evonorm_tf.convert.folding import affine_of
 
 _STATISTICS = ("moving_mean", "moving_variance", "moving_second_moment")
 
@@ -42,11 +43,7 @@ def _copy(source: Any, target: Any, name: str) -> bool:
 
 
 def _fold(source: Any, target: Any) -> str:
-    mean, variance = np.asarray(source.moving_mean), np.asarray(source.moving_variance)
-    gamma, beta = (getattr(source, name, None) for name in ("gamma", "beta"))
-    gamma = np.ones_like(mean) if gamma is None else np.asarray(gamma)
-    beta = np.zeros_like(mean) if beta is None else np.asarray(beta)
-    scale = gamma / np.sqrt(variance + source.epsilon)
+    scale, offset = affine_of(source)
     target.gamma.assign(scale)
-    target.beta.assign(beta - mean * scale)
+    target.beta.assign(offset)
     return "gamma, beta (folded with the moving statistics)"

@@ -1,0 +1,1 @@
+"""Fits a converted network to the one it comes from, on examples without labels."""

@@ -1,0 +1,87 @@
+"""Calibration: fits every replaced place, from the inputs to the outputs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from evonorm_tf.convert import sources
+from evonorm_tf.convert.calibration import layer_fit, range_check, ridge
+from evonorm_tf.convert.calibration.examples import Examples, in_structure
+from evonorm_tf.convert.calibration.walk import Batches, Pair, Visitor, Walk
+from evonorm_tf.convert.plan import Plan
+from evonorm_tf.convert.rebuild import Rebuilt
+from evonorm_tf.convert.report import Agreement
+
+_BATCH = 64
+
+
+def calibrate(plan: Plan, rebuilt: Rebuilt, examples: Examples, refit_kernels: bool) -> None:
+    """Fits the new layers on examples, and notes in the report what each place keeps.
+
+    Raises:
+      ValueError: for examples out of the range that the network was trained with, or too few for
+        the channels of a place.
+    """
+    inputs = [_batches(array) for array in examples.fitted]
+    Walk(plan, rebuilt, _Fitter(plan, refit_kernels)).run(inputs)
+
+
+def agreement(old: tf.keras.Model, new: tf.keras.Model, arrays: Sequence[np.ndarray]) -> Agreement:
+    """How well two networks agree on examples: outputs, and predicted classes if there are any."""
+    shares: list[float] = []
+    equal: list[np.ndarray] = []
+    for one, other in zip(_outputs(old, arrays), _outputs(new, arrays), strict=True):
+        total = np.sum(np.square(one - one.mean(0)))
+        shares.append(float(1.0 - np.sum(np.square(one - other)) / max(total, 1e-12)))
+        if one.ndim == 2 and one.shape[1] > 1:
+            equal.append(one.argmax(1) == other.argmax(1))
+    classes = float(np.mean(equal)) if equal else None
+    return Agreement(len(arrays[0]), float(np.mean(shares)), classes)
+
+
+def _outputs(model: tf.keras.Model, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    parts = [
+        tf.nest.flatten(model(in_structure(model, batch), training=False))
+        for batch in zip(*map(_batches, arrays), strict=True)
+    ]
+    return [np.concatenate([np.asarray(p, np.float64) for p in output]) for output in zip(*parts)]
+
+
+def _batches(array: np.ndarray) -> Batches:
+    return [tf.constant(array[i : i + _BATCH]) for i in range(0, len(array), _BATCH)]
+
+
+class _Fitter(Visitor):
+    def __init__(self, plan: Plan, refit_kernels: bool):
+        self._plan, self._refits = plan, refit_kernels
+        self._progress = tf.keras.utils.Progbar(len(plan.nonlinearity), unit_name="layer")
+        self._has_checked = False
+
+    def replaced(self, norm: Any, layers: Sequence[Any], x: Pair, target: Batches) -> None:
+        place = self._plan.places[id(norm)]
+        if not self._has_checked and sources.is_batch_norm(norm):
+            self._has_checked = True
+            range_check.check(norm, x.old, place.layer)
+        *before, layer = layers
+        new = x.new
+        for affine in before:
+            new = [affine(batch) for batch in new]
+        _check_count(new, layer, place.layer)
+        place.kept = layer_fit.fit(layer, new, target)
+        self._progress.add(1)
+
+    def kept(self, old: Any, new: Any, x: Pair, target: Callable[[], Batches]) -> None:
+        if self._refits and not x.is_same and ridge.can_refit(new):
+            ridge.refit(new, x.new, target())
+
+
+def _check_count(x: Batches, layer: Any, name: str) -> None:
+    channels = layer.channels
+    count = sum(int(tf.size(batch)) for batch in x) // channels
+    if count < channels:
+        raise ValueError(
+            f"`calibrate` must have at least as many values for each channel as {name} has "
+            f"channels, {channels}. Received: {count} values; give more or larger examples"
+        )

@@ -1,0 +1,107 @@
+"""Refits a convolution or dense layer to its old outputs, by ridge regression."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from evonorm_tf.convert.folding import is_linear
+
+# Rows for each unknown, and at most; a row is what one output sees.
+_ROWS_FOR_EACH, _LEAST_ROWS, _MOST_ROWS = 10, 5_000, 40_000
+# Of the mean square of the inputs.
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_LEFT_OUT = 0.2
+# Unknowns of one output channel. The equations take the cube of it in time.
+_MOST_UNKNOWNS = 5_000
+
+
+def can_refit(layer: Any) -> bool:
+    """Whether this is a layer whose kernel can be refitted."""
+    if not is_linear(layer):
+        return False
+    is_convolution = type(layer) is tf.keras.layers.Conv2D
+    if is_convolution and (layer.groups != 1 or layer.data_format != "channels_last"):
+        return False
+    is_known = is_convolution or isinstance(layer, tf.keras.layers.Dense)
+    return is_known and math.prod(layer.kernel.shape[:-1]) <= _MOST_UNKNOWNS
+
+
+def refit(layer: Any, x: Sequence[tf.Tensor], target: Sequence[tf.Tensor]) -> None:
+    """Changes the kernel and the bias as little as outputs near a target need.
+
+    With the rows p that outputs see, and the residuals r = target - layer(x), the change of the
+    kernel is
+
+        D = argmin mean |r - p D|^2 + penalty * mean(p^2) * |D|^2,
+
+    with p and r around their means if the layer has a bias. Of a few penalties the one with the
+    least error on rows left out is taken. The layer stays as it is if none lowers that error.
+
+    Args:
+      layer: of `can_refit`.
+      x: its inputs, in batches.
+      target: what it is to return.
+    """
+    kernel, *bias = layer.get_weights()
+    unknowns = math.prod(kernel.shape[:-1])
+    rows, residuals = _rows(layer, x, target, unknowns)
+    zeros = np.zeros(1, rows.dtype)
+    row_mean, mean = (rows.mean(0), residuals.mean(0)) if bias else (zeros, zeros)
+    change = _change(rows - row_mean, residuals - mean)
+    if change is None:
+        return
+    weights = [kernel + change.reshape(kernel.shape)]
+    if bias:
+        weights.append(bias[0] + mean - row_mean @ change)
+    layer.set_weights(weights)
+
+
+def _rows(
+    layer: Any, x: Sequence[tf.Tensor], target: Sequence[tf.Tensor], unknowns: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a random choice of outputs see, and their residuals, in float32."""
+    wanted = min(max(_ROWS_FOR_EACH * unknowns, _LEAST_ROWS), _MOST_ROWS)
+    share = math.ceil(wanted / len(x))
+    generator = np.random.default_rng(0)
+    rows, residuals = [], []
+    for batch, wanted_output in zip(x, target, strict=True):
+        residual = tf.cast(wanted_output - layer(batch), tf.float32).numpy()
+        residual = residual.reshape(-1, residual.shape[-1])
+        seen = tf.reshape(_seen(layer, tf.cast(batch, tf.float32)), [len(residual), -1])
+        chosen = generator.permutation(len(residual))[:share]
+        rows.append(tf.gather(seen, chosen).numpy())
+        residuals.append(residual[chosen])
+    return np.concatenate(rows), np.concatenate(residuals)
+
+
+def _seen(layer: Any, batch: tf.Tensor) -> tf.Tensor:
+    """The inputs of each output, in the order of the kernel."""
+    if isinstance(layer, tf.keras.layers.Dense):
+        return batch
+    return tf.image.extract_patches(
+        batch,
+        sizes=[1, *layer.kernel_size, 1],
+        strides=[1, *layer.strides, 1],
+        rates=[1, *layer.dilation_rate, 1],
+        padding=layer.padding.upper(),
+    )
+
+
+def _change(rows: np.ndarray, residuals: np.ndarray) -> np.ndarray | None:
+    """The change of a kernel (unknowns, outputs); None if all make the error larger."""
+    first = round(_LEFT_OUT * len(rows))
+    (left_out, rows), (wanted, residuals) = (
+        (array[:first], array[first:]) for array in (rows, residuals)
+    )
+    gram, product = rows.T @ rows / len(rows), rows.T @ residuals / len(rows)
+    power = float(np.trace(gram)) / len(gram)
+    best, least = None, float(np.mean(np.square(wanted)))
+    for penalty in _PENALTIES:
+        change = np.linalg.solve(gram + penalty * power * np.eye(len(gram), dtype=gram.dtype), product)
+        error = float(np.mean(np.square(wanted - left_out @ change)))
+        if error < least:
+            best, least = change, error
+    return best
