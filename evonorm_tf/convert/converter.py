@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from evonorm_tf.convert import folding, model_graph, plan, rebuild, targets
-from evonorm_tf.convert.calibration import calibrate as calibration
+from evonorm_tf.convert.calibration import distillation, fitting
 from evonorm_tf.convert.calibration.examples import Examples
 from evonorm_tf.convert.report import Report
 from evonorm_tf.convert.sources import KINDS
@@ -23,7 +23,7 @@ def convert_model(
     sources: tuple[str, ...] = ("batch", "norm_act"),
     dry_run: bool = False,
     calibrate: Any = None,
-    refit_kernels: bool = False,
+    refit_kernels: bool = True,
     distill: int = 0,
     **kwargs: Any,
 ) -> tuple[tf.keras.Model, Report]:
@@ -44,6 +44,13 @@ def convert_model(
     computes the same function in inference. Moving statistics are copied where both layers have
     them.
 
+    With `calibrate`, the new model computes nearly what the given one does, without labels or
+    training. Places are fitted one after the other, from the inputs to the outputs, to what the
+    old network computes there in inference. The convolution before a fused batch norm takes over
+    the norm's scale and offset, and has a bias then; where no convolution comes before, an
+    additional layer x * gamma + beta does. Moving averages are set from the examples, gamma and
+    beta by least squares, and v by gradient descent on the correlation with the old output.
+
     Args:
       model: a built functional or sequential model, of any Keras generation.
       to: registered name, `LayerGraph`, class or callable, as for `norm_act_factory`; or "keras",
@@ -55,28 +62,42 @@ def convert_model(
       sources: which layers to replace: any of "batch", "group", "layer" (Keras's normalization
         layers) and "norm_act" (this package's layers).
       dry_run: whether to return the given model itself, with the report of what would be done.
+      calibrate: a few hundred inputs of the model, without labels: an array, a
+        `tf.data.Dataset` or a generator of batches, of which the first 1,024 inputs are taken, and
+        of (inputs, labels) the inputs. A fifth is left out, to measure the agreement.
+      refit_kernels: with `calibrate`, whether convolutions and dense layers after a replaced place
+        are refitted too, by ridge regression to their old outputs.
+      distill: with `calibrate`, steps of a training of all trainable weights afterwards, on batches
+        of 64 of the same inputs, for the old network's outputs and features.
       **kwargs: constructor arguments of the new layers, for a name or graph.
 
     Returns:
-      The new model, and a `Report` of every place; `print(report)` lists them.
+      The new model, and a `Report` of every place; `print(report)` lists them. After a
+      calibration it has for each place the share of the variance that is kept, and the agreement
+      of both models on inputs left out.
 
     Raises:
-      ValueError: for a model that is not a graph of layers (subclassed or not built), and for
-        arguments out of their range.
+      ValueError: for a model that is not a graph of layers (subclassed or not built), for
+        arguments out of their range, and for inputs to calibrate on that the model does not take,
+        that are not finite, of another range than it was trained with, or too few.
     """
     _check_arguments(linear, sources, dry_run)
-    base.check_bool("refit_kernels", refit_kernels)
+    _check_calibration(to, calibrate, refit_kernels, distill)
     target = targets.target_of(to, kwargs)
     check_model(model)
-    if calibrate is None:
-        new_model, report = convert_to(model, target, linear, tuple(sources))
-        return (model if dry_run else new_model), report
     planned = plan.make_plan(model, target, linear, tuple(sources))
+    if calibrate is None:
+        new_model = _rebuilt(planned, target).model
+        return (model if dry_run else new_model), planned.report
     examples = Examples(calibrate, model)
     folding.plan_folding(planned, target)
-    rebuilt = rebuild.rebuild(planned, target)
-    calibration.calibrate(planned, rebuilt, examples, refit_kernels)
-    planned.report.agreement = calibration.agreement(model, rebuilt.model, examples.held_out)
+    rebuilt = _rebuilt(planned, target)
+    if dry_run:
+        return model, planned.report
+    fitting.fit_places(planned, rebuilt, examples.fitted, refit_kernels)
+    if distill:
+        distillation.distill(planned, rebuilt, examples.fitted, distill)
+    planned.report.agreement = fitting.agreement(model, rebuilt.model, examples.held_out)
     return rebuilt.model, planned.report
 
 
@@ -85,9 +106,13 @@ def convert_to(
 ) -> tuple[tf.keras.Model, Report]:
     """Converts a model to a target of `targets`; the other arguments are `convert_model`'s."""
     planned = plan.make_plan(model, target, linear, sources)
-    new_model = rebuild.rebuild(planned, target).model
-    _note_class_change(planned.report, model, new_model)
-    return new_model, planned.report
+    return _rebuilt(planned, target).model, planned.report
+
+
+def _rebuilt(planned: plan.Plan, target: Any) -> rebuild.Rebuilt:
+    result = rebuild.rebuild(planned, target)
+    _note_class_change(planned.report, planned.graphs[0].model, result.model)
+    return result
 
 
 def _note_class_change(report: Report, model: tf.keras.Model, new_model: tf.keras.Model) -> None:
@@ -106,6 +131,16 @@ def _check_arguments(linear: Any, kinds: Any, dry_run: Any) -> None:
         raise ValueError(
             f"`sources` must be a list of some of {', '.join(KINDS)}. Received: sources={kinds!r}"
         )
+
+
+def _check_calibration(to: Any, data: Any, refit_kernels: Any, steps: Any) -> None:
+    base.check_bool("refit_kernels", refit_kernels)
+    if steps:
+        base.check_positive_int("distill", steps)
+        if data is None:
+            raise ValueError(f"`distill` needs `calibrate`. Received: distill={steps}")
+    if data is not None and to == targets.KERAS:
+        raise ValueError('`calibrate` is not for to="keras", which changes no function')
 
 
 def check_model(model: Any) -> None:

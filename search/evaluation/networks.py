@@ -57,7 +57,6 @@ def _build(
     width: float,
 ) -> tuple[tf.keras.Model, Report | None]:
     """The network of `build`, and the report on the places of one that was converted."""
-
     tf.keras.utils.set_random_seed(seed)
     make, kind = _maker(norm_act, settings.groups), kind_of(anchor)
     if kind is Kind.FILE:

@@ -50,7 +50,7 @@ def finished(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--preset", "paper"], "--preset must be one of demo, cifar-small, smoke, paper-b, paper-s"),
+        (["--preset", "paper"], "--preset must be one of demo, cifar-small, smoke, paper-b"),
         (["--set", "method.sed=1"], "an override must be section.field=value"),
         (["--algorithm", "annealing"], "it is one of evolution, random_rejection, random"),
         (["--workers", "0"], "workers cannot be 0"),

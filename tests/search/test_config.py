@@ -84,7 +84,7 @@ def test_bad_overrides_are_refused(setting, message):
 
 
 def test_an_unknown_preset_and_field_are_refused():
-    with pytest.raises(SearchError, match="--preset must be one of demo, cifar-small, smoke, paper-b, paper-s"):
+    with pytest.raises(SearchError, match="--preset must be one of demo, cifar-small, smoke"):
         config.preset("paper")
     with pytest.raises(SearchError, match=r"no field method\.speed"):
         config.Config.from_dict({"method": {"speed": 1}})

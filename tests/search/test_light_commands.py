@@ -36,7 +36,7 @@ MISUSED = {
 }
 # What the search itself refuses, with status 1 and one line.
 REFUSED = {
-    "search run --run-dir {new} --preset paper": "--preset must be one of demo, cifar-small, smoke,",
+    "search run --run-dir {new} --preset paper": "--preset must be one of demo, cifar-small,",
     "search run --run-dir {new} --set method.sed=1": "with a known field. Received: 'method.sed=1'",
     "search run --run-dir {new} --set evaluation.steps=few": "evaluation.steps cannot be 'few'",
     "search run --run-dir {new} --set evaluation.anchors=vgg": "'vgg': it is one of resnet50_cifar",

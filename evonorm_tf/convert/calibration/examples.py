@@ -30,14 +30,10 @@ class Examples:
             or of which there are too few.
         """
         arrays = _read(data, model)
+        _check_count([len(array) for array in arrays])
         for array, tensor in zip(arrays, tf.nest.flatten(model_graph.inputs(model)), strict=True):
             _check(array, tensor)
         count = len(arrays[0])
-        if count < _LEAST or any(len(array) != count for array in arrays):
-            raise ValueError(
-                f"`calibrate` must have at least {_LEAST} examples, as many for each input. "
-                f"Received: {', '.join(str(len(array)) for array in arrays)}"
-            )
         first = count - round(_HELD_OUT * count)
         self.fitted = [array[:first] for array in arrays]
         self.held_out = [array[first:] for array in arrays]
@@ -72,7 +68,7 @@ def _read(data: Any, model: tf.keras.Model) -> list[np.ndarray]:
 def _as_arrays(data: Any, count: int) -> Any:
     """A list of examples, rather than of the arrays of several inputs, as one array."""
     is_list = isinstance(data, (list, tuple)) and count == 1 and len(data) != 1
-    return np.stack([np.asarray(example) for example in data]) if is_list else data
+    return np.array([np.asarray(example) for example in data]) if is_list else data
 
 
 def _batches(data: Iterable[Any], count: int) -> Iterator[list[np.ndarray]]:
@@ -91,6 +87,14 @@ def _batches(data: Iterable[Any], count: int) -> Iterator[list[np.ndarray]]:
         total += len(parts[0])
         if total >= MOST:
             return
+
+
+def _check_count(counts: list[int]) -> None:
+    if min(counts) < _LEAST or len(set(counts)) > 1:
+        raise ValueError(
+            f"`calibrate` must have at least {_LEAST} examples, as many for each input. "
+            f"Received: {', '.join(map(str, counts))}"
+        )
 
 
 def _check(array: np.ndarray, tensor: Any) -> None:

@@ -17,7 +17,7 @@ _BATCHES_TO_CHOOSE = 4
 _STEPS, _RATE = 40, 0.05
 
 
-def fit(layer: Any, x: Batches, target: Batches) -> float:
+def fit(layer: Any, x: Batches, target: Batches) -> None:
     """Fits gamma, beta, v, v0, v1 and the moving averages of a layer.
 
     The error is the squared one, of each channel divided by the channel's variance. Gamma and beta
@@ -28,10 +28,6 @@ def fit(layer: Any, x: Batches, target: Batches) -> float:
       layer: a layer of this package; in inference from now on it returns about `target`.
       x: its inputs, in batches.
       target: what it is to return.
-
-    Returns:
-      The share of the target's variance that the layer keeps, at most 1; of all channels together,
-      each around its own mean.
     """
     set_moving_averages(layer, x)
     if sources.form(layer) == "normalized":
@@ -42,29 +38,18 @@ def fit(layer: Any, x: Batches, target: Batches) -> float:
     _descend(layer, vectors, x, target)
     if sources.form(layer) != "normalized":
         _set_affine(layer, x, target)
-    return share_kept([layer(batch) for batch in x], target, layer.axis)
 
 
 def set_moving_averages(layer: Any, x: Batches) -> None:
     """Sets the moving averages of a layer, if it has any, to the mean over all batches."""
     if not hasattr(layer, "momentum"):
         return
-    momentum = layer.momentum
+    momentum, trainable = layer.momentum, layer.trainable
+    layer.trainable = True  # a frozen layer is in inference
     for index, batch in enumerate(x):
         layer.momentum = index / (index + 1)
         layer(batch, training=tf.constant(True))  # no Python bool: it would compile a program
-    layer.momentum = momentum
-
-
-def share_kept(outputs: Batches, target: Batches, axis: int) -> float:
-    """1 - (sum of squared errors) / (sum of squares around the means of the channels)."""
-    moments = Moments(outputs, target, axis)
-    errors = sum(
-        float(tf.reduce_sum(tf.square(tf.cast(y, tf.float64) - tf.cast(t, tf.float64))))
-        for y, t in zip(outputs, target, strict=True)
-    )
-    total = float(np.sum(moments.target_variance)) * moments.count
-    return 1.0 - errors / max(total, TINY)
+    layer.momentum, layer.trainable = momentum, trainable
 
 
 def _set_affine(layer: Any, x: Batches, target: Batches) -> None:
@@ -124,6 +109,7 @@ def _descend(layer: Any, vectors: Sequence[Any], x: Batches, target: Batches) ->
 
 
 def _squared_error(layer: Any, y: tf.Tensor, target: tf.Tensor, scale: np.ndarray) -> tf.Tensor:
+    y, target = tf.cast(y, tf.float32), tf.cast(target, tf.float32)
     weights = layer._aligned(tf.constant(1.0 / np.maximum(scale, 1e-6)), y)
     return tf.reduce_mean(tf.square(y - target) * weights)
 
@@ -131,6 +117,7 @@ def _squared_error(layer: Any, y: tf.Tensor, target: tf.Tensor, scale: np.ndarra
 def _lost_correlation(layer: Any, y: tf.Tensor, target: tf.Tensor, scale: np.ndarray) -> tf.Tensor:
     """1 minus the squared correlation: the error that the best gamma and beta leave."""
     axes = [a for a in range(y.shape.rank) if a != layer.axis % y.shape.rank]
+    y, target = tf.cast(y, tf.float32), tf.cast(target, tf.float32)
     mean, variance = tf.nn.moments(y, axes)
     target_mean, target_variance = tf.nn.moments(target, axes)
     product = tf.reduce_mean(y * target, axes) - mean * target_mean

@@ -39,3 +39,17 @@ class Moments:
         """The squared correlation of each channel; 0 where a tensor is constant."""
         product = self.variance * self.target_variance
         return np.where(product > TINY, self.covariance**2 / np.maximum(product, TINY), 0.0)
+
+
+def share_kept(outputs: Batches, target: Batches, axis: int) -> float:
+    """The share of a target's variance that outputs keep: at most 1, and 0 for its mean.
+
+    It is 1 - (sum of squared errors) / (sum of squares around the mean of each channel).
+    """
+    moments = Moments(outputs, target, axis)
+    errors = sum(
+        float(tf.reduce_sum(tf.square(tf.cast(y, tf.float64) - tf.cast(t, tf.float64))))
+        for y, t in zip(outputs, target, strict=True)
+    )
+    total = float(np.sum(moments.target_variance)) * moments.count
+    return 1.0 - errors / max(total, TINY)

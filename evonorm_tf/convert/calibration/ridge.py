@@ -97,10 +97,10 @@ def _change(rows: np.ndarray, residuals: np.ndarray) -> np.ndarray | None:
         (array[:first], array[first:]) for array in (rows, residuals)
     )
     gram, product = rows.T @ rows / len(rows), rows.T @ residuals / len(rows)
-    power = float(np.trace(gram)) / len(gram)
+    ridge = np.eye(len(gram), dtype=gram.dtype) * np.trace(gram) / len(gram)
     best, least = None, float(np.mean(np.square(wanted)))
     for penalty in _PENALTIES:
-        change = np.linalg.solve(gram + penalty * power * np.eye(len(gram), dtype=gram.dtype), product)
+        change = np.linalg.solve(gram + penalty * ridge, product)
         error = float(np.mean(np.square(wanted - left_out @ change)))
         if error < least:
             best, least = change, error

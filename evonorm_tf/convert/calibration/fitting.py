@@ -8,24 +8,33 @@ import tensorflow as tf
 
 from evonorm_tf.convert import sources
 from evonorm_tf.convert.calibration import layer_fit, range_check, ridge
-from evonorm_tf.convert.calibration.examples import Examples, in_structure
+from evonorm_tf.convert.calibration.examples import in_structure
+from evonorm_tf.convert.calibration.moments import share_kept
 from evonorm_tf.convert.calibration.walk import Batches, Pair, Visitor, Walk
 from evonorm_tf.convert.plan import Plan
 from evonorm_tf.convert.rebuild import Rebuilt
 from evonorm_tf.convert.report import Agreement
+from evonorm_tf.layers import base
 
 _BATCH = 64
 
 
-def calibrate(plan: Plan, rebuilt: Rebuilt, examples: Examples, refit_kernels: bool) -> None:
+def fit_places(
+    plan: Plan, rebuilt: Rebuilt, arrays: Sequence[np.ndarray], refit_kernels: bool
+) -> None:
     """Fits the new layers on examples, and notes in the report what each place keeps.
+
+    Args:
+      plan: of the conversion.
+      rebuilt: the new network.
+      arrays: examples, one array for each input.
+      refit_kernels: whether kernels after a replaced place are fitted too.
 
     Raises:
       ValueError: for examples out of the range that the network was trained with, or too few for
         the channels of a place.
     """
-    inputs = [_batches(array) for array in examples.fitted]
-    Walk(plan, rebuilt, _Fitter(plan, refit_kernels)).run(inputs)
+    Walk(plan, rebuilt, _Fitter(plan, refit_kernels)).run(list(map(_batches, arrays)))
 
 
 def agreement(old: tf.keras.Model, new: tf.keras.Model, arrays: Sequence[np.ndarray]) -> Agreement:
@@ -43,10 +52,10 @@ def agreement(old: tf.keras.Model, new: tf.keras.Model, arrays: Sequence[np.ndar
 
 def _outputs(model: tf.keras.Model, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     parts = [
-        tf.nest.flatten(model(in_structure(model, batch), training=False))
+        [np.asarray(y, np.float64) for y in tf.nest.flatten(model(in_structure(model, batch)))]
         for batch in zip(*map(_batches, arrays), strict=True)
     ]
-    return [np.concatenate([np.asarray(p, np.float64) for p in output]) for output in zip(*parts)]
+    return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 def _batches(array: np.ndarray) -> Batches:
@@ -68,8 +77,11 @@ class _Fitter(Visitor):
         new = x.new
         for affine in before:
             new = [affine(batch) for batch in new]
-        _check_count(new, layer, place.layer)
-        place.kept = layer_fit.fit(layer, new, target)
+        if isinstance(layer, base.NormAct):
+            _check_count(new, layer, place.layer)
+            layer_fit.fit(layer, new, target)
+        outputs = [layer(batch) for batch in new]
+        place.kept = share_kept(outputs, target, sources.channel_axis(norm) or 0)
         self._progress.add(1)
 
     def kept(self, old: Any, new: Any, x: Pair, target: Callable[[], Batches]) -> None:
