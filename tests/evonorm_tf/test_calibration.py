@@ -127,6 +127,15 @@ def test_channels_first_and_series():
     exact(functional(first))
 
 
+def blotches(count):
+    """Images that differ from each other, as those that networks are for."""
+    rng = np.random.default_rng(4)
+    coarse = rng.normal(size=(count, 3, 3, 3)) + rng.normal(size=(count, 1, 1, 3))
+    return (np.kron(coarse, np.ones((1, 4, 4, 1))) + images(6, (12, 12, 3), count) / 4).astype(
+        "float32"
+    )
+
+
 def deep(norm_count=4):
     """A network in which each place changes what the next ones see."""
 
@@ -140,23 +149,24 @@ def deep(norm_count=4):
     tf.keras.utils.set_random_seed(2)
     model = tf.keras.Model(inputs, body(inputs))
     model.compile("sgd", "mse")
-    data = examples((12, 12, 3), 64)
+    data = blotches(64)
     model.fit(data, np.zeros((64, 5)), epochs=30, verbose=0, batch_size=32)  # moving averages
     rng = np.random.default_rng(3)
     for index in range(norm_count):
         model.get_layer(f"b{index}").beta.assign(rng.normal(0, 0.7, 8))
-    return model, examples((12, 12, 3), 200)
+    return model, blotches(200)
 
 
 @pytest.mark.parametrize("to", ["evonorm_s0", "evonorm_b0", "gn_relu", "frn", "bn_silu"])
 def test_each_step_keeps_more(to):
     """Refitted kernels help the places, and distillation the outputs."""
     model, data = deep()
-    _, places_alone = en.convert_model(model, to, calibrate=data, refit_kernels=False)
-    _, refitted = en.convert_model(model, to, calibrate=data)
+    groups = {"groups": 2} if hasattr(en.get(to), "groups") else {}
+    _, places_alone = en.convert_model(model, to, calibrate=data, refit_kernels=False, **groups)
+    _, refitted = en.convert_model(model, to, calibrate=data, **groups)
     assert mean_kept(places_alone) < mean_kept(refitted)
-    _, distilled = en.convert_model(model, to, calibrate=data, distill=60)
-    new, _ = en.convert_model(model, to)
+    _, distilled = en.convert_model(model, to, calibrate=data, distill=60, **groups)
+    new, _ = en.convert_model(model, to, **groups)
     others = [agreement(model, new, [data[-40:]]), places_alone.agreement, refitted.agreement]
     assert max(other.outputs for other in others) < distilled.agreement.outputs < 1
 
