@@ -26,9 +26,10 @@ def build(network: str) -> Any:
     import tensorflow as tf
 
     import evonorm_tf as en
-    from trainers import models
+    from trainers.models.efficientnet import efficientnet
     from trainers.models.inverted_bottleneck import InvertedBottleneckSpec, Stage
-    from trainers.models.resnet import ResNetSpec
+    from trainers.models.mobilenet_v2 import mobilenet_v2
+    from trainers.models.resnet import ResNetSpec, resnet
 
     shared: dict[str, Any] = {
         "input_shape": (32, 32, 3),
@@ -37,7 +38,7 @@ def build(network: str) -> Any:
     }
     if network.startswith("resnet"):
         spec = ResNetSpec((2, 2, 2), bottleneck=False, filters=(16, 32, 64), stem="conv3")
-        model = models.resnet(spec, "bn_relu", version=int(network[-1]), **shared)
+        model = resnet(spec, "bn_relu", version=int(network[-1]), **shared)
     else:
         with_gates = network == "efficientnet"
         inverted = InvertedBottleneckSpec(
@@ -47,9 +48,9 @@ def build(network: str) -> Any:
             se_ratio=0.25 if with_gates else 0.0,
             stem_strides=1,
         )
-        make = models.efficientnet if with_gates else models.mobilenet_v2
+        make: Any = efficientnet if with_gates else mobilenet_v2
         norm_act = "bn_silu" if with_gates else "bn_relu"
-        model = make(norm_act, spec=inverted, dropout=0.0, **shared)
+        model = make(norm_act=norm_act, spec=inverted, dropout=0.0, **shared)
     return en.convert_model(model, "keras")[0]
 
 

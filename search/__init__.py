@@ -11,9 +11,11 @@ import trainers  # noqa: F401  (selects Keras 2 before anything imports TensorFl
 
 __all__ = [
     "Compared",
+    "FittedGraph",
     "FoundLayer",
     "SearchError",
     "SearchRun",
+    "fit_graph",
     "mutate_graph",
     "open",
     "pareto_frontier",
@@ -25,9 +27,11 @@ __all__ = [
 
 _HOMES = {
     "Compared": "search.api.layers",
+    "FittedGraph": "search.network_fit",
     "FoundLayer": "search.api.layers",
     "SearchError": "search.errors",
     "SearchRun": "search.api.entry",
+    "fit_graph": "search.network_fit",
     "mutate_graph": "search.evolution.space",
     "open": "search.api.entry",
     "pareto_frontier": "search.evolution.selection",

@@ -109,10 +109,17 @@ def _plan_norm(
             plan.nonlinearity[id(layer)] = False
             place.action = "linear"
         return
-    plan.nonlinearity[id(layer)] = True
-    place.action, place.activation = "fused", fusions[0].name
     place.reason = "only the activation takes its output"
-    for (_, norm_call), fusion in zip(calls, fusions, strict=True):
+    _fuse(plan, place, [call for _, call in calls], fusions, absorbed)
+
+
+def _fuse(
+    plan: Plan, place: Place, calls: list[Call], fusions: list[_Fusion], absorbed: set[int]
+) -> None:
+    """Plans the fusion of a norm with the activation that follows each of its calls."""
+    plan.nonlinearity[id(calls[0].layer)] = True
+    place.action, place.activation = "fused", fusions[0].name
+    for norm_call, fusion in zip(calls, fusions, strict=True):
         # Several calls of one activation compute the same.
         plan.activations[id(norm_call)] = fusion.calls if fusion.is_spelt_out else fusion.calls[:1]
         for activation_call in fusion.calls:

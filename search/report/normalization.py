@@ -20,6 +20,9 @@ _SETS = {
 }
 
 
+NOTHING = "normalizes nothing"
+
+
 def described(graph: LayerGraph) -> str:
     """Says "normalizes by statistics of ...", or "normalizes nothing".
 
@@ -29,7 +32,7 @@ def described(graph: LayerGraph) -> str:
     used = {node.index_set for node in graph.canonical().nodes}
     names = [name for index_set, name in _SETS.items() if index_set in used]
     if not names or not _keeps_its_scale(LayerProgram(graph)):
-        return "normalizes nothing"
+        return NOTHING
     return f"normalizes by statistics of {' and '.join(names)}"
 
 

@@ -1,0 +1,139 @@
+"""How much accuracy networks keep that are converted to another layer without labels.
+
+    python -m benchmarks.conversion --networks-dir FOLDER --data-dir DATA --out FILE
+        [--layers evonorm_s0 ...] [--groups 4] [--examples 1000] [--distill 500]
+
+FOLDER holds the networks of `benchmarks.cifar_networks`. Each is converted as it is, calibrated on
+training images without their labels, and calibrated and distilled; the report has the accuracies
+on CIFAR-10's 10,000 test images. FILE keeps every score; a stopped run resumes with those that are
+missing. The report is also written next to it, as Markdown.
+"""
+
+import argparse
+import pathlib
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.cifar_networks import standardized
+from benchmarks.resumable import Record
+from search.config import Evaluation
+
+LAYERS = ("evonorm_s0", "evonorm_b0", "gn_relu", "frn")
+WAYS = ("as it is", "calibrated", "calibrated, distilled")
+
+
+def main() -> None:
+    """Converts what is missing, and writes the scores and the report."""
+    options = _options()
+    record = Record(options.out, Evaluation(groups=options.groups), ("data", "groups"))
+    conditions = {"examples": options.examples, "distill": options.distill}
+    if record.contents.setdefault("conditions", conditions) != conditions:
+        raise SystemExit(f"{options.out} holds scores of {record.contents['conditions']}")
+    paths = sorted(options.networks_dir.glob("*.keras"))
+    if not paths:
+        raise SystemExit(f"{options.networks_dir} holds no .keras file")
+    _measure(paths, options, record)
+    text = report(record.contents)
+    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def _measure(paths: list[pathlib.Path], options: argparse.Namespace, record: Record) -> None:
+    import tensorflow as tf
+
+    from trainers import data
+
+    images = data.load("cifar10", options.data_dir)
+    inputs = standardized(images.train.images[: options.examples], images)
+    test = standardized(images.test.images, images)
+    for path in paths:
+        scores = record.scores.setdefault(path.stem, {})
+        model = None
+        for layer in options.layers:
+            if layer in scores:
+                continue
+            model = model or tf.keras.models.load_model(path, compile=False)
+            if "accuracy" not in scores:
+                scores["accuracy"] = _accuracy(model, test, images.test.labels)
+            scores[layer] = _converted(model, layer, options, inputs, (test, images.test.labels))
+            record.write()
+            print(path.stem, scores["accuracy"], layer, scores[layer], flush=True)
+
+
+def _converted(
+    model: Any, layer: str, options: argparse.Namespace, inputs: Any, test: tuple[Any, Any]
+) -> dict[str, Any]:
+    """The accuracies of one conversion, the agreement without labels, and the seconds."""
+    import evonorm_tf as en
+
+    settings: dict[str, Any] = {}
+    if hasattr(en.get(layer), "groups"):
+        settings["groups"] = options.groups
+    found: dict[str, Any] = {}
+    for way, arguments in zip(
+        WAYS,
+        ({}, {"calibrate": inputs}, {"calibrate": inputs, "distill": options.distill}),
+        strict=True,
+    ):
+        start = time.perf_counter()
+        converted, said = en.convert_model(model, layer, **settings, **arguments)
+        found[way] = {
+            "seconds": time.perf_counter() - start,
+            "accuracy": _accuracy(converted, *test),
+            "agreement": said.agreement and said.agreement.classes,
+        }
+    return found
+
+
+def _accuracy(model: Any, images: Any, labels: Any) -> float:
+    logits = model.predict(images, batch_size=500, verbose=0)
+    return float((logits.argmax(1) == labels).mean())
+
+
+def report(contents: Mapping[str, Any]) -> str:
+    """The accuracies as a Markdown table, in percent; means over seeds."""
+    networks: dict[str, list[Mapping[str, Any]]] = {}
+    for name, scores in contents["scores"].items():
+        networks.setdefault(name.rsplit("_", 1)[0], []).append(scores)
+    lines = [
+        "| network | layer | before | as it is | calibrated | and distilled | kept | same class |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for network, seeds in networks.items():
+        before = [100 * scores["accuracy"] for scores in seeds]
+        for layer in [name for name in seeds[0] if name != "accuracy"]:
+            found = [scores[layer] for scores in seeds if layer in scores]
+            ways = [[100 * each[way]["accuracy"] for each in found] for way in WAYS]
+            kept = [100 * after / own for after, own in zip(ways[-1], before, strict=False)]
+            same = [100 * each[WAYS[-1]]["agreement"] for each in found]
+            cells = " | ".join(f"{_spread(values)}" for values in (before, *ways))
+            lines.append(
+                f"| {network} | `{layer}` | {cells} | {_spread(kept)} % | {_spread(same)} % |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _spread(values: list[float]) -> str:
+    """The mean, and with several seeds the standard error."""
+    mean = f"{statistics.fmean(values):.1f}"
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {statistics.stdev(values) / len(values) ** 0.5:.1f}"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--networks-dir", type=pathlib.Path, required=True)
+    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--layers", nargs="+", default=LAYERS)
+    parser.add_argument("--groups", type=int, default=4)
+    parser.add_argument("--examples", type=int, default=1000)
+    parser.add_argument("--distill", type=int, default=500)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
