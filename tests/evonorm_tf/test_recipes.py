@@ -28,9 +28,8 @@ def images(count=COUNT, seed=0, shape=(8, 8, 3)):
     """Images that differ in brightness and contrast."""
     rng = np.random.default_rng(seed)
     contrast = rng.uniform(0.3, 3, (count, 1, 1, 1))
-    return (rng.normal(size=(count, *shape)) * contrast + rng.normal(size=(count, 1, 1, 3))).astype(
-        "float32"
-    )
+    x = rng.normal(size=(count, *shape)) * contrast + rng.normal(size=(count, 1, 1, 3))
+    return x.astype("float32")
 
 
 LABELS = np.array([0, 1, 2, 2, 0, 1])
@@ -82,7 +81,7 @@ def difference(actual, expected):
 
 
 @pytest.mark.parametrize("name", OF_ONE_EXAMPLE)
-@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 3])
 def test_accumulated_gradients_are_those_of_the_large_batch(name, size):
     model, x = classifier(name), images()
     whole = gradients(model, x, LABELS)
@@ -176,27 +175,19 @@ def vectorized(model, training, **settings):
 
 def with_another(x, index=2):
     changed = x.copy()
-    changed[index] = images(1, seed=9) * 5
+    changed[index] = images(1, seed=9) * 30
     return changed, [i for i in range(len(x)) if i != index]
 
 
-@pytest.mark.parametrize("name", OF_ONE_EXAMPLE)
-def test_an_examples_gradient_depends_on_no_other_example(name):
-    model, x = classifier(name), images()
-    changed, others = with_another(x)
-    before, after = (gradients_of_examples(model, each, LABELS) for each in (x, changed))
-    for one, two in zip(before, after, strict=True):
-        np.testing.assert_array_equal(one.numpy()[others], two.numpy()[others])
-        assert not np.array_equal(one.numpy(), two.numpy())
-
-
-@pytest.mark.parametrize("name", OF_THE_BATCH)
-def test_with_batch_statistics_it_does(name):
+@pytest.mark.parametrize("name", BOTH)
+def test_an_examples_gradient_depends_on_other_examples_with_batch_statistics_alone(name):
     model, x = classifier(name), images()
     changed, others = with_another(x)
     before, after = (gradients_of_examples(model, each, LABELS) for each in (x, changed))
     for index in others:
-        assert difference([g[index] for g in after], [g[index] for g in before]) > 0.1
+        found = difference([g[index] for g in after], [g[index] for g in before])
+        assert found == 0 if name in OF_ONE_EXAMPLE else found > 0.1
+    assert difference([g[2] for g in after], [g[2] for g in before]) > 0.1
 
 
 @pytest.mark.parametrize("name", OF_ONE_EXAMPLE)
@@ -204,19 +195,20 @@ def test_vectorized_map_needs_no_fallback(name):
     model, x = classifier(name), images()
     found = vectorized(model, True, fallback_to_while_loop=False)(x, LABELS)
     assert difference(found, gradients_of_examples(model, x, LABELS)) < 1e-5
-    loop = tf.function(
-        lambda: tf.map_fn(
-            lambda example: gradients(model, example[0][None], example[1][None]),
-            (x, LABELS),
-            fn_output_signature=[tf.TensorSpec(v.shape, v.dtype) for v in variables(model)],
-        )
+    specs = [tf.TensorSpec(variable.shape, tf.float32) for variable in variables(model)]
+    loop = tf.map_fn(
+        lambda example: gradients(model, example[0][None], example[1][None]),
+        (x, LABELS),
+        fn_output_signature=specs,
     )
-    assert difference(loop(), found) < 1e-5
+    assert difference(loop, found) < 1e-5
 
 
 def test_vectorized_map_falls_back_in_programs_of_large_maps(all_sizes_in_programs):
     """XLA's programs have operations that it cannot vectorize; inference has no programs."""
-    model, x = classifier("evonorm_s0"), images()
+    pooling = layers.GlobalAveragePooling2D()
+    model = tf.keras.Sequential([tf.keras.Input((8, 8, 3)), en.EvoNormS0(), pooling])
+    x = images()
     with pytest.raises(ValueError, match="No pfor vectorization defined"):
         vectorized(model, True, fallback_to_while_loop=False)(x, LABELS)
     slow = vectorized(model, True)(x, LABELS)
@@ -248,10 +240,9 @@ def test_one_example_changes_the_clipped_sum_by_two_norms_at_most(name):
         assert distance > 0.022
 
 
-@pytest.mark.parametrize("name", ["evonorm_s0", "frn"])
-def test_a_private_step(name):
+def test_a_private_step():
     """Without noise, and with a norm that no gradient has, it is the step of the batch."""
-    model, x = classifier(name), images()
+    model, x = classifier("evonorm_s0"), images()
     step_of = private_gradients(model)
     plain = step_of(x, LABELS, 1e6, 0.0)
     assert difference(plain, gradients(model, x, LABELS)) < 1e-5
@@ -267,11 +258,14 @@ def private_gradients(model):
     def clipped(example, norm):
         image, label = example
         gradient = gradients(model, image[None], label[None], training=False)
-        return tf.clip_by_global_norm(gradient, norm)[0]
+        length = tf.norm([tf.norm(each) for each in gradient])
+        return tf.clip_by_global_norm(gradient, norm, use_norm=length)[0]
 
     @tf.function
     def step_gradients(x, y, norm, multiplier):
-        each = tf.vectorized_map(lambda example: clipped(example, norm), (x, y))
+        each = tf.vectorized_map(
+            lambda example: clipped(example, norm), (x, y), fallback_to_while_loop=False
+        )
         sums = [tf.reduce_sum(gradient, 0) for gradient in each]
         noise = [tf.random.normal(s.shape, stddev=multiplier * norm) for s in sums]
         return [(s + n) / len(x) for s, n in zip(sums, noise, strict=True)]
@@ -390,11 +384,11 @@ def test_a_head_on_a_frozen_backbone(name, frozen):
     model = tf.keras.Sequential([features, layers.GlobalAveragePooling2D(), head])
     model.compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.build((None, 8, 8, 3))
-    before, kernel = features.get_weights(), np.array(head.kernel)
+    before, kernel = features.get_weights(), head.get_weights()[0]
     model.fit(images(), LABELS, epochs=2, verbose=0)
     unchanged = [np.array_equal(a, b) for a, b in zip(before, features.get_weights(), strict=True)]
     assert all(unchanged) if frozen else not any(unchanged)
-    assert not np.array_equal(kernel, np.array(head.kernel))
+    assert not np.array_equal(kernel, head.get_weights()[0])
 
 
 # Segmentation and detection
@@ -423,7 +417,7 @@ def pairs(seed):
 def outputs_differ(name):
     """Between training and inference with two images, after a training of moving averages."""
     model = encoder(name)
-    for seed in range(60):
+    for seed in range(30):
         model(pairs(seed), training=True)
     x = pairs(100)
     return difference(model(x, training=True), model(x, training=False))
