@@ -139,3 +139,19 @@ def test_family(name, to, tmp_path):
     check(model, to, str(tmp_path / "model.keras"))
     if name not in WITHOUT_RELU:
         check_there_and_back(model)
+
+
+@pytest.mark.one_environment
+@pytest.mark.parametrize("name", tiered(FAMILIES, slow=["MobileNetV3Small"]))
+def test_every_family_is_calibrated(name):
+    """The weights are random, so that the fit runs to its end is all that can be asked."""
+    model = build(name)
+    for layer in norms(model):  # as in a model that was never trained
+        layer.moving_mean.assign(tf.zeros_like(layer.moving_mean))
+        layer.moving_variance.assign(tf.ones_like(layer.moving_variance))
+    rng = np.random.default_rng(2)
+    examples = rng.uniform(-1, 1, (80, 1, 1, 3)) + rng.uniform(-1, 1, (80, *model.input_shape[1:]))
+    _, report = en.convert_model(model, "evonorm_s0", calibrate=examples.astype("float32"))
+    kept = [place.kept for place in report.places if place.kept is not None]
+    assert len(kept) == len(norms(model)) and np.isfinite(kept).all() and np.median(kept) > 0.5
+    assert np.isfinite(report.agreement.outputs)

@@ -17,6 +17,8 @@ from evonorm_tf.convert.report import Agreement
 from evonorm_tf.layers import base
 
 _BATCH = 64
+# Values of a channel, in a layer with more channels than that.
+_ENOUGH = 256
 
 
 def fit_places(
@@ -92,8 +94,9 @@ class _Fitter(Visitor):
 def _check_count(x: Batches, layer: Any, name: str) -> None:
     channels = layer.channels
     count = sum(int(tf.size(batch)) for batch in x) // channels
-    if count < channels:
+    needed = min(channels, _ENOUGH)
+    if count < needed:
         raise ValueError(
-            f"`calibrate` must have at least as many values for each channel as {name} has "
-            f"channels, {channels}. Received: {count} values; give more or larger examples"
+            f"`calibrate` must give at least {needed} values for each of the {channels} channels "
+            f"of {name}. Received: {count}; give more or larger examples"
         )
