@@ -157,6 +157,7 @@ def deep(norm_count=4):
     return model, blotches(200)
 
 
+@pytest.mark.one_environment
 @pytest.mark.parametrize("to", ["evonorm_s0", "evonorm_b0", "gn_relu", "frn", "bn_silu"])
 def test_each_step_keeps_more(to):
     """Refitted kernels help the places, and distillation the outputs."""

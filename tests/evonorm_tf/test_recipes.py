@@ -8,6 +8,8 @@ import evonorm_tf as en
 from evonorm_tf import compat
 from evonorm_tf.xla_cpu import use_xla_programs
 
+pytestmark = pytest.mark.one_environment
+
 layers = tf.keras.layers
 OF_ONE_EXAMPLE = [
     "evonorm_s0",
