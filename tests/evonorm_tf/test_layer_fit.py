@@ -38,6 +38,22 @@ def has_groups(name):
     return hasattr(en.get(name), "groups")
 
 
+@pytest.mark.parametrize("name", ["evonorm_s0", "gn_relu"])
+def test_steps_that_make_it_worse_are_undone(name, monkeypatch):
+    x = batches()
+    target = [tf.nn.relu(batch) for batch in x]
+
+    def kept(**constants):
+        for constant, value in constants.items():
+            monkeypatch.setattr(layer_fit, constant, value)
+        layer = en.get(name, groups=4)
+        layer(x[0])
+        layer_fit.fit(layer, x, target)
+        return share_kept([layer(batch) for batch in x], target, -1)
+
+    assert kept(_RATE=1e4) == pytest.approx(kept(_STEPS=0), abs=1e-5)
+
+
 def test_moving_averages_are_the_mean_over_the_batches():
     x, layer = batches(), en.EvoNormB0()
     layer(x[0])

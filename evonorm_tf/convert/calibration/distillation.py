@@ -41,9 +41,9 @@ def distill(
 
     @tf.function
     def step(batch: Any) -> None:
-        wanted = teacher(batch, training=False)
+        wanted = tf.nest.flatten(teacher(batch, training=False))
         with tf.GradientTape() as tape:
-            lost = _loss(student(batch, training=False), wanted, outputs)
+            lost = _loss(tf.nest.flatten(student(batch, training=False)), wanted, outputs)
         gradients = tape.gradient(lost, [compat.variable(w) for w in weights])
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
 

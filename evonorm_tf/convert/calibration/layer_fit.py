@@ -88,7 +88,7 @@ def _choose(layer: Any, vector: Any, x: Batches, target: Batches) -> None:
 
 
 def _descend(layer: Any, vectors: Sequence[Any], x: Batches, target: Batches) -> None:
-    """A few steps of Adam on what has no closed form."""
+    """A few steps of Adam on what has no closed form; they are undone if they make it worse."""
     is_normalized = sources.form(layer) == "normalized"
     variables = [*vectors, layer.gamma, layer.beta] if is_normalized else vectors
     if not variables:
@@ -98,14 +98,24 @@ def _descend(layer: Any, vectors: Sequence[Any], x: Batches, target: Batches) ->
         layer.beta.assign(tf.zeros_like(layer.beta))
     loss = _squared_error if is_normalized else _lost_correlation
     scale = Moments(target, target, layer.axis).target_variance.astype(np.float32)
+
+    def lost(batch: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+        return loss(layer, layer(batch), wanted, scale)
+
+    def total() -> float:
+        return sum(float(lost(*pair)) for pair in zip(x, target, strict=True))
+
+    start, at_start = [np.array(variable) for variable in variables], total()
     optimizer = tf.keras.optimizers.Adam(_RATE)
     for step in range(_STEPS):
-        batch, wanted = x[step % len(x)], target[step % len(x)]
         with tf.GradientTape() as tape:
-            lost = loss(layer, layer(batch), wanted, scale)
-        gradients = tape.gradient(lost, [compat.variable(v) for v in variables])
+            value = lost(x[step % len(x)], target[step % len(x)])
+        gradients = tape.gradient(value, [compat.variable(v) for v in variables])
         finite = [tf.where(tf.math.is_finite(g), g, tf.zeros_like(g)) for g in gradients]
         optimizer.apply_gradients(zip(finite, variables, strict=True))
+    if not total() < at_start:
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value)
 
 
 def _squared_error(layer: Any, y: tf.Tensor, target: tf.Tensor, scale: np.ndarray) -> tf.Tensor:
