@@ -105,7 +105,7 @@ def _descend(layer: Any, vectors: Sequence[Any], x: Batches, target: Batches) ->
     def total() -> float:
         return sum(float(lost(*pair)) for pair in zip(x, target, strict=True))
 
-    start, at_start = [np.array(variable) for variable in variables], total()
+    start, at_start = [np.asarray(variable).copy() for variable in variables], total()
     optimizer = tf.keras.optimizers.Adam(_RATE)
     for step in range(_STEPS):
         with tf.GradientTape() as tape:
