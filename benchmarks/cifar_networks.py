@@ -12,6 +12,8 @@ import pathlib
 from typing import Any
 
 NETWORKS = ("resnet_v1", "resnet_v2", "mobilenet_v2", "efficientnet")
+# What other benchmarks convert them to.
+LAYERS = ("evonorm_s0", "evonorm_b0", "gn_relu", "frn")
 _BATCH, _RATE, _MOMENTUM, _DECAY = 128, 0.1, 0.9, 5e-4
 _PAD, _WARMUP = 4, 200
 
@@ -83,6 +85,13 @@ def train(network: str, data: Any, epochs: int, seed: int) -> Any:
 def standardized(images: Any, data: Any) -> Any:
     """Images as the networks take them."""
     return ((images - data.mean) / data.stddev).astype("float32")
+
+
+def settings_of(layer: str, groups: int) -> dict[str, Any]:
+    """The arguments of a layer: the groups, if it has any."""
+    import evonorm_tf as en
+
+    return {"groups": groups} if hasattr(en.get(layer), "groups") else {}
 
 
 def _batches(split: Any, data: Any, seed: int) -> Any:

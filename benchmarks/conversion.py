@@ -16,11 +16,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.cifar_networks import standardized
+from benchmarks.cifar_networks import LAYERS, settings_of, standardized
 from benchmarks.resumable import Record
 from search.config import Evaluation
 
-LAYERS = ("evonorm_s0", "evonorm_b0", "gn_relu", "frn")
 WAYS = ("as it is", "calibrated", "calibrated, distilled")
 
 
@@ -68,9 +67,7 @@ def _converted(
     """The accuracies of one conversion, the agreement without labels, and the seconds."""
     import evonorm_tf as en
 
-    settings: dict[str, Any] = {}
-    if hasattr(en.get(layer), "groups"):
-        settings["groups"] = options.groups
+    settings = settings_of(layer, options.groups)
     found: dict[str, Any] = {}
     for way, arguments in zip(
         WAYS,

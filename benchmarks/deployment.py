@@ -21,10 +21,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.cifar_networks import standardized
+from benchmarks.cifar_networks import LAYERS, settings_of, standardized
 from evonorm_tf.files import write_whole
 
-LAYERS = ("evonorm_s0", "evonorm_b0", "gn_relu", "frn")
 RUNTIMES = ("LiteRT float32", "LiteRT int8", "ONNX Runtime")
 ORIGINAL = "BatchNormalization"
 _CALLS, _WARM = 200, 20
@@ -49,7 +48,7 @@ def main() -> None:
     for layer in (ORIGINAL, *options.layers):
         exported = model
         if layer != ORIGINAL:
-            settings = {"groups": options.groups} if hasattr(en.get(layer), "groups") else {}
+            settings = settings_of(layer, options.groups)
             exported, _ = en.convert_model(model, layer, calibrate=examples, **settings)
         in_keras = exported.predict(test, verbose=0).argmax(1) == labels
         rows[layer] = {"Keras": {"accuracy": float(in_keras.mean())}}

@@ -16,9 +16,7 @@ _RATE = 1e-3
 _TINY = 1e-6
 
 
-def distill(
-    plan: Plan, rebuilt: Rebuilt, arrays: Sequence[np.ndarray], steps: int, seed: int = 0
-) -> None:
+def distill(plan: Plan, rebuilt: Rebuilt, arrays: Sequence[np.ndarray], steps: int) -> None:
     """Trains all trainable weights of the new network by Adam, with a rate that falls to 0.
 
     The loss is the squared error of the outputs, and the mean of the squared errors at the
@@ -30,7 +28,6 @@ def distill(
       rebuilt: the new network.
       arrays: examples, one array for each input.
       steps: of training, each on 64 examples.
-      seed: of the batches.
     """
     teacher, student = _with_features(plan, rebuilt)
     rate = tf.keras.optimizers.schedules.CosineDecay(_RATE, steps)
@@ -47,7 +44,7 @@ def distill(
         gradients = tape.gradient(lost, [compat.variable(w) for w in weights])
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     progress = tf.keras.utils.Progbar(steps)
     size = min(_BATCH, len(arrays[0]))
     for _ in range(steps):

@@ -9,8 +9,8 @@ import tensorflow as tf
 from evonorm_tf.convert import sources
 from evonorm_tf.convert.calibration import layer_fit, range_check, ridge
 from evonorm_tf.convert.calibration.examples import in_structure
-from evonorm_tf.convert.calibration.moments import share_kept
-from evonorm_tf.convert.calibration.walk import Batches, Pair, Visitor, Walk
+from evonorm_tf.convert.calibration.moments import TINY, Batches, share_kept
+from evonorm_tf.convert.calibration.walk import Pair, Visitor, Walk
 from evonorm_tf.convert.plan import Plan
 from evonorm_tf.convert.rebuild import Rebuilt
 from evonorm_tf.convert.report import Agreement
@@ -45,7 +45,7 @@ def agreement(old: tf.keras.Model, new: tf.keras.Model, arrays: Sequence[np.ndar
     equal: list[np.ndarray] = []
     for one, other in zip(_outputs(old, arrays), _outputs(new, arrays), strict=True):
         total = np.sum(np.square(one - one.mean(0)))
-        shares.append(float(1.0 - np.sum(np.square(one - other)) / max(total, 1e-12)))
+        shares.append(float(1.0 - np.sum(np.square(one - other)) / max(total, TINY)))
         if one.ndim == 2 and one.shape[1] > 1:
             equal.append(one.argmax(1) == other.argmax(1))
     classes = float(np.mean(equal)) if equal else None
@@ -86,9 +86,9 @@ class _Fitter(Visitor):
         place.kept = share_kept(outputs, target, sources.channel_axis(norm) or 0)
         self._progress.add(1)
 
-    def kept(self, old: Any, new: Any, x: Pair, target: Callable[[], Batches]) -> None:
-        if self._refits and not x.is_same and ridge.can_refit(new):
-            ridge.refit(new, x.new, target())
+    def kept(self, layer: Any, x: Pair, target: Callable[[], Batches]) -> None:
+        if self._refits and not x.is_same and ridge.can_refit(layer):
+            ridge.refit(layer, x.new, target())
 
 
 def _check_count(x: Batches, layer: Any, name: str) -> None:

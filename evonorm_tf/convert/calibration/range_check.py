@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 
 from evonorm_tf.convert import sources
-from evonorm_tf.convert.calibration import moments
+from evonorm_tf.convert.calibration.moments import TINY, Batches, Moments
 
 # Far more than examples of one data set differ by; 255 in place of 1 is a factor of 65,025.
 _FACTOR, _DEVIATIONS = 10.0, 3.0
 
 
-def check(norm: Any, x: moments.Batches, name: str) -> None:
+def check(norm: Any, x: Batches, name: str) -> None:
     """Raises ValueError if a batch norm's inputs are not like those its moving averages followed.
 
     An untrained norm, with averages of 0 and 1, takes everything.
@@ -19,8 +19,8 @@ def check(norm: Any, x: moments.Batches, name: str) -> None:
     mean, variance = np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)
     if not mean.any() and (variance == 1.0).all():
         return
-    found = moments.Moments(x, x, sources.channel_axis(norm) or 0)
-    factor = float(np.median(found.variance / np.maximum(variance, 1e-12)))
+    found = Moments(x, x, sources.channel_axis(norm) or 0)
+    factor = float(np.median(found.variance / np.maximum(variance, TINY)))
     deviations = float(np.median(np.abs(found.mean - mean) / np.sqrt(variance + norm.epsilon)))
     if 1 / _FACTOR <= factor <= _FACTOR and deviations <= _DEVIATIONS:
         return

@@ -1,12 +1,12 @@
 """Refits a convolution or dense layer to its old outputs, by ridge regression."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from evonorm_tf.convert.calibration.moments import Batches
 from evonorm_tf.convert.folding import is_linear
 
 # Rows for each unknown, and at most; a row is what one output sees.
@@ -29,7 +29,7 @@ def can_refit(layer: Any) -> bool:
     return is_known and math.prod(layer.kernel.shape[:-1]) <= _MOST_UNKNOWNS
 
 
-def refit(layer: Any, x: Sequence[tf.Tensor], target: Sequence[tf.Tensor]) -> None:
+def refit(layer: Any, x: Batches, target: Batches) -> None:
     """Changes the kernel and the bias as little as outputs near a target need.
 
     With the rows p that outputs see, and the residuals r = target - layer(x), the change of the
@@ -59,9 +59,7 @@ def refit(layer: Any, x: Sequence[tf.Tensor], target: Sequence[tf.Tensor]) -> No
     layer.set_weights(weights)
 
 
-def _rows(
-    layer: Any, x: Sequence[tf.Tensor], target: Sequence[tf.Tensor], unknowns: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _rows(layer: Any, x: Batches, target: Batches, unknowns: int) -> tuple[np.ndarray, np.ndarray]:
     """What a random choice of outputs see, and their residuals, in float32."""
     wanted = min(max(_ROWS_FOR_EACH * unknowns, _LEAST_ROWS), _MOST_ROWS)
     share = math.ceil(wanted / len(x))

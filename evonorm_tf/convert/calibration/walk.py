@@ -1,15 +1,14 @@
 """Runs the old and the new network side by side, layer by layer, on all examples."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from evonorm_tf.convert.calibration.moments import Batches
 from evonorm_tf.convert.model_graph import Call, ModelGraph
 from evonorm_tf.convert.plan import Plan
 from evonorm_tf.convert.rebuild import Rebuilt
-
-Batches: TypeAlias = list[tf.Tensor]
 
 
 class Pair(NamedTuple):
@@ -30,8 +29,8 @@ class Visitor:
     def replaced(self, norm: Any, layers: Sequence[Any], x: Pair, target: Batches) -> None:
         """A norm that was replaced, the new layers, their input, and what they are to return."""
 
-    def kept(self, old: Any, new: Any, x: Pair, target: Callable[[], Batches]) -> None:
-        """Any other layer, with its first input, and a function that returns its old output."""
+    def kept(self, layer: Any, x: Pair, target: Callable[[], Batches]) -> None:
+        """Any other new layer, its first input, and a function that returns its old output."""
 
 
 class Walk:
@@ -85,7 +84,7 @@ class Walk:
                 (output,) = old_outputs
                 return output if folded is None else [folded(batch) for batch in output]
 
-            self._visitor.kept(layer, new, pairs[0], target)
+            self._visitor.kept(new, pairs[0], target)
         return list(map(Pair, old_outputs, self._outputs(new, graph, call, values, "new")))
 
     def _replaced(self, graph: ModelGraph, call: Call, values: dict[int, Pair]) -> Pair:
