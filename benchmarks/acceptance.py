@@ -33,7 +33,7 @@ def main() -> None:
     options = _options()
     config = preset(options.preset).override(options.set)
     anchors = options.anchors or config.evaluation.anchors
-    record = Record(options.out, config.evaluation, (*TRAINING, *TESTS))
+    record = Record(options.out, vars(config.evaluation), (*TRAINING, *TESTS))
     quiet_tensorflow()
     images = load_data(config.evaluation)
     for seed in range(options.seeds):

@@ -18,7 +18,6 @@ from typing import Any
 
 from benchmarks.cifar_networks import LAYERS, settings_of, standardized
 from benchmarks.resumable import Record
-from search.config import Evaluation
 
 WAYS = ("as it is", "calibrated", "calibrated, distilled")
 
@@ -26,10 +25,10 @@ WAYS = ("as it is", "calibrated", "calibrated, distilled")
 def main() -> None:
     """Converts what is missing, and writes the scores and the report."""
     options = _options()
-    record = Record(options.out, Evaluation(groups=options.groups), ("data", "groups"))
-    conditions = {"examples": options.examples, "distill": options.distill}
-    if record.contents.setdefault("conditions", conditions) != conditions:
-        raise SystemExit(f"{options.out} holds scores of {record.contents['conditions']}")
+    record = Record(
+        options.out,
+        {"groups": options.groups, "examples": options.examples, "distill": options.distill},
+    )
     paths = sorted(options.networks_dir.glob("*.keras"))
     if not paths:
         raise SystemExit(f"{options.networks_dir} holds no .keras file")
@@ -105,14 +104,14 @@ def report(contents: Mapping[str, Any]) -> str:
             ways = [[100 * each[way]["accuracy"] for each in found] for way in WAYS]
             kept = [100 * after / own for after, own in zip(ways[-1], before, strict=False)]
             same = [100 * each[WAYS[-1]]["agreement"] for each in found]
-            cells = " | ".join(f"{_spread(values)}" for values in (before, *ways))
+            cells = " | ".join(f"{spread(values)}" for values in (before, *ways))
             lines.append(
-                f"| {network} | `{layer}` | {cells} | {_spread(kept)} % | {_spread(same)} % |"
+                f"| {network} | `{layer}` | {cells} | {spread(kept)} % | {spread(same)} % |"
             )
     return "\n".join(lines) + "\n"
 
 
-def _spread(values: list[float]) -> str:
+def spread(values: list[float]) -> str:
     """The mean, and with several seeds the standard error."""
     mean = f"{statistics.fmean(values):.1f}"
     if len(values) < 2:

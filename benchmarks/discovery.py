@@ -19,7 +19,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.resumable import Record
+from benchmarks.resumable import TRAINING, Record
 from search.cli import quiet_tensorflow
 from search.config import Config, preset
 from search.evaluation.outcome import ScoreTask
@@ -43,7 +43,7 @@ def main() -> None:
     runs = [read_run(folder) for folder in options.run]
     # Winners with one formula are one layer.
     layers = {_formula(run): _graph(run) for run in runs} | {name: name for name in KNOWN}
-    record = Record(options.out, config.evaluation)
+    record = Record(options.out, vars(config.evaluation), TRAINING)
     contents, scores = record.contents, record.scores
     contents["runs"] = {run.path.resolve().name: pedigree(run) for run in runs}
     contents["evaluation"]["anchors"] = list(anchors)

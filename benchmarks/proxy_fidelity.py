@@ -70,7 +70,7 @@ Scores = dict[str, dict[str, dict[str, float]]]
 def measure(config: Config, seeds: int, path: pathlib.Path) -> Record:
     """Trains what FILE lacks; returns its record."""
     # A layer's fitness is the mean over all anchors of the file.
-    record = Record(path, config.evaluation, (*TRAINING, "anchors"))
+    record = Record(path, vars(config.evaluation), (*TRAINING, "anchors"))
     for seed in range(seeds):
         for anchor in config.evaluation.anchors:
             for layer, accuracy, seconds in _missing(config, anchor, seed, record.scores):

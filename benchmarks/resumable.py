@@ -5,13 +5,12 @@ The file has the settings as "evaluation" and the results as "scores".
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonorm_tf.files import write_whole
-from search.config import Evaluation
 
-# What the training of a candidate depends on, in addition to the anchor and the seed.
+# What the training of a candidate of the search depends on, in addition to the anchor and the seed.
 TRAINING = (
     "data",
     "image_size",
@@ -38,27 +37,27 @@ class Record:
     def __init__(
         self,
         path: str | pathlib.Path,
-        settings: Evaluation,
-        compared: Sequence[str] = TRAINING,
+        settings: Mapping[str, Any],
+        compared: Sequence[str] | None = None,
     ):
         """Reads the file if it exists.
 
         Args:
           path: the file.
           settings: of this run; a new file keeps them.
-          compared: the settings that must be those of the file. One that the file lacks is newer
-            than the file, and must be off: 0 or None.
+          compared: the settings that must be those of the file, by default all. One that the file
+            lacks is newer than the file, and must be off: 0 or None.
 
         Raises:
           SystemExit: in one line, for a file of other settings or with other contents.
         """
         self.path = pathlib.Path(path)
-        evaluation = json.loads(json.dumps(vars(settings)))  # tuples as lists
+        evaluation = json.loads(json.dumps(dict(settings)))  # tuples as lists
         self.contents: dict[str, Any] = {"evaluation": evaluation, "scores": {}}
         if not self.path.exists():
             return
         contents = _read(self.path)
-        for name in compared:
+        for name in settings if compared is None else compared:
             recorded, current = contents.get("evaluation", evaluation).get(name), evaluation[name]
             if (recorded or None) != (current or None):
                 raise SystemExit(

@@ -11,7 +11,7 @@ from benchmarks.resumable import TRAINING, Record
 from search.config import preset
 
 FIGURES = pathlib.Path(__file__).parent.parent.parent / "docs/search"
-DEMO = preset("demo").evaluation
+DEMO = vars(preset("demo").evaluation)
 
 
 def test_a_record_resumes_with_what_was_written(tmp_path):
@@ -59,14 +59,14 @@ def test_the_published_scores_can_be_resumed(name, compared):
     ],
 )
 def test_scores_of_other_settings_are_refused(setting, message):
-    other = preset("demo").override([f"evaluation.{setting}"]).evaluation
+    other = vars(preset("demo").override([f"evaluation.{setting}"]).evaluation)
     with pytest.raises(SystemExit, match=message):
         Record(FIGURES / "proxy_demo.json", other, (*TRAINING, "anchors"))
 
 
 def test_settings_that_no_training_depends_on_may_differ():
-    other = preset("demo").override(["evaluation.stability_steps=3"]).evaluation
-    Record(FIGURES / "proxy_demo.json", other)
+    other = vars(preset("demo").override(["evaluation.stability_steps=3"]).evaluation)
+    Record(FIGURES / "proxy_demo.json", other, TRAINING)
     with pytest.raises(SystemExit, match="stability_steps=10, and this run has 3"):
         Record(FIGURES / "proxy_demo.json", other, (*TRAINING, *acceptance.TESTS))
 
@@ -76,7 +76,7 @@ def test_a_file_of_scores_alone_is_read(tmp_path):
     path = tmp_path / "scores.json"
     path.write_text(json.dumps(scores))
     record = Record(path, DEMO)
-    assert record.scores == scores and record.contents["evaluation"]["steps"] == DEMO.steps
+    assert record.scores == scores and record.contents["evaluation"]["steps"] == DEMO["steps"]
 
 
 @pytest.mark.parametrize(
