@@ -151,7 +151,7 @@ class Algebra(Terms):
         for one, other in ((a, b), (b, a)):
             if self.inputs(other, "NEG") == (one,):
                 return self.make("ABS", one)
-            if self.inputs(other, "ABS") == (one,):
+            if self.inputs(other, "ABS") == (one,) or one in (self.inputs(other, "MAX") or ()):
                 return other
             lower, is_negative = self._unsigned(other)
             is_below_zero = other == ops.ZERO or (is_negative and self.facts[lower].is_nonnegative)

@@ -97,6 +97,10 @@ _EXACT = {
     "x": [(("NEG", _X), ("NEG", 4)), (("MAX", _X, _X),), (("ADD", _X, ops.ZERO),)],
     "0": [(("MUL", _X, ops.ZERO),), (("NEG", _X), ("ADD", _X, 4)), (("DIV", 1, _X),)],
     "1": [(("STD WH", _X), ("DIV", 4, 4))],
+    "max(x, 0)": [
+        (("MAX", _X, ops.ZERO), ("MAX", _X, 4)),
+        (("MAX", ops.ZERO, _X), ("MAX", 4, ops.ZERO)),
+    ],
     "abs(x)": [(("ABS", _X), ("ABS", 4)), (("NEG", _X), ("MAX", _X, 4))],
     "x^2": [
         (("NEG", _X), ("MUL", 4, 4)),
