@@ -1,0 +1,111 @@
+"""The tables of a study in Markdown: accuracies, differences to the baseline, and changes."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from trainers.studies import estimates
+from trainers.studies.estimates import Estimate
+from trainers.studies.journal import Run
+from trainers.studies.study import Cell, Study
+
+_MINUS = "\N{MINUS SIGN}"
+
+
+def text(study: Study, runs: Sequence[Run]) -> str:
+    """All tables of a study; ± is half of a 95 % interval over seeds."""
+    parts = []
+    for network in study.networks:
+        parts += [f"Test accuracy of {network} in percent:", _means(study, network, runs)]
+        parts += [
+            f"The difference to `{study.baseline}` over the same seeds, with p of a paired t-test, "
+            "corrected by Holm for this table:",
+            _differences(study, network, runs),
+        ]
+        for start, end in study.changes:
+            parts += [
+                f"The change from {start} to {end}, with p of Welch's t-test, corrected by Holm:",
+                _changes(study, network, runs, (start, end)),
+            ]
+    return "\n\n".join(parts) + "\n"
+
+
+def accuracies(runs: Sequence[Run], cell: Cell) -> dict[int, float]:
+    """The accuracies of a cell in percent, by seed."""
+    return {run["seed"]: 100 * run["accuracy"] for run in runs if cell.has(run)}
+
+
+def _means(study: Study, network: str, runs: Sequence[Run]) -> str:
+    def shown(layer: str, setting: str) -> str:
+        cell = Cell(network, layer, setting)
+        values = list(accuracies(runs, cell).values())
+        if not values:
+            return "-"
+        diverged = sum(bool(run["first_bad_step"]) for run in runs if cell.has(run))
+        note = f", {diverged} of {len(values)} not finite" if diverged else ""
+        return _with_interval(f"{estimates.mean(values).value:.1f}", estimates.mean(values)) + note
+
+    return _table(study.layers, list(study.settings), shown)
+
+
+def _differences(study: Study, network: str, runs: Sequence[Run]) -> str:
+    found: dict[tuple[str, str], Estimate] = {}
+    others = [layer for layer in study.layers if layer != study.baseline]
+    for layer in others:
+        for setting in study.settings:
+            values, baseline = (
+                accuracies(runs, Cell(network, each, setting)) for each in (layer, study.baseline)
+            )
+            difference = estimates.paired(values, baseline)
+            if difference:
+                found[layer, setting] = difference
+    return _tested(others, list(study.settings), found)
+
+
+def _changes(study: Study, network: str, runs: Sequence[Run], ends: tuple[str, str]) -> str:
+    head = f"{ends[0]} to {ends[1]}"
+    found: dict[tuple[str, str], Estimate] = {}
+    for layer in study.layers:
+        before, after = (list(accuracies(runs, Cell(network, layer, end)).values()) for end in ends)
+        change = estimates.independent(after, before)
+        if change:
+            found[layer, head] = change
+    return _tested(study.layers, [head], found)
+
+
+def _tested(
+    layers: Sequence[str],
+    columns: Sequence[str],
+    found: dict[tuple[str, str], Estimate],
+) -> str:
+    corrected = estimates.holm([estimate.p for estimate in found.values()])
+    probabilities = dict(zip(found, corrected, strict=True))
+
+    def shown(layer: str, column: str) -> str:
+        estimate = found.get((layer, column))
+        if estimate is None:
+            return "-"
+        number = f"{estimate.value:+.1f}".replace("-", _MINUS)
+        return f"{_with_interval(number, estimate)}, p {probabilities[layer, column]:.2g}"
+
+    return _table(layers, columns, shown)
+
+
+def _with_interval(number: str, estimate: Estimate) -> str:
+    if math.isinf(estimate.half_width):
+        return f"{number} (one seed)"
+    return f"{number} ± {estimate.half_width:.1f}"
+
+
+def _table(
+    layers: Sequence[str],
+    columns: Sequence[str],
+    shown: Callable[[str, str], str],
+) -> str:
+    lines = [
+        f"| layer | {' | '.join(columns)} |",
+        "| --- |" + " ---: |" * len(columns),
+    ]
+    for layer in layers:
+        cells = " | ".join(shown(layer, column) for column in columns)
+        lines.append(f"| `{layer}` | {cells} |")
+    return "\n".join(lines)
