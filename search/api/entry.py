@@ -48,7 +48,7 @@ class SearchRun:
     def best(self) -> list[FoundLayer]:
         """All layers that passed every test, each function once, the best first.
 
-        Those that were trained again after the search come first, in the order of that.
+        Layers that the final stage trained again come first, in the order of its scores.
         """
         with Store.open(self._run_dir) as store:
             rows = store.top(store.counts().get("accepted", 0))
