@@ -91,8 +91,9 @@ def module_graph(package, with_faces=False):
     }
 
 
-def test_modules_of_the_search_form_no_cycle():
-    assert_no_cycle(module_graph("search"))
+@pytest.mark.parametrize("package", ["trainers", "search", "tpu_scripts", "benchmarks"])
+def test_modules_of_a_package_form_no_cycle(package):
+    assert_no_cycle(module_graph(package))
 
 
 # A room of `search` imports only from those before it; a module outside of folders is a room.
@@ -125,10 +126,6 @@ def test_the_core_of_the_search_is_pure():
         if name.startswith("search.evolution."):
             outside = {one for one in targets if not one.startswith("search.evolution.")}
             assert not outside, f"{name} imports {sorted(outside)}"
-
-
-def test_modules_of_the_trainers_form_no_cycle():
-    assert_no_cycle(module_graph("trainers"))
 
 
 # A room of `trainers` imports only from those before it; a module outside of folders is a room.
