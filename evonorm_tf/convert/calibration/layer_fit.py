@@ -99,17 +99,17 @@ def _descend(layer: Any, vectors: Sequence[Any], x: Batches, target: Batches) ->
     loss = _squared_error if is_normalized else _lost_correlation
     scale = Moments(target, target, layer.axis).target_variance.astype(np.float32)
 
-    def lost(batch: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-        return loss(layer, layer(batch), wanted, scale)
+    def batch_loss(batch: tf.Tensor, target_batch: tf.Tensor) -> tf.Tensor:
+        return loss(layer, layer(batch), target_batch, scale)
 
     def total() -> float:
-        return sum(float(lost(*pair)) for pair in zip(x, target, strict=True))
+        return sum(float(batch_loss(*pair)) for pair in zip(x, target, strict=True))
 
     start, at_start = [np.asarray(variable).copy() for variable in variables], total()
     optimizer = tf.keras.optimizers.Adam(_RATE)
     for step in range(_STEPS):
         with tf.GradientTape() as tape:
-            value = lost(x[step % len(x)], target[step % len(x)])
+            value = batch_loss(x[step % len(x)], target[step % len(x)])
         gradients = tape.gradient(value, [compat.variable(v) for v in variables])
         finite = [tf.where(tf.math.is_finite(g), g, tf.zeros_like(g)) for g in gradients]
         optimizer.apply_gradients(zip(finite, variables, strict=True))

@@ -19,9 +19,9 @@ def check(norm: Any, x: Batches, name: str) -> None:
     mean, variance = np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)
     if not mean.any() and (variance == 1.0).all():
         return
-    found = Moments(x, x, sources.channel_axis(norm) or 0)
-    factor = float(np.median(found.variance / np.maximum(variance, TINY)))
-    deviations = float(np.median(np.abs(found.mean - mean) / np.sqrt(variance + norm.epsilon)))
+    moments = Moments(x, x, sources.channel_axis(norm) or 0)
+    factor = float(np.median(moments.variance / np.maximum(variance, TINY)))
+    deviations = float(np.median(np.abs(moments.mean - mean) / np.sqrt(variance + norm.epsilon)))
     if 1 / _FACTOR <= factor <= _FACTOR and deviations <= _DEVIATIONS:
         return
     raise ValueError(

@@ -13,7 +13,7 @@ from evonorm_tf.convert.folding import is_linear
 _ROWS_FOR_EACH, _LEAST_ROWS, _MOST_ROWS = 10, 5_000, 40_000
 # Relative to the mean square of the rows.
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-_LEFT_OUT = 0.2
+_HELD_OUT = 0.2
 # Unknowns of one output channel. The time to solve the equations grows with their cube.
 _MOST_UNKNOWNS = 5_000
 
@@ -62,21 +62,21 @@ def refit(layer: Any, x: Batches, target: Batches) -> None:
 
 def _rows(layer: Any, x: Batches, target: Batches, unknowns: int) -> tuple[np.ndarray, np.ndarray]:
     """The receptive fields of a random choice of outputs, and their residuals, in float32."""
-    wanted = min(max(_ROWS_FOR_EACH * unknowns, _LEAST_ROWS), _MOST_ROWS)
-    share = math.ceil(wanted / len(x))
+    num_rows = min(max(_ROWS_FOR_EACH * unknowns, _LEAST_ROWS), _MOST_ROWS)
+    rows_of_batch = math.ceil(num_rows / len(x))
     generator = np.random.default_rng(0)
     rows, residuals = [], []
-    for batch, wanted_output in zip(x, target, strict=True):
-        residual = tf.cast(wanted_output - layer(batch), tf.float32).numpy()
+    for batch, target_batch in zip(x, target, strict=True):
+        residual = tf.cast(target_batch - layer(batch), tf.float32).numpy()
         residual = residual.reshape(-1, residual.shape[-1])
-        seen = tf.reshape(_seen(layer, tf.cast(batch, tf.float32)), [len(residual), -1])
-        chosen = generator.permutation(len(residual))[:share]
-        rows.append(tf.gather(seen, chosen).numpy())
+        fields = _receptive_fields(layer, tf.cast(batch, tf.float32))
+        chosen = generator.permutation(len(residual))[:rows_of_batch]
+        rows.append(tf.gather(tf.reshape(fields, [len(residual), -1]), chosen).numpy())
         residuals.append(residual[chosen])
     return np.concatenate(rows), np.concatenate(residuals)
 
 
-def _seen(layer: Any, batch: tf.Tensor) -> tf.Tensor:
+def _receptive_fields(layer: Any, batch: tf.Tensor) -> tf.Tensor:
     """The receptive field of each output, in the order of the kernel."""
     if isinstance(layer, tf.keras.layers.Dense):
         return batch
@@ -91,16 +91,16 @@ def _seen(layer: Any, batch: tf.Tensor) -> tf.Tensor:
 
 def _change(rows: np.ndarray, residuals: np.ndarray) -> np.ndarray | None:
     """The change of a kernel (unknowns, outputs); None if no penalty lowers the error."""
-    first = round(_LEFT_OUT * len(rows))
-    (left_out, rows), (wanted, residuals) = (
+    first = round(_HELD_OUT * len(rows))
+    (held_out, rows), (held_out_residuals, residuals) = (
         (array[:first], array[first:]) for array in (rows, residuals)
     )
     gram, product = rows.T @ rows / len(rows), rows.T @ residuals / len(rows)
     ridge = np.eye(len(gram), dtype=gram.dtype) * np.trace(gram) / len(gram)
-    best, least = None, float(np.mean(np.square(wanted)))
+    best, least = None, float(np.mean(np.square(held_out_residuals)))
     for penalty in _PENALTIES:
         change = np.linalg.solve(gram + penalty * ridge, product)
-        error = float(np.mean(np.square(wanted - left_out @ change)))
+        error = float(np.mean(np.square(held_out_residuals - held_out @ change)))
         if error < least:
             best, least = change, error
     return best
