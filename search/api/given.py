@@ -143,7 +143,8 @@ class _Canonical(cloudpickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         """Drops the file's name from code, and from a function what this process has imported."""
         if isinstance(value, types.CodeType) and value.co_filename:
-            # Unpickling copies the code given here, which has no file's name and comes here once.
+            # Unpickling calls deepcopy, which returns code as it is. Without a file's name, this
+            # branch is not taken again, so the replaced code is pickled below.
             return copy.deepcopy, (value.replace(co_filename="", co_firstlineno=1),)
         reduced = super().reducer_override(value)
         if isinstance(value, types.FunctionType) and isinstance(reduced, tuple):
