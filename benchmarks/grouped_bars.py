@@ -1,4 +1,4 @@
-"""Bars of several kinds beside each other, in groups; a line at the rival's 1."""
+"""Grouped bars of several kinds; a line at the rival's 1."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Time and memory of layers beside Keras's BatchNormalization + ReLU and beside their rivals.
+"""Time and memory of layers, compared with Keras's BatchNormalization + ReLU and other rivals.
 
     python -m benchmarks.layers [--layers NAME ...] [--shapes 32x56x56x128 ...] [--dtype float32]
         [--how function] [--rounds 10] [--write FOLDER]
@@ -9,7 +9,7 @@ the ratio to the rival's in the same round, in which all take turns in random or
 `benchmarks.contenders` has the names; those whose package is not installed are left out, and
 named. Memory: how much the peak of resident memory grows for each further layer of a chain, in
 units of the layer's input: what it keeps for its backward pass. `--write` puts both into
-FOLDER/layers.json, and tables and a figure beside it.
+FOLDER/layers.json, and tables and a figure next to it.
 """
 
 import argparse

@@ -4,7 +4,7 @@
 
 Two convolutions, each with the layer behind it, on scikit-learn's digits: 10 epochs of batches of
 32, momentum 0.9, a constant rate, three seeds. The test accuracies after each epoch go into
-rates.json; the table and the figure are made from that file, and `--draw` makes them anew.
+rates.json; the table and the figure are made from that file, and `--draw` only repeats that.
 """
 
 import argparse

@@ -32,7 +32,7 @@ def describe() -> str:
 
 
 def processor(cpuinfo: pathlib.Path = _CPUINFO) -> str:
-    """Its model and widest vector instructions, as far as the system tells."""
+    """Its model and widest vector instructions, as far as the system reports them."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,10 +1,10 @@
-"""Whole training steps of networks beside the same with Keras's BatchNormalization + ReLU.
+"""Training steps of whole networks, compared with Keras's BatchNormalization + ReLU in them.
 
     python -m benchmarks.networks [--networks resnet50 ...] [--layers evonorm_s0 ...]
         [--rounds 5] [--gib 8] [--write FOLDER]
 
 Five minutes for times; one more for each network and layer with `--gib`. `--write` puts all
-into FOLDER/networks.json, beside what is there, and a table and a figure next to it.
+into FOLDER/networks.json, in addition to what it holds, and a table and a figure next to it.
 
 A step is loss, gradients and an update by SGD with momentum, as a tf.function. Time: median
 over the rounds of the ratio to the rival's in the same round. Memory, with `--gib`: the largest

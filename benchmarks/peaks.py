@@ -10,7 +10,7 @@ def peak_during(run: Callable[[], object]) -> int:
     """How much higher resident memory gets while `run` runs for a second time, in bytes."""
     before = _memory("VmRSS")
     run()
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     run()
     return _memory("VmHWM") - before
 

@@ -5,7 +5,7 @@
 The real controller and its database, with `benchmarks.simulated_workers` in place of a cluster:
 genotypes and decisions a second, time per genotype as the history grows, memory and file,
 resuming, the same work upon a short and a long history in turn;
-then shorter runs with stragglers and with workers that vanish. Beside it PyGlove's regularized
+then shorter runs with stragglers and with workers that vanish. The rival is PyGlove's regularized
 evolution over the same nodes, with the same recorded scores, in memory and without a database.
 A decision is a genotype born or an answer taken. Seconds are processor seconds of the
 controller's one thread, without those of the simulation.

@@ -1,4 +1,4 @@
-"""Candidates in networks that are traced once, beside networks that are traced for each candidate.
+"""Networks that are traced once, compared with networks that are traced for each candidate.
 
     python -m benchmarks.search_engine [--candidates 5] [--memory 2000] [--json FILE]
 

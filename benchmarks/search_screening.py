@@ -83,7 +83,7 @@ def screen_with_search(config: Config, run_dir: pathlib.Path) -> tuple[list[Cand
 
 
 def screen_plainly(rows: list[Candidate], config: Config) -> tuple[list[str], float]:
-    """The verdicts on the genotypes and the seconds for them, everything made anew."""
+    """The verdicts on the genotypes and the seconds for them, with a new evaluator for each."""
     verdicts = []
     start = time.process_time()
     for row in rows:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.sigmoid [--write=FILE]
 
-Errors are in units in the last place of the exact value, for TensorFlow's own sigmoid beside it.
+Errors are in units in the last place of the exact value, also those of TensorFlow's own sigmoid.
 Takes some minutes on two cores.
 """
 
@@ -17,7 +17,7 @@ from rich.progress import track
 from evonorm_tf.xla_cpu.sigmoid import sigmoid
 
 _CHUNK = 2**24
-# Results below it are subnormal, which the processor is told to flush to 0: not counted.
+# Results below it are subnormal and not counted: TensorFlow lets the processor flush them to 0.
 _SMALLEST_NORMAL = 2.0**-126
 
 
@@ -33,7 +33,7 @@ def _exact(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _worst(values: tf.Tensor, found: tf.Tensor, exact: tf.Tensor, unit: tf.Tensor):
     """The largest error in units in the last place, where it is, and how many values are NaN."""
     error = tf.abs(tf.cast(found, tf.float64) - exact) / unit
-    # NaN where one of the two is none: the largest error there is.
+    # The difference is NaN if either value is: an infinite error, unless both are NaN.
     error = tf.where(tf.math.is_nan(error), tf.constant(np.inf, tf.float64), error)
     both = tf.logical_and(tf.math.is_nan(values), tf.math.is_nan(found))
     flushed = tf.logical_and(exact < _SMALLEST_NORMAL, found < _SMALLEST_NORMAL)
@@ -64,7 +64,7 @@ def _take(worst: dict[str, float], ulps: float, at: float, nan: float) -> None:
 
 
 def main() -> None:
-    """Measures, prints, and writes where it is told to."""
+    """Measures, prints, and writes the file if one is given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", type=pathlib.Path, help="a JSON file for the result")
     options = parser.parse_args()

@@ -3,10 +3,10 @@
     python -m benchmarks.tpu_stage [--layers evonorm_s0 ...] [--topologies v5e:1x1 ...] [--write]
 
 A stage's three bottleneck blocks, from a 3x3 convolution to logits, are trained in bfloat16 on
-64 images; libtpu compiles the step for TPUs that are not there (group `tpu`) and tells the
+64 images; libtpu compiles the step for TPUs that are not there (group `tpu`) and reports the
 figures. The rival is Keras's BatchNormalization, followed by ReLU, in the same network and run.
---write keeps the figures in benchmarks/tpu_stage.json and the table in tpu_stage.md, beside those
-of other stages and TPUs that are there.
+--write keeps the figures in benchmarks/tpu_stage.json and the table in tpu_stage.md, and leaves
+those of other stages and TPUs in both.
 """
 
 import argparse

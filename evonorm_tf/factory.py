@@ -30,6 +30,12 @@ def norm_act_factory(norm_act: NormAct, **kwargs: Any) -> Callable[..., tf.keras
 
     Raises:
       ValueError: for an unknown name, another type, or `kwargs` with a callable.
+
+    Example:
+      >>> import evonorm_tf as en
+      >>> make = en.norm_act_factory("evonorm_s0", groups=8)
+      >>> make().nonlinearity, make(nonlinearity=False, name="last").name
+      (True, 'last')
     """
     if isinstance(norm_act, str):
         registry.graph(norm_act)  # raises for an unknown name, before the first layer

@@ -26,7 +26,12 @@ class Registry:
         self._graphs: dict[str, LayerGraph | None] = {}
 
     def names(self) -> list[str]:
-        """All registered names, sorted."""
+        """All registered names, sorted.
+
+        Example:
+          >>> en.names()[:3]
+          ['b0_max_to_add', 'b0_no_global', 'b0_no_local']
+        """
         return sorted(self._layers)
 
     def register(
@@ -45,6 +50,12 @@ class Registry:
 
         Raises:
           ValueError: for a name that is taken or empty, or without layer and graph.
+
+        Example:
+          >>> graph = en.LayerGraph((en.Node("SIGMOID", (0,)), en.Node("MUL", (0, 4))))
+          >>> en.register("swish", graph=graph)
+          >>> type(en.get("swish")).__name__
+          'GraphLayer'
         """
         if not isinstance(name, str) or not name:
             raise ValueError(f"`name` must be a non-empty string. Received: name={name!r}")
@@ -67,6 +78,10 @@ class Registry:
 
         Raises:
           ValueError: for an unknown name; lists the known names and the nearest one.
+
+        Example:
+          >>> en.get("evonorm_s0", groups=8).groups
+          8
         """
         layer = self.layer_class(name)
         if layer is None:

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_searches(commands)
     _add(commands, "status", _status, "Print how far a search is; it may be running.")
     report = _add(commands, "report", _report, "Write report.html and its figures.")
-    _add_repeated(report, "--compare", "RUN_DIR", "a run to draw beside this one's progress")
+    _add_repeated(report, "--compare", "RUN_DIR", "a run whose progress to draw with this one's")
     _add_trust(report)
     watch = _add(commands, "watch", _watch, "Serve a page that shows a search while it runs.")
     watch.add_argument("--host", default="127.0.0.1", help="the address; default 127.0.0.1")

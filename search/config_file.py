@@ -21,7 +21,7 @@ from search.field_comments import field_comments
 _HEADER = """\
 # A configuration of the search, for
 #     python -m search run --config {name} --run-dir DIR
-# Where a field is removed, that of the preset holds. `null` stands for None.
+# A field that is not in this file has the preset's value. `null` stands for None.
 """
 _WIDTH = 100
 _LONGEST_VALUE = 60
@@ -33,8 +33,8 @@ def read(path: str | os.PathLike) -> Config:
     """The configuration of a file: its preset, `demo` by default, with the fields of the file.
 
     Raises:
-      SearchError: in one line that names the file, for one that cannot be read, and for fields and
-        values that cannot be.
+      SearchError: in one line that names the file, for one that cannot be read, and for unknown
+        fields and wrong values.
     """
     try:
         values = yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), _Loader)

@@ -1,6 +1,6 @@
 """The comments on the fields of a dataclass, as its source has them.
 
-So a configuration file says of each field what the source says, and no text is there twice.
+With them, a configuration file describes each field as the source does, and no text exists twice.
 """
 
 import ast
@@ -10,7 +10,7 @@ import tokenize
 
 
 def field_comments(section: type) -> dict[str, str]:
-    """The comment of each field, the lines above it and the one behind it; "" without one."""
+    """The comment of each field, the lines above it and the one after it; "" without one."""
     source = inspect.getsource(section)
     comments, has_code = _by_line(source)
     body = ast.parse(source).body[0]

@@ -55,10 +55,10 @@ def untrusted(config: Config, trusted: Collection[str]) -> list[str]:
 
 
 def of_run(values: Mapping[str, Any]) -> Config:
-    """A configuration with the modules of a run's, which may have fields of other versions.
+    """A configuration with only the modules of a run's, whose other fields may be of any version.
 
     Raises:
-      SearchError: for modules that are no names.
+      SearchError: for modules that are not names.
     """
     space = values.get("space")
     modules = space.get("modules", ()) if isinstance(space, Mapping) else ()

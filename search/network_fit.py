@@ -1,9 +1,9 @@
 """Searches for the layer that suits a trained network best, by regression and without training.
 
-At each place where batch normalization and an activation follow each other, the network is asked
-what goes in (the batch norm's output, u) and what comes out. A layer graph f is worth the share of
-the variance of the outputs that gamma * f(u) + beta keeps, averaged over the places. Only graphs
-that pass the signal test and normalize count: else the best one is the activation itself.
+At each place where an activation follows a batch normalization, u is the output of the norm and y
+that of the activation, on a few inputs of the network. The fitness of a layer graph f is the share
+of the variance of y that gamma * f(u) + beta keeps, averaged over the places. Graphs that do not
+pass the signal test or do not normalize are left out: the best one would be the activation itself.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ from search.evolution.population import Member, Population
 from search.report import normalization
 
 _EXAMPLES, _MOST_PLACES, _MOST_CHANNELS, _MOST_POSITIONS = 32, 6, 64, 256
-# Values of v1 in turn, since without training it is not fitted. The best one counts.
+# Values of v1 to try, of which the best one counts, since nothing trains v1 here.
 _SLOPES = (0.3, 1.0, 3.0, 10.0)
 _TINY = 1e-12
 
@@ -41,7 +41,7 @@ class FittedGraph:
       graph: the best layer graph; `convert_model(model, graph, calibrate=inputs)` uses it.
       kept: the share of the variance that it keeps on inputs that the search did not see.
       tried: number of graphs whose share was computed.
-      known: the same share of layers that have names here.
+      known: the same share of each registered layer with a graph, by its name.
     """
 
     graph: LayerGraph
@@ -65,13 +65,17 @@ def fit_graph(
       model: a functional or sequential model with batch normalization.
       inputs: some hundred inputs without labels, as for `convert_model(..., calibrate=inputs)`.
       batch_independent: whether to leave out statistics of the batch, as the S series does.
-      groups: of aggregations over channel groups.
+      groups: number of channel groups, of aggregations over (w, h, c/g).
       minutes: how long to search.
       seed: of the random graphs and mutations.
 
     Raises:
       ValueError: for a model or inputs that `convert_model` refuses, for a model without such a
         place, and if no graph that normalizes is found in time.
+
+    Example:
+      found = search.fit_graph(model, images, minutes=10)
+      new_model, report = evonorm_tf.convert_model(model, found.graph, calibrate=images)
     """
     converter.check_model(model)
     examples = Examples(inputs, model)
@@ -96,7 +100,7 @@ def fit_graph(
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """What goes in and comes out at one place, both (channels, examples, positions)."""
+    """The input and the target at one place, both (channels, examples, positions)."""
 
     x: Array
     target: Array

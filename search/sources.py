@@ -1,4 +1,4 @@
-"""What a run takes from its user: data, networks, an objective and primitives of her own.
+"""Checks a user's own data, networks, objective and primitives, before a run starts or goes on.
 
 A run folder may come from anyone. So a name in it is imported only if the user names it again, and
 a run goes on only with what it began with.
@@ -34,7 +34,7 @@ def check_new(config: Config) -> dict[str, Any]:
     """Checks what a new run is given; returns the SHA-256 of each source and the places, as meta.
 
     Raises:
-      SearchError: in one line, for data, networks, modules and primitives that are not there or
+      SearchError: in one line, for data, networks, modules and primitives that are missing or
         cannot be used.
     """
     digests = _digests(config)
@@ -76,7 +76,7 @@ def load_primitives(config: Config) -> None:
     """Imports the modules of a configuration, and checks the primitives of its space.
 
     Raises:
-      SearchError: in one line, for a module that raises, or a primitive that is not there.
+      SearchError: in one line, for a module that raises, or a primitive that does not exist.
     """
     modules.import_all(config)
     _drawn(config)

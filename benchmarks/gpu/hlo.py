@@ -17,7 +17,7 @@ _NAME = re.compile(r"%[\w.\-]+")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?(%[\w.\-]+) = (.+)$")
 _COMPUTATION = re.compile(r"^(ENTRY )?(%[\w.\-]+) .*\{$")
 _CALLED = re.compile(r"to_apply=(%[\w.\-]+)")
-# They name a value that is there, and run nothing.
+# These name an existing value, and run nothing.
 _FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all"}
 
 

@@ -80,8 +80,8 @@ class Program:
 def _loaded(module: bytes) -> Any:
     """The parsed module, less TensorFlow's `mhlo.copy`, which jax's dialects do not have.
 
-    Nor do outputs take the place of inputs, such as a moving average its variable's: the inputs
-    serve for many calls.
+    It donates no inputs to outputs, such as a variable's memory to its new value, since the inputs
+    are used for many calls.
     """
     with mlir.make_ir_context():
         parsed = ir.Module.parse(module)

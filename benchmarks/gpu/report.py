@@ -22,7 +22,7 @@ from benchmarks.contenders import RIVAL
 
 _CASE = ("device", "shape", "dtype", "pass", "layer")
 _SIZES = {"float32": 4, "bfloat16": 2}
-# From here on the GPU has waited for the next call, and a call's time is that of launching it.
+# From this share on, the GPU waits for launches: a call takes as long as its launch.
 _LAUNCH_BOUND = 0.9
 _BARS = {
     "keras gn_relu": ("Keras GN + ReLU", "#b0b0b0"),

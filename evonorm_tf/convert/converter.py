@@ -80,6 +80,14 @@ def convert_model(
       ValueError: for a model that is not a graph of layers (subclassed or not built), for
         arguments out of their range, and for inputs to calibrate on that the model does not take,
         that are not finite, of another range than it was trained with, or too few.
+
+    Example:
+      >>> import evonorm_tf as en, tensorflow as tf
+      >>> layers = [tf.keras.layers.BatchNormalization(), tf.keras.layers.ReLU()]
+      >>> model = tf.keras.Sequential([tf.keras.Input((8, 8, 16)), *layers])
+      >>> new_model, report = en.convert_model(model, "evonorm_s0")
+      >>> [(place.source, place.action, place.target) for place in report.places]
+      [('BatchNormalization', 'fused', 'EvoNormS0')]
     """
     _check_arguments(linear, sources, dry_run)
     _check_calibration(to, calibrate, refit_kernels, distill)

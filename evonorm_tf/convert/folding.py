@@ -1,9 +1,9 @@
 """Keeps the affine map of a batch norm that is fused with its activation.
 
 In inference, batch normalization is u = scale * x + offset, and the activation bends at u = 0. An
-EvoNorm has neither of the two before its own nonlinearity, which bends at x = 0. So u has to be
-its input: the convolution before the norm computes it if there is one, with a bias, and else an
-additional layer, x * gamma + beta.
+EvoNorm has no scale and no offset before its own nonlinearity, which bends at x = 0, so its input
+must be u. If there is a convolution before the norm, it computes u, with a bias; otherwise an
+additional layer, x * gamma + beta, does.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ _TRANSPOSED = (
 
 
 def plan_folding(plan: Plan, target: Any) -> None:
-    """Notes in the plan which convolutions take over a norm, and which norms need a layer more."""
+    """Plans which convolutions compute a norm, and which norms need an additional layer."""
     calls: dict[int, list[tuple[ModelGraph, Call]]] = {}
     for graph in plan.graphs:
         for call in graph.calls:
@@ -58,7 +58,7 @@ def is_linear(layer: Any) -> bool:
 
 
 def _convolution(graph: ModelGraph, call: Call) -> Any:
-    """The layer that computes a norm's input, and nothing else; None if there is none."""
+    """The layer whose output only a norm uses; None if there is none."""
     (x,) = graph.inputs(call)[:1]
     before = graph.producer(x)
     if before is None or not is_linear(before.layer):
@@ -69,7 +69,7 @@ def _convolution(graph: ModelGraph, call: Call) -> Any:
 
 
 def _has_channels_of(layer: Any, norm: Any, rank: int) -> bool:
-    """Whether a norm's channels are what a layer computes one by one."""
+    """Whether a norm's channels are the output channels of a layer."""
     is_last = getattr(layer, "data_format", "channels_last") == "channels_last"
     return (sources.channel_axis(norm) or 0) % rank == (rank - 1 if is_last else 1)
 

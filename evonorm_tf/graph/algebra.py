@@ -2,7 +2,7 @@
 
 Each rule holds for all finite values of the input and the vectors, in training and in inference.
 Signs move from the inputs of a node to its output, where they can be, so that equal terms with
-signs in other places become the same node.
+signs in different places become the same node.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Algebra(Terms):
 
     Args:
       without_epsilon: whether to count as equal what differs by epsilons alone, or by the time that
-        a moving average takes to come to its value. Formulas are read so, since they omit both:
+        a moving average takes to converge. This is how formulas are read, which omit both:
         the square of a root is the absolute value, which the bound of the root prevents near 0.
     """
 
@@ -72,7 +72,7 @@ class Algebra(Terms):
         return self.add("NEG", number) if inner is None else inner
 
     def orders(self, number: int, op: str) -> list[tuple[int, ...]]:
-        """The inputs of a node that has this operation, and these in reverse; else nothing."""
+        """Both orders of the inputs of a node with this operation; empty for any other node."""
         pair = self.inputs(number, op)
         return [pair, pair[::-1]] if pair else []
 
@@ -85,7 +85,7 @@ class Algebra(Terms):
         return None
 
     def is_fixed(self, number: int, index_set: str) -> bool:
-        """Whether a term is constant over an index set, and so is its own mean."""
+        """Whether a term is constant over an index set, and so equals its mean."""
         if AXES[index_set] & self.facts[number].varies:
             return False
         return index_set != "BWH" or self._without_epsilon or number == ops.ZERO

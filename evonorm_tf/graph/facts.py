@@ -1,4 +1,4 @@
-"""What holds for the values of a node whatever the input and the vectors are."""
+"""Facts that hold for the values of a node, whatever the input and the vectors are."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ class Facts(NamedTuple):
 
 
 _VECTOR = Facts(frozenset({GROUPS, CHANNELS}))
-# Of x, 0, v0 and v1.
+# The facts about x, 0, v0 and v1.
 INITIAL = (
     Facts(frozenset({BATCH, PLACES, GROUPS, CHANNELS}), reads_input=True),
     Facts(frozenset(), is_nonnegative=True, constant=0.0),
@@ -84,13 +84,13 @@ def _is_large(op: str, inputs: Sequence[Facts]) -> bool:
         return any(positive)
     if op == "MEAN":
         return all(positive)
-    # The root of EPSILON is in the roots of RMS and STD.
+    # RMS and STD are roots of a sum with EPSILON, so at least sqrt(EPSILON).
     return op in ("RMS", "STD") or (op in ("NEG", "ABS", "SQRT") and inputs[0].is_large)
 
 
 def _constant(op: str, index_set: str | None, inputs: Sequence[Facts]) -> float | None:
     values = [each.constant for each in inputs if each.constant is not None]
-    # In inference the moving averages of (b, w, h) begin elsewhere, and come to these values.
+    # In inference moving averages of (b, w, h) have other initial values, and converge to these.
     if op not in _VALUES or len(values) < len(inputs):
         return None
     if index_set == "BWH" and (op, *values) != ("MEAN", 0.0):
@@ -114,7 +114,7 @@ def _sigmoid(a: float) -> float:
     return 1 / (1 + math.exp(-a))
 
 
-# With the bounds of the primitives.
+# The values of the primitives, with their bounds.
 _VALUES: dict[str, Callable[..., float]] = {
     "ADD": lambda a, b: a + b,
     "MUL": lambda a, b: a * b,

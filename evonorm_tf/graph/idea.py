@@ -1,4 +1,4 @@
-"""What a layer does, apart from how it is spelled and from what gamma and beta can undo."""
+"""The idea of a layer: its function, up to its spelling and what gamma and beta can undo."""
 
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.algebra import Algebra
@@ -24,7 +24,7 @@ def idea(graph: LayerGraph) -> str:
 
 
 def _core(algebra: Algebra, number: int) -> int:
-    """The output without an offset, a factor and a sign, until there is none."""
+    """Removes offsets, factors and signs from the output until none is left."""
     while True:
         found = _without_factors(algebra, _without_offset(algebra, number), _NOTHING)
         if found == number:

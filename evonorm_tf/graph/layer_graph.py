@@ -22,7 +22,20 @@ INITIAL_DIGESTS = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One intermediate node: a primitive applied to earlier nodes."""
+    """One intermediate node: a primitive applied to earlier nodes (paper section 3).
+
+    Args:
+      op: a primitive of table 2, such as "MUL", or one that `evonorm_tf.ops.register` has added.
+      inputs: numbers of earlier nodes, one or two; 0 to 3 are x, 0, v0 and v1.
+      index_set: the axes of an aggregation: "BWH", "WHC", "WH" or "WHCQ"; else None, the default.
+
+    A `LayerGraph` checks its nodes.
+
+    Example:
+      >>> import evonorm_tf as en
+      >>> en.LayerGraph((en.Node("STD", (0,), "WH"), en.Node("DIV", (0, 4)))).formula()
+      'x / sqrt(s^2_{w,h}(x)) * gamma + beta'
+    """
 
     op: str
     inputs: tuple[int, ...]

@@ -1,6 +1,6 @@
 """Two primitives that the paper lacks: importing this module registers SOFTPLUS and ERF.
 
-They are off by default, and are examples for primitives of one's own. TensorFlow is imported when
+They are off by default, and are examples of how a user adds primitives. TensorFlow is imported when
 they run.
 """
 

@@ -9,14 +9,15 @@ from evonorm_tf.graph.terms import Terms
 def simplified(graph: LayerGraph, without_epsilon: bool = False) -> LayerGraph:
     """An equal graph with the fewest operations that the rules of arithmetic find.
 
-    It computes the same output as `graph`, but for rounding errors, wherever that is finite: in
-    training, and in inference with moving averages that began alike. It never has more operations.
+    Up to rounding errors it computes the same output as `graph` wherever that is finite: in
+    training, and in inference if the moving averages had equal initial values. It never has more
+    operations.
     A layer that is x alone, or another initial node, is written as the sum of that and 0.
 
     Args:
       graph: any graph.
       without_epsilon: whether to count as equal also what differs by epsilons alone, or by the time
-        that a moving average takes to come to its value; `LayerGraph.formula` omits both.
+        that a moving average takes to converge; `LayerGraph.formula` omits both.
 
     Example:
       >>> import evonorm_tf as en

@@ -19,11 +19,11 @@ class Terms:
         self.digests = [*INITIAL_DIGESTS]
         self._nodes: list[Node] = []
         self._numbers: dict[Node, int] = {}
-        # Of each constant value one node is enough.
+        # The node of each constant value.
         self._constants: dict[float, int] = {0.0: ops.ZERO}
 
     def add(self, op: str, *inputs: int, index_set: str | None = None) -> int:
-        """The number of a node, which is new unless it, or its constant value, is there."""
+        """Adds a node, unless it or its constant value exists already; returns its number."""
         ordered = ordered_inputs(Node(op, inputs, index_set), self.digests)
         node = Node(op, ordered, index_set)
         if node in self._numbers:
@@ -46,7 +46,7 @@ class Terms:
         return self._nodes[place] if place >= 0 else None
 
     def inputs(self, number: int, op: str, index_set: str | None = None) -> tuple[int, ...] | None:
-        """The inputs of a node that has this operation; None for another one."""
+        """The inputs of a node that has this operation; None for any other node."""
         node = self.node(number)
         if node is None or (node.op, node.index_set) != (op, index_set):
             return None

@@ -21,8 +21,8 @@ class _EvoNormB(fused_layer.FusedBatchNormAct):
         )
         local = cls._local_term(moments, context.epsilon, **v)
         batch_std = _root(variance, context.epsilon)
-        # In this order v and the instance's deviation, two expensive sums, are one pair, and
-        # beta, the cheapest, has none to share with.
+        # XLA programs sum the gradients of neighbours in pairs: v and the instance's standard
+        # deviation, whose sums are expensive, share one; beta, the cheapest, is left without.
         values = {**local, "batch_std": batch_std, "gamma": gamma, "beta": beta}
         return Coefficients(values, observed=(variance,))
 

@@ -26,7 +26,8 @@ def aggregation(
 ) -> tf.Tensor:
     """The value of a registered aggregation, with size 1 on the axes that it reduces.
 
-    That of a group of channels is repeated for each of them. 1 for a batch without examples.
+    The value of a group of channels is repeated for each channel. Over a batch without examples,
+    the value is 1.
 
     Args:
       op: the primitive.

@@ -48,7 +48,7 @@ class SearchRun:
     def best(self) -> list[FoundLayer]:
         """All layers that passed every test, each function once, the best first.
 
-        Those that were trained again after the search come first, in the order of that.
+        Layers that the final stage trained again come first, in the order of its scores.
         """
         with Store.open(self._run_dir) as store:
             rows = store.top(store.counts().get("accepted", 0))
@@ -94,7 +94,7 @@ class SearchRun:
         return report.write(self._run_dir)
 
     def resume(self, minutes: float | None = None, workers: int | None = None) -> "SearchRun":
-        """Goes on with the search, like `search.resume`, with the functions it began with."""
+        """Continues the search, like `search.resume`, with the functions that it began with."""
         return resume(self._run_dir, trust=self._trust, minutes=minutes, workers=workers)
 
 
@@ -167,7 +167,7 @@ def resume(
     workers: int | None = None,
     final: bool = True,
 ) -> SearchRun:
-    """Goes on with a search that was stopped or killed, or for more minutes with one that ended.
+    """Continues a search that was stopped or killed, or one that ended for more minutes.
 
     Args:
       run_dir: the run folder.
@@ -181,6 +181,9 @@ def resume(
     Raises:
       SearchError: in one line, for a folder without a run, for a function that is not given
         again, and for data and functions that have changed.
+
+    Example:
+      run = search.resume("runs/mine", trust=[build], minutes=10)
     """
     execution.check_that_workers_can_start()
     with Store.open(run_dir, controller=True) as store:
@@ -196,5 +199,15 @@ def resume(
 
 
 def open(run_dir: str | os.PathLike) -> SearchRun:
-    """A search that exists; it may be running. Raises SearchError for a folder without one."""
+    """A search that exists; it may be running in another process.
+
+    Args:
+      run_dir: the run folder.
+
+    Raises:
+      SearchError: for a folder without a run.
+
+    Example:
+      print(search.open("runs/mine").best[0].formula)
+    """
     return SearchRun(run_dir)

@@ -72,7 +72,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def check_that_workers_can_start() -> None:
-    """Raises SearchError in a script whose workers, which import it, would start a search too."""
+    """Raises SearchError in a script that starts a search when a worker imports it."""
     # Set while a new process imports the script that has started it.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SearchError("a worker, which imported the script, was to start a search")

@@ -1,4 +1,4 @@
-"""What a Python program gives a search, arrays and functions, as sources that workers can read.
+"""Turns the arrays and functions of a Python program into sources that workers can read.
 
 Workers are other processes. They import a function by its name; one of a notebook or a script has
 no name that they could import, so it gets a package of its own in a temporary folder. That package
@@ -35,7 +35,7 @@ import cloudpickle
 _PICKLE = pathlib.Path(__file__).with_name("function.pickle")
 {name} = cloudpickle.loads(_PICKLE.read_bytes())
 '''
-# Where cloudpickle keeps submodules that this process has imported; others may have other ones.
+# Where cloudpickle keeps the submodules that this process has imported; another may differ.
 _SUBMODULES = "_cloudpickle_submodules"
 
 
@@ -59,7 +59,7 @@ def name_of(function: Any) -> str:
     and of its default values.
 
     Raises:
-      SearchError: for what is no function, or cannot be pickled.
+      SearchError: for anything but a function, and for one that cannot be pickled.
     """
     if not inspect.isfunction(function):
         raise SearchError(f"it must be a function, or module:function. Received: {function!r}")
@@ -78,7 +78,7 @@ def write_arrays(data: Sequence[Any], path: pathlib.Path) -> None:
       path: the file.
 
     Raises:
-      SearchError: for another number of arrays, and for what are no arrays of numbers.
+      SearchError: for another number of arrays, and for values that are no arrays of numbers.
     """
     if len(data) not in (2, len(NAMES)):
         raise SearchError(
@@ -143,7 +143,8 @@ class _Canonical(cloudpickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         """Drops the file's name from code, and from a function what this process has imported."""
         if isinstance(value, types.CodeType) and value.co_filename:
-            # A copy of code is the code; the second time there is no file's name.
+            # Unpickling calls deepcopy, which returns code as it is. Without a file's name, this
+            # branch is not taken again, so the replaced code is pickled below.
             return copy.deepcopy, (value.replace(co_filename="", co_firstlineno=1),)
         reduced = super().reducer_override(value)
         if isinstance(value, types.FunctionType) and isinstance(reduced, tuple):

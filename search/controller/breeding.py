@@ -29,10 +29,10 @@ def new_algorithm(config: Config) -> Operator:
 
 
 def home(population: Population, method: Method, seed: int, number: int) -> Members:
-    """The members that the parent of the genotype `number` is one of.
+    """The members among which the parent of the genotype `number` is selected.
 
-    A genotype belongs to the island that its id has as the remainder of `method.islands`, and its
-    parent does too, unless it migrates, with the probability `method.migration`.
+    A genotype belongs to the island number id mod `method.islands`. Its parent is of the same
+    island, or, with probability `method.migration`, of any.
     """
     if method.islands == 1 or np.random.default_rng((seed, number, 2)).random() < method.migration:
         return population

@@ -38,7 +38,7 @@ class Shortlist:
 
     @property
     def is_full(self) -> bool:
-        """Whether a layer is to be taken: it is as long as configured, or cannot predict yet."""
+        """Whether to take a layer: the list is full, or has too few members to predict from."""
         return len(self._ids) >= self._length or not can_predict(self._ledger.population)
 
     def add(self, row: Candidate) -> None:
@@ -46,7 +46,7 @@ class Shortlist:
         self._ids.append(row.id)
 
     def take(self) -> tuple[int, list[int]]:
-        """The id of the most promising candidate, and the ids of the others; none is left."""
+        """Empties the list; returns the ids of the most promising candidate and of the others."""
         ids, self._ids = sorted(self._ids), []
         graphs = [self._ledger.graph(self._ledger.row(number)) for number in ids]
         chosen = ids.pop(most_promising(graphs, self._ledger.population))
@@ -72,7 +72,7 @@ def most_promising(graphs: Sequence[LayerGraph], population: Population) -> int:
 def predicted(
     graphs: Sequence[LayerGraph], known: Sequence[LayerGraph], fitness: np.ndarray
 ) -> np.ndarray:
-    """The fitness of graphs, predicted from that of known ones, of which there are at least five.
+    """The fitness of graphs, predicted from that of at least five known graphs.
 
     It is the mean over the five known graphs whose features (`signal.features`) are nearest,
     weighted by the inverse of the distance. The features are scaled to unit variance over the known

@@ -5,7 +5,7 @@ from typing import Any
 
 from search.workers.pool import Answer, Pool
 
-# After this many lost workers the candidate itself is taken for the cause.
+# After this many lost workers the candidate itself is considered the cause.
 _ATTEMPTS = 3
 
 

@@ -74,14 +74,15 @@ def _converted(model: tf.keras.Model, norm_act: NormAct) -> tuple[tf.keras.Model
     if len(model.outputs) != 1:
         raise ValueError(f"the model must have one output. Received: {len(model.outputs)}")
     kinds = ("batch", "group", "layer", "norm_act")
-    return converter.convert_to(_anew(model), _SearchedTarget(norm_act, {}), "convert", kinds)
+    target = _SearchedTarget(norm_act, {})
+    return converter.convert_to(_with_new_weights(model), target, "convert", kinds)
 
 
 class _SearchedTarget(NormActTarget):
     """Creates a searched layer, also for a group or layer normalization without an activation.
 
-    The paper's networks have x * gamma + beta after a batch normalization that no activation
-    follows. A transformer would be left without any normalization by that.
+    Where no activation follows a batch normalization, the layer is x * gamma + beta, as in the
+    paper's networks. That would leave a transformer without any normalization.
     """
 
     def obstacle(self, source: Any, rank: int | None) -> str | None:
@@ -97,8 +98,8 @@ class _SearchedTarget(NormActTarget):
         return [self._make(nonlinearity=whole, name=source.name)]
 
 
-def _anew(model: tf.keras.Model, makes_logits: bool = True) -> tf.keras.Model:
-    """A copy with weights drawn anew, from the data as the search prepares it to logits.
+def _with_new_weights(model: tf.keras.Model, makes_logits: bool = True) -> tf.keras.Model:
+    """A copy with newly drawn weights, which maps the data as the search prepares it to logits.
 
     Layers that are not trainable keep their weights. The preprocessing at the input is left out,
     since the search normalizes the data, and so is a softmax at the output.
@@ -107,7 +108,7 @@ def _anew(model: tf.keras.Model, makes_logits: bool = True) -> tf.keras.Model:
 
     def clone(layer: Any) -> Any:
         if isinstance(layer, tf.keras.Model):
-            return _anew(layer, layer is last)
+            return _with_new_weights(layer, layer is last)
         config = layer.get_config()
         if _is_preprocessing(layer) or (layer is last and isinstance(layer, _LAYERS.Softmax)):
             return _LAYERS.Activation("linear", name=layer.name)

@@ -38,13 +38,13 @@ class Evaluator:
         """Probes a graph; returns a dictionary of `reason`, `fingerprint` and `seconds`."""
         start = time.perf_counter()
         settings = self._settings
-        found = probe(
+        probed = probe(
             LayerGraph.from_json(graph),
             settings.reject_flat,
             settings.reject_signal,
             settings.equivalence_affine,
         )
-        return {**dataclasses.asdict(found), "seconds": time.perf_counter() - start}
+        return {**dataclasses.asdict(probed), "seconds": time.perf_counter() - start}
 
     def evaluate(self, layer: str, rejects: bool) -> Outcome:
         """Runs the tests and, for a layer that passes, the full training on each anchor.

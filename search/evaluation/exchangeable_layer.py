@@ -20,8 +20,8 @@ _IDENTITY = LayerProgram(LayerGraph((Node("ADD", (ops.INPUT, ops.ZERO)),)))
 class _Last(NamedTuple):
     """The last forward pass in training; the backward pass of the same x continues it.
 
-    TensorFlow gives the backward pass the same memory as x. It is kept here, so that no other array
-    can have its address.
+    The backward pass recognizes x by its address, which TensorFlow does not change. Keeping x here
+    prevents that another array gets this address.
     """
 
     x: Array
@@ -31,7 +31,7 @@ class _Last(NamedTuple):
 
 @dataclasses.dataclass
 class _State:
-    """What a step changes; not attributes of the layer, since Keras would track each assignment."""
+    """Values that each step changes; Keras would track assignments to attributes of the layer."""
 
     moving_averages: list[Array]
     last: _Last | None = None
@@ -59,7 +59,7 @@ class ExchangeableLayer(tf.keras.layers.Layer):
 
     @property
     def moving_averages(self) -> list[Array]:
-        """Those of the (b, w, h) aggregations, for inference."""
+        """The moving averages of the (b, w, h) aggregations, for inference."""
         return self._state.moving_averages
 
     @moving_averages.setter

@@ -18,7 +18,7 @@ def load_data(settings: Evaluation) -> ImageData:
 
 
 def check_fit(images: ImageData, settings: Evaluation) -> None:
-    """Raises SearchError without one batch of images, or for a crop larger than they are."""
+    """Raises SearchError for fewer images than a batch, or a crop larger than the images."""
     count = len(images.train)
     if settings.batch_size > count:
         raise SearchError(
@@ -36,7 +36,7 @@ def check_fit(images: ImageData, settings: Evaluation) -> None:
 
 
 def _check_inputs(settings: Evaluation) -> None:
-    """Raises SearchError for what only images can have, with other inputs."""
+    """Raises SearchError for a setting of images if the inputs are no images."""
     if settings.inputs == "images":
         return
     what = f"and evaluation.inputs is {settings.inputs!r}"

@@ -20,7 +20,7 @@ from trainers.models.anchor_sources import Kind, kind_of
 from trainers.models.anchors import ANCHORS
 
 _EXAMPLES = 2
-# Names of layers: "searched", "affine" (x * gamma + beta), and "kept", these with the reason.
+# Names of layers under "searched", "affine" (x * gamma + beta), and "kept" with a reason each.
 Places: TypeAlias = dict[str, list[str]]
 
 
@@ -92,7 +92,7 @@ def searched_layers(model: tf.keras.Model) -> list[ExchangeableLayer]:
 def check_own(anchor: str, images: ImageData, settings: Evaluation) -> Places | None:
     """Builds a user's network and calls it once.
 
-    The images are of the sizes of training and of evaluation, which a crop makes different.
+    The network is called with images of both sizes if a crop makes those of training smaller.
 
     Returns:
       The places of a network that was converted; None for a function's.

@@ -53,7 +53,7 @@ def _run(primitive: ops.Primitive, dtype: type[np.floating]) -> None:
 
 
 def _works_by_elements(primitive: ops.Primitive) -> bool:
-    """Whether the elements of a part have the values that they have in the whole."""
+    """Whether elements keep their values when the function gets a part of the array."""
     call = Call(primitive.op)
     arrays = [_draw() + place for place in range(primitive.arity)]
     alone = call.run([array[_PART] for array in arrays], _SIZES)

@@ -1,11 +1,11 @@
 """The signal test: whether a layer passes signals and gradients through a deep random stack.
 
-Nothing is trained. The stack alternates products with a random matrix and the layer. It is run
-with the scale of the matrices at a quarter, at four times and at what keeps variances, the first
-matrix at the third power of that: training changes the scale of weights, and the output of a layer
-that follows it vanishes or explodes. Exploding
-and vanishing gradients are what the stability test looks for too (paper section 4.2), in minutes
-where this test takes milliseconds.
+Nothing is trained. The stack alternates products with a random matrix and the layer. It runs with
+three gains: 1, at which a product keeps the variance, 1/4 and 4. Each matrix is multiplied by the
+gain, and the first one by its third power. This imitates training, which changes the scale of
+weights: the outputs of a layer that follows the scale of its input then vanish or explode. The
+stability test looks for exploding gradients too (paper section 4.2), in minutes where this test
+takes milliseconds.
 """
 
 import functools
@@ -19,7 +19,7 @@ from search.evaluation.engine.layer_program import LayerProgram, Trained, initia
 
 _CHANNELS, _BATCH, _PLACES, _GROUPS = 32, 8, 16, 8
 _DEPTH = 16
-# The one that most layers fail first.
+# The gain that most layers fail at comes first.
 _GAINS = (0.25, 4.0, 1.0)
 # Bounds of the root mean square of outputs and of gradients.
 _OUTPUTS, _GRADIENTS = (0.03, 30.0), (1e-3, 1e3)
@@ -51,9 +51,9 @@ def passes(program: LayerProgram) -> bool:
 
 
 def features(program: LayerProgram) -> list[float]:
-    """Seven numbers that tell good layers from bad ones before any training.
+    """Seven numbers that separate good layers from bad ones before any training.
 
-    They are of the stack at four times the gain that keeps variances, the one that predicts best:
+    They describe the stack with a gain of 4, the one that predicts best:
     the decimal logarithms of the root mean squares of the outputs of the first, fourth and last
     layer, those of the gradients for the inputs of the same layers, from 1e-10 to 1e10, and the
     mean cosine between the last outputs of two examples.
@@ -136,7 +136,7 @@ def _scale(values: Array) -> float:
 
 
 def _mean_cosine(outputs: Array) -> float:
-    """Over all pairs of two examples."""
+    """The mean cosine between outputs, over all pairs of two examples."""
     examples = outputs.transpose(1, 0, 2).reshape(_BATCH, -1).astype(np.float64)
     units = examples / np.linalg.norm(examples, axis=1, keepdims=True)
     cosines: Sequence[float] = (units @ units.T)[~np.eye(_BATCH, dtype=bool)]

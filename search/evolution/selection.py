@@ -18,6 +18,14 @@ def pareto_frontier(scores: Any) -> np.ndarray:
 
     Args:
       scores: candidates x anchors, higher is better.
+
+    Raises:
+      ValueError: for scores of another rank than 2, or that are not finite.
+
+    Example:
+      >>> import search
+      >>> search.pareto_frontier([[0.9, 0.2], [0.5, 0.5], [0.4, 0.4]]).tolist()
+      [0, 1]
     """
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim != 2 or not np.isfinite(scores).all():
@@ -43,6 +51,15 @@ def tournament(
       fraction: share of the candidates in the subset, rounded up.
       criterion: "pareto", a uniformly random member of the subset's Pareto frontier; or
         "average", the highest mean score, the earliest of equals.
+
+    Raises:
+      ValueError: without candidates, or for an unknown criterion.
+
+    Example:
+      >>> import numpy as np, search
+      >>> scores = [[0.9, 0.2], [0.7, 0.7]]
+      >>> search.tournament(scores, np.random.default_rng(0), fraction=1.0, criterion="average")
+      1
     """
     scores = np.asarray(scores, dtype=np.float64)
     if len(scores) == 0:

@@ -91,6 +91,14 @@ def sample_graph(
     Returns:
       A graph in which each primitive is drawn with its weight and each input uniformly from
       the earlier nodes.
+
+    Raises:
+      ValueError: for fewer nodes than 1, or primitives that `choices` does not know.
+
+    Example:
+      >>> import numpy as np, search
+      >>> len(search.sample_graph(np.random.default_rng(0)).nodes)
+      10
     """
     if num_nodes < 1:
         raise ValueError(f"`num_nodes` must be at least 1. Received: num_nodes={num_nodes}")
@@ -114,6 +122,23 @@ def mutate_graph(
     An intermediate node is chosen uniformly, then its primitive as in `sample_graph`, then its
     inputs uniformly over the earlier nodes. With the paper's primitives the new node equals the old
     one about once in 24 times the number of possible inputs.
+
+    Args:
+      graph: the parent.
+      rng: source of randomness.
+      batch_independent: as for `sample_graph`.
+      primitives: as for `sample_graph`.
+
+    Raises:
+      ValueError: for primitives that `choices` does not know.
+
+    Example:
+      >>> import numpy as np, search
+      >>> rng = np.random.default_rng(0)
+      >>> parent = search.sample_graph(rng)
+      >>> child = search.mutate_graph(parent, rng)
+      >>> sum(old != new for old, new in zip(parent.nodes, child.nodes))
+      1
     """
     drawn = choices(tuple(primitives), batch_independent)
     return dataclasses.replace(graph, nodes=mutate_nodes(graph.nodes, rng, drawn))

@@ -1,8 +1,8 @@
 """Time series: scikit-learn's digits row by row, and a 1-D network.
 
 Each row of a digit is a step of 8 channels. Half of the series are inverted and each has a gain of
-its own, so that no linear function of them tells the classes apart, and scales differ by a factor
-of ten.
+its own, so that no linear function of them separates the classes, and scales differ by a factor of
+ten.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Tokens: scikit-learn's digits as 16 words, and a transformer with searched normalizations.
 
-A token stands for the ink of two by two pixels in four shades each, one of 256 words. A searched
+A token encodes two by two pixels in four shades each, so there are 256 words. A searched
 layer takes the place of each LayerNormalization of a pre-norm transformer. It works on arrays
 (batch, tokens, channels): "w,h" is over the tokens, and "w,h,c" over tokens and channels.
 """

@@ -19,7 +19,7 @@ class Screen(Protocol):
         """Shows it for the first time."""
 
     def changed(self) -> None:
-        """Is called when the panel may have changed."""
+        """Shows the panel again, which may have changed."""
 
     def stop(self) -> None:
         """Leaves its last state."""

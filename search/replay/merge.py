@@ -14,7 +14,7 @@ from search.report.collect import Run, read_run
 from search.storage.candidate import Candidate
 from search.storage.graphs import graph_of
 
-# What changes which layers are trained, and how long, but not what a training gives.
+# Settings that change which layers are trained and how long, but not the result of a training.
 _MAY_DIFFER = (
     "audit_fraction", "data_dir", "equivalence_affine", "equivalence_cache", "free_rejections",
     "halving_ratio", "reject_flat", "reject_signal",
@@ -24,7 +24,7 @@ _MAY_DIFFER = (
 def merge(run_dirs: Sequence[str | os.PathLike]) -> Table:
     """The genotypes of all runs that have a verdict and use their input.
 
-    A function is one across runs if its fingerprint is.
+    Genotypes of different runs have one function if their fingerprints are equal.
 
     Raises:
       SearchError: as `read_run` does, for runs whose trainings differ, whose graphs have other

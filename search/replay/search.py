@@ -1,4 +1,4 @@
-"""A search on a table: births among its rows, verdicts and seconds from it."""
+"""A search on a table, whose rows are its candidates, with their verdicts and seconds."""
 
 import dataclasses
 import statistics
@@ -16,7 +16,7 @@ from search.evolution.population import Member, Population
 from search.evolution.selection import tournament
 from search.replay.table import Table
 
-# What a layer costs that is probed and passed over for a more promising one.
+# Seconds for a layer that is probed, and passed over for a more promising one.
 _PREDICTION_SECONDS = 0.05
 
 
@@ -49,8 +49,8 @@ class Replayed:
 def replay(table: Table, method: Method, seed: int, seconds: float) -> Replayed:
     """Searches in a table until the budget or the table is used up.
 
-    A random graph is a row that was one in its run. A mutant is a row that differs from its parent
-    in at most `method.mutations` nodes; without any that is left, a random graph is taken. Each row
+    A random graph is a row that was random in its run. A mutant is a row that differs from its
+    parent in at most `method.mutations` nodes; if none is left, a random graph is taken. Each row
     is drawn once. A function is trained once, and its fitness is the mean over all its trainings in
     the table, so the seeds of the runs do not favour a method.
 

@@ -78,7 +78,7 @@ class Table:
 
     @functools.cached_property
     def function_seconds(self) -> np.ndarray:
-        """What it takes to test or train each row's function: the rows of duplicates took less."""
+        """Seconds to test or train each row's function; a duplicate took fewer itself."""
         longest = np.zeros(len(self))
         np.maximum.at(longest, self.function, self.seconds)
         return longest[self.function]

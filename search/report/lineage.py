@@ -65,7 +65,7 @@ def _ancestors(run: Run, row: Candidate) -> list[Candidate]:
 
 
 def folded(steps: Sequence[Ancestor]) -> list[list[Ancestor]]:
-    """The steps in order, each alone, but neighbours that are neutral together."""
+    """The steps in order, with neutral neighbours in one list and every other step alone."""
     runs = itertools.groupby(enumerate(steps), lambda item: None if item[1].is_neutral else item[0])
     return [[step for _, step in stretch] for _, stretch in runs]
 

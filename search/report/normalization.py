@@ -10,7 +10,7 @@ from search.evaluation.engine.layer_program import LayerProgram, initial_vectors
 
 _SHAPE, _GROUPS = (16, 8, 16), 4
 _FACTORS = (0.1, 10.0)
-# The output of a layer that normalizes changes by less, where its input changes by ten.
+# Where the input is multiplied by ten, the scale of a normalized output changes by less.
 _MOST_CHANGE = 2.0
 _SETS = {
     "BWH": "the batch",

@@ -1,4 +1,4 @@
-"""The layer graph of a candidate, apart from `Candidate` so that some commands start faster."""
+"""The layer graph of a candidate; a module of its own, so that some commands start faster."""
 
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
@@ -24,7 +24,7 @@ def graph_of(row: Candidate) -> LayerGraph:
 def formula_of(row: Candidate) -> str:
     """The simplified formula of a candidate.
 
-    Of a layer without a graph, or with a primitive that is not registered here, the stored formula.
+    For a layer without a graph, or with a primitive that is not registered, the stored formula.
     """
     if not row.graph:
         return row.formula or ""

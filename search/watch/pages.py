@@ -1,7 +1,7 @@
 """`Pages`: the parts of the page of a running search.
 
-What is cheap is made anew for each second. The report takes seconds, so it is made only after a
-change of the database, and not again before five times as long has passed.
+The live part is cheap and rendered again every second. The report takes seconds, so it is rendered
+again only after a change of the database, and after a pause of five times that duration.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ class Pages:
         return template.render(title=title, light=style.LIGHT, dark=style.DARK)
 
     def live(self) -> str:
-        """What changes all the time: stage, speed, the best layer, what is evaluated, members."""
+        """The part that changes all the time: stage, speed, best layer, evaluations, members."""
         with self._reading:
             if self._clock() >= self._live_until:
                 self._live = self._safely(self._render_live)
@@ -100,7 +100,7 @@ class Pages:
         )
 
     def _population(self, status: Status) -> Population | None:
-        """The members, read again only if there are others."""
+        """The members, read again only if their number has changed."""
         members = [status.counts.get(name, 0) for name in ("accepted", "duplicate")]
         if self._members[0] != members:
             self._members = members, read_population(self._run_dir, status.config)

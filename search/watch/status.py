@@ -14,7 +14,7 @@ from search.evaluation.outcome import TRAINED_REASONS
 from search.storage.candidate import Candidate
 from search.storage.store import Store
 
-# Evaluations of the last minutes are looked for among so many newest candidates.
+# So many newest candidates are searched for the evaluations of the last minutes.
 _NEWEST = 20_000
 _MINUTES = 5
 _MOST_RUNNING, _MOST_MEMBERS = 50, 5
@@ -42,12 +42,12 @@ class Status:
       share: used share of the budget, 0 to 1; None without a budget.
       left: seconds to its end at the present pace.
       stage: "baselines", "searching", "reranking", "comparing" or "finished", as far as the
-        database tells.
+        database shows.
       best: the best layer, if there is one.
       running: candidates that are being evaluated, at most 50.
       per_minute: evaluations a minute of each host, in the last five minutes.
       cluster: figures of the cluster, with the executor "ray".
-      version: differs if the report would.
+      version: changes whenever the report would.
     """
 
     config: Config

@@ -1,6 +1,6 @@
 """Checks a user's own data, networks and primitives in a process, before there is a run folder.
 
-So the controller needs no TensorFlow, and the memory of the images is free again.
+So the controller needs no TensorFlow, and the memory of the images is freed.
 """
 
 import json
@@ -26,7 +26,7 @@ def check_own(config: Config) -> dict[str, Any]:
     The functions of registered primitives run once too.
 
     Returns:
-      For each network that was converted its places, as `networks.check_own` returns them.
+      The places of each network that was converted, as `networks.check_own` returns them.
 
     Raises:
       SearchError: in one line, for what a worker could not use.
@@ -51,7 +51,7 @@ def check_own(config: Config) -> dict[str, Any]:
 
 
 def _check(connection: Connection, config: dict[str, Any]) -> None:
-    """Sends the error's line, which is empty where all is right, and the places."""
+    """Sends the line of the error, or an empty one, and the places."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from search.evaluation import images
 

@@ -122,8 +122,8 @@ def test_a_processor_that_the_system_does_not_tell(tmp_path):
 @pytest.mark.parametrize(
     "flag, ending", tiered([("1", " with oneDNN"), ("0", "")], slow=[("1", " with oneDNN")])
 )
-def test_the_kernels_of_tensorflow_are_told(flag, ending):
+def test_the_description_names_the_kernels_of_tensorflow(flag, ending):
     command = [sys.executable, "-c", "from benchmarks import machine; print(machine.describe())"]
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": flag}
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout.endswith(f"TensorFlow {tf.__version__}{ending}\n")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith(f"TensorFlow {tf.__version__}{ending}\n")

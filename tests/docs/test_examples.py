@@ -8,7 +8,7 @@ import re
 import pytest
 
 import evonorm_tf as en
-import trainers  # noqa: F401  (chooses Keras 2 before TensorFlow is imported)
+import search  # chooses Keras 2 before TensorFlow is imported
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -38,9 +38,12 @@ def test_python_of_a_page_is_an_example(page):
     assert "```python" not in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", en.__all__)
-def test_examples_of_a_docstring(name):
-    thing = getattr(en, name)
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [(package, name) for package in (en, search) for name in package.__all__],
+)
+def test_examples_of_a_docstring(package, name):
+    thing = getattr(package, name)
     module = inspect.getmodule(thing)
     for test in doctest.DocTestFinder().find(thing, name, globs=vars(module) | {"en": en}):
         result = doctest.DocTestRunner(optionflags=FLAGS).run(test)

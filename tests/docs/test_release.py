@@ -1,4 +1,4 @@
-"""A release needs a tag, a version and a changelog that agree; addresses are one everywhere."""
+"""A release needs a tag, a version and a changelog that agree; addresses agree in all files."""
 
 import importlib.util
 import pathlib

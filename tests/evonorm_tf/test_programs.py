@@ -294,8 +294,8 @@ def test_synchronized_statistics_have_programs_of_their_own_formula(name):
     """Their coefficients are computed outside, and reach the program with the shift."""
     shape = SHAPES[0]
     x, upstream, _ = (tf.constant(array, tf.float32) for array in arrays(shape))
-    apart, whole = (layer_of(name, shape, synchronized=s) for s in (True, False))
-    found, expected = (values(first_order(layer, x, upstream)) for layer in (apart, whole))
+    synchronized, local = (layer_of(name, shape, synchronized=s) for s in (True, False))
+    found, expected = (values(first_order(layer, x, upstream)) for layer in (synchronized, local))
     assert_close(found, expected, 1e-5)
 
 

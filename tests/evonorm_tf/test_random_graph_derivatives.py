@@ -41,7 +41,7 @@ def scalars(layer, x, upstream, other):
 
 
 def compared(graph):
-    """Compares a graph's derivatives; how many of the two the differences tell."""
+    """Compares both derivatives of a graph where differences are exact; returns how many."""
     layer = randomized(en.GraphLayer(graph, groups=2, dtype="float64"), SHAPE[1:])
     x, upstream, other, direction = arrays()
 
@@ -57,15 +57,15 @@ def compared(graph):
         return [(a - b).numpy() / (2.0 * step) for a, b in zip(ahead, behind, strict=True)]
 
     eager, traced = along(x), tf.function(along, autograph=False)(x)
-    told = 0
+    compared_orders = 0
     for first, second, coarse, fine in zip(
         eager, traced, differences(STEP), differences(STEP / 2.0), strict=True
     ):
         # Next to a kink or a pole the differences do not agree among themselves.
         if np.isfinite(fine) and 0.0 < abs(coarse - fine) <= 1e-5 * abs(fine):
             np.testing.assert_allclose([first, second], fine, rtol=1e-4, err_msg=graph.to_json())
-            told += 1
-    return told
+            compared_orders += 1
+    return compared_orders
 
 
 @pytest.mark.one_environment

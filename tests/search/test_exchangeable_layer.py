@@ -52,7 +52,7 @@ def test_equals_graph_layer_for_one_graph_after_another(x):
     assert run.experimental_get_tracing_count() == infer.experimental_get_tracing_count() == 1
 
 
-def test_moving_averages_start_anew_with_each_graph(x):
+def test_moving_averages_restart_with_each_graph(x):
     layer = exchangeable()
     layer.start(LayerProgram(registry.graph("evonorm_b0")))
     before = layer(x, training=False).numpy()

@@ -81,7 +81,7 @@ def store(tmp_path, monkeypatch):
         yield store
 
 
-def test_reranking_orders_the_best_anew(store):
+def test_reranking_reorders_the_best(store):
     ranking = final.rerank(store, CONFIG, Silent())
     assert [(entry["id"], entry["formula"]) for entry in ranking] == [(5, "TANH"), (4, "EXP")]
     mean = pytest.approx(0.755)  # one of two seeds scores a point more

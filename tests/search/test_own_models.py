@@ -79,7 +79,7 @@ def test_the_network_of_a_file_computes_logits_of_normalized_images(path, saved)
     np.testing.assert_allclose(logits, features @ kernel + bias, rtol=1e-5, atol=1e-6)
 
 
-def test_weights_are_drawn_anew_from_the_seed_but_frozen_ones_are_kept(path, saved):
+def test_new_weights_are_drawn_from_the_seed_but_frozen_ones_are_kept(path, saved):
     def kernels(seed):
         model = networks.build(path, None, SETTINGS, seed)
         return [model.get_layer(name).get_weights()[0] for name in ("first", "frozen")]

@@ -1,4 +1,4 @@
-"""The window kept one by one equals the one that is made anew from all members."""
+"""The window that is updated one by one equals the one that is built from all members."""
 
 import numpy as np
 import pytest

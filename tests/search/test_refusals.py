@@ -43,8 +43,8 @@ def test_a_lie_is_logged_and_told_and_the_candidate_tried_again(tmp_path, capsys
     assert (row.status, row.reason, row.scores) == ("failed", "refused", None)
     assert [(number, host) for _, number, host, _ in refusals] == [(victim, "mallory")] * 3
     assert all("not finite: NaN" in reason for *_, reason in refusals)
-    told = [event.text for event in events if event.kind == "refused"]
-    assert len(told) == 3 and all("not finite" in text for text in told)
+    texts = [event.text for event in events if event.kind == "refused"]
+    assert len(texts) == 3 and all("not finite" in text for text in texts)
     assert cli.main(["status", "--run-dir", str(tmp_path / "run")]) == 0
     assert "reports refused: 3, the last one: it has a number" in capsys.readouterr().out
 

@@ -108,9 +108,9 @@ def test_mutants_are_near_their_parents():
     assert trained(made, one) > 6
     far = made.nodes.copy()
     far[6:, 0, 0] += 12  # both nodes differ from those of the first six
-    apart = dataclasses.replace(made, nodes=far)
-    assert trained(apart, one) == 6
-    assert trained(apart, dataclasses.replace(one, mutations=2)) > 6
+    distant = dataclasses.replace(made, nodes=far)
+    assert trained(distant, one) == 6
+    assert trained(distant, dataclasses.replace(one, mutations=2)) > 6
 
 
 def test_neutral_mutants_are_left_out_on_request():

@@ -13,7 +13,7 @@ TANH = LayerGraph((Node("TANH", (0,)),))
 
 
 def _population(good, bad, others=0):
-    """Members with scores of 0.9, and of 0.1 with random graphs beside `bad`."""
+    """Members with scores of 0.9, and members with 0.1: `bad` and random graphs."""
     population, rng = Population(1, 100), np.random.default_rng(0)
     graphs = [(graph, 0.9) for graph in good] + [(graph, 0.1) for graph in bad]
     graphs += [(sample_graph(rng), 0.1) for _ in range(others)]

@@ -82,7 +82,7 @@ ERRORS = {
     "trainers.models.import_timm a.npz b.keras": r"must end in \.safetensors.*Received: a\.npz",
     "trainers.models.import_timm a.pth b.keras": r"there is no file a\.pth",
 }
-# What is right as far as one can tell goes on, to the work that is not possible here.
+# Arguments without a visible error reach the work itself, which is not possible here.
 RIGHT = (
     TRAIN,
     f"{TRAIN} --config_file={{}}/right.yaml --params_override=task.model.norm_act=x,task.seed=2",

@@ -1,4 +1,4 @@
-"""What an anchor of a configuration can be, told from its text; nothing is read or imported."""
+"""What an anchor of a configuration can be, recognized from its text, without any import."""
 
 import enum
 import os

@@ -8,18 +8,18 @@ import tensorflow as tf
 
 from evonorm_tf.convert import model_graph
 
-# Of a dataset or a generator, which may have no end.
+# At most so many examples are read from a dataset or a generator, which may be infinite.
 MOST = 1024
 _LEAST = 10
 _HELD_OUT = 0.2
 
 
 class Examples:
-    """The inputs of a network, those to fit and those to compare on.
+    """Examples for a network, split into those to fit it on and those to compare outputs on.
 
     Attributes:
-      fitted: one array for each input of the network; the first four fifths.
-      held_out: the same; the last fifth.
+      fitted: the first four fifths, one array for each input of the network.
+      held_out: the last fifth, in the same form.
     """
 
     def __init__(self, data: Any, model: tf.keras.Model):
@@ -66,7 +66,7 @@ def _read(data: Any, model: tf.keras.Model) -> list[np.ndarray]:
 
 
 def _as_arrays(data: Any, count: int) -> Any:
-    """A list of examples, rather than of the arrays of several inputs, as one array."""
+    """Stacks a list of examples; the arrays of several inputs stay as they are."""
     is_list = isinstance(data, (list, tuple)) and count == 1 and len(data) != 1
     return np.array([np.asarray(example) for example in data]) if is_list else data
 

@@ -17,14 +17,14 @@ from evonorm_tf.convert.report import Agreement
 from evonorm_tf.layers import base
 
 _BATCH = 64
-# Values of a channel, in a layer with more channels than that.
+# So many values of a channel suffice, in a layer with more channels than that.
 _ENOUGH = 256
 
 
 def fit_places(
     plan: Plan, rebuilt: Rebuilt, arrays: Sequence[np.ndarray], refit_kernels: bool
 ) -> None:
-    """Fits the new layers on examples, and notes in the report what each place keeps.
+    """Fits the new layers on examples, and reports the share of variance that each place keeps.
 
     Args:
       plan: of the conversion.
@@ -33,8 +33,8 @@ def fit_places(
       refit_kernels: whether kernels after a replaced place are fitted too.
 
     Raises:
-      ValueError: for examples out of the range that the network was trained with, or too few for
-        the channels of a place.
+      ValueError: for examples that are scaled differently from those of the network's training,
+        or that are too few for the channels of a place.
     """
     Walk(plan, rebuilt, _Fitter(plan, refit_kernels)).run(list(map(_batches, arrays)))
 

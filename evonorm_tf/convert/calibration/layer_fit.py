@@ -1,4 +1,4 @@
-"""Fits the vectors of one norm-act layer, so that it returns what the old network did there."""
+"""Fits the vectors of one norm-act layer to the outputs of the old network at its place."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from evonorm_tf.convert import sources
 from evonorm_tf.convert.calibration.moments import TINY, Batches, Moments
 
 _VECTORS = ("v", "v0", "v1")
-# Multiples of a vector's initial value, from which each channel takes what fits best.
+# Multiples of a vector's initial value; each channel takes the one that fits best.
 _MULTIPLES = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, -1.0)
 _BATCHES_TO_CHOOSE = 4
 _STEPS, _RATE = 40, 0.05
@@ -20,14 +20,14 @@ _STEPS, _RATE = 40, 0.05
 def fit(layer: Any, x: Batches, target: Batches) -> None:
     """Fits gamma, beta, v, v0, v1 and the moving averages of a layer.
 
-    The error is the squared one, of each channel divided by the channel's variance. Gamma and beta
-    have a closed form where the layer ends with them. Each vector v first takes the best of a
-    few multiples of its initial value, channel by channel, and then some steps of Adam.
+    The error is the squared error of each channel, divided by the variance of the channel. Gamma
+    and beta have a closed form where the layer ends with them. Each vector v first takes the best
+    of a few multiples of its initial value, channel by channel, and is then trained by Adam.
 
     Args:
-      layer: a layer of this package; in inference from now on it returns about `target`.
+      layer: a layer of this package; afterwards it returns approximately `target` in inference.
       x: its inputs, in batches.
-      target: what it is to return.
+      target: the outputs to fit, in batches.
     """
     set_moving_averages(layer, x)
     if sources.form(layer) == "normalized":
@@ -64,7 +64,7 @@ def _set_affine(layer: Any, x: Batches, target: Batches) -> None:
 
 
 def _set_affine_inside(layer: Any, x: Batches, target: Batches) -> None:
-    """The same for gamma and beta before the activation, as if there were none."""
+    """Sets gamma and beta before an activation to their least squares solution without it."""
     config = {**layer.get_config(), "nonlinearity": False}
     linear = type(layer).from_config(config)
     linear.build(x[0].shape)
@@ -88,7 +88,7 @@ def _choose(layer: Any, vector: Any, x: Batches, target: Batches) -> None:
 
 
 def _descend(layer: Any, vectors: Sequence[Any], x: Batches, target: Batches) -> None:
-    """A few steps of Adam on what has no closed form; they are undone if they make it worse."""
+    """Runs Adam on the weights without a closed form, and undoes it unless the error falls."""
     is_normalized = sources.form(layer) == "normalized"
     variables = [*vectors, layer.gamma, layer.beta] if is_normalized else vectors
     if not variables:
@@ -99,17 +99,17 @@ def _descend(layer: Any, vectors: Sequence[Any], x: Batches, target: Batches) ->
     loss = _squared_error if is_normalized else _lost_correlation
     scale = Moments(target, target, layer.axis).target_variance.astype(np.float32)
 
-    def lost(batch: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-        return loss(layer, layer(batch), wanted, scale)
+    def batch_loss(batch: tf.Tensor, target_batch: tf.Tensor) -> tf.Tensor:
+        return loss(layer, layer(batch), target_batch, scale)
 
     def total() -> float:
-        return sum(float(lost(*pair)) for pair in zip(x, target, strict=True))
+        return sum(float(batch_loss(*pair)) for pair in zip(x, target, strict=True))
 
     start, at_start = [np.asarray(variable).copy() for variable in variables], total()
     optimizer = tf.keras.optimizers.Adam(_RATE)
     for step in range(_STEPS):
         with tf.GradientTape() as tape:
-            value = lost(x[step % len(x)], target[step % len(x)])
+            value = batch_loss(x[step % len(x)], target[step % len(x)])
         gradients = tape.gradient(value, [compat.variable(v) for v in variables])
         finite = [tf.where(tf.math.is_finite(g), g, tf.zeros_like(g)) for g in gradients]
         optimizer.apply_gradients(zip(finite, variables, strict=True))

@@ -23,16 +23,15 @@ class Moments:
     def __init__(self, y: Batches, target: Batches, axis: int):
         sums = np.zeros((5, y[0].shape[axis]))
         self.count = 0
-        for one, other in zip(y, target, strict=True):
-            g, t = (tf.cast(each, tf.float64) for each in (one, other))
-            axes = [a for a in range(g.shape.rank) if a != axis % g.shape.rank]
-            sums += [tf.reduce_sum(each, axes).numpy() for each in (g, t, g * g, g * t, t * t)]
-            self.count += int(tf.size(g)) // int(g.shape[axis])
-        g, t, gg, gt, tt = sums / self.count
-        self.mean, self.target_mean = g, t
-        self.variance = np.maximum(gg - g * g, 0.0)
-        self.target_variance = np.maximum(tt - t * t, 0.0)
-        self.covariance = gt - g * t
+        for y_batch, target_batch in zip(y, target, strict=True):
+            a, b = (tf.cast(each, tf.float64) for each in (y_batch, target_batch))
+            axes = [i for i in range(a.shape.rank) if i != axis % a.shape.rank]
+            sums += [tf.reduce_sum(each, axes).numpy() for each in (a, b, a * a, a * b, b * b)]
+            self.count += int(tf.size(a)) // int(a.shape[axis])
+        self.mean, self.target_mean, square, product, target_square = sums / self.count
+        self.variance = np.maximum(square - self.mean * self.mean, 0.0)
+        self.target_variance = np.maximum(target_square - self.target_mean * self.target_mean, 0.0)
+        self.covariance = product - self.mean * self.target_mean
 
     @property
     def correlation(self) -> np.ndarray:

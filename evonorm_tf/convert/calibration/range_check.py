@@ -1,4 +1,4 @@
-"""Notices examples of another range than those that the network was trained with."""
+"""Detects examples that are scaled differently from those of the network's training."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ import numpy as np
 from evonorm_tf.convert import sources
 from evonorm_tf.convert.calibration.moments import TINY, Batches, Moments
 
-# Far more than examples of one data set differ by; 255 in place of 1 is a factor of 65,025.
+# Examples of one data set differ by far less; pixels to 255 instead of 1 by a factor of 65,025.
 _FACTOR, _DEVIATIONS = 10.0, 3.0
 
 
 def check(norm: Any, x: Batches, name: str) -> None:
     """Raises ValueError if a batch norm's inputs are not like those its moving averages followed.
 
-    An untrained norm, with averages of 0 and 1, takes everything.
+    An untrained norm, with averages of 0 and 1, accepts all inputs.
     """
     mean, variance = np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)
     if not mean.any() and (variance == 1.0).all():
         return
-    found = Moments(x, x, sources.channel_axis(norm) or 0)
-    factor = float(np.median(found.variance / np.maximum(variance, TINY)))
-    deviations = float(np.median(np.abs(found.mean - mean) / np.sqrt(variance + norm.epsilon)))
+    moments = Moments(x, x, sources.channel_axis(norm) or 0)
+    factor = float(np.median(moments.variance / np.maximum(variance, TINY)))
+    deviations = float(np.median(np.abs(moments.mean - mean) / np.sqrt(variance + norm.epsilon)))
     if 1 / _FACTOR <= factor <= _FACTOR and deviations <= _DEVIATIONS:
         return
     raise ValueError(

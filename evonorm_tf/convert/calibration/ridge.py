@@ -9,12 +9,12 @@ import tensorflow as tf
 from evonorm_tf.convert.calibration.moments import Batches
 from evonorm_tf.convert.folding import is_linear
 
-# Rows for each unknown, and at most; a row is what one output sees.
+# Rows for each unknown, with bounds; a row is the receptive field of one output.
 _ROWS_FOR_EACH, _LEAST_ROWS, _MOST_ROWS = 10, 5_000, 40_000
-# Of the mean square of the inputs.
+# Relative to the mean square of the rows.
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-_LEFT_OUT = 0.2
-# Unknowns of one output channel. The equations take the cube of it in time.
+_HELD_OUT = 0.2
+# Unknowns of one output channel. The time to solve the equations grows with their cube.
 _MOST_UNKNOWNS = 5_000
 
 
@@ -30,20 +30,21 @@ def can_refit(layer: Any) -> bool:
 
 
 def refit(layer: Any, x: Batches, target: Batches) -> None:
-    """Changes the kernel and the bias as little as outputs near a target need.
+    """Moves a layer's outputs towards a target by a small change of its kernel and bias.
 
-    With the rows p that outputs see, and the residuals r = target - layer(x), the change of the
-    kernel is
+    With the receptive fields p of outputs, as rows, and the residuals r = target - layer(x), the
+    change of the kernel is
 
         D = argmin mean |r - p D|^2 + penalty * mean(p^2) * |D|^2,
 
-    with p and r around their means if the layer has a bias. Of a few penalties the one with the
-    least error on rows left out is taken. The layer stays as it is if none lowers that error.
+    with p and r around their means if the layer has a bias. Several penalties are tried, and the
+    one with the smallest error on held-out rows is taken. The layer stays as it is if none of them
+    lowers that error.
 
     Args:
-      layer: of `can_refit`.
+      layer: one that `can_refit` accepts.
       x: its inputs, in batches.
-      target: what it is to return.
+      target: the outputs to fit, in batches.
     """
     kernel, *bias = layer.get_weights()
     unknowns = math.prod(kernel.shape[:-1])
@@ -60,23 +61,23 @@ def refit(layer: Any, x: Batches, target: Batches) -> None:
 
 
 def _rows(layer: Any, x: Batches, target: Batches, unknowns: int) -> tuple[np.ndarray, np.ndarray]:
-    """What a random choice of outputs see, and their residuals, in float32."""
-    wanted = min(max(_ROWS_FOR_EACH * unknowns, _LEAST_ROWS), _MOST_ROWS)
-    share = math.ceil(wanted / len(x))
+    """The receptive fields of a random choice of outputs, and their residuals, in float32."""
+    num_rows = min(max(_ROWS_FOR_EACH * unknowns, _LEAST_ROWS), _MOST_ROWS)
+    rows_of_batch = math.ceil(num_rows / len(x))
     generator = np.random.default_rng(0)
     rows, residuals = [], []
-    for batch, wanted_output in zip(x, target, strict=True):
-        residual = tf.cast(wanted_output - layer(batch), tf.float32).numpy()
+    for batch, target_batch in zip(x, target, strict=True):
+        residual = tf.cast(target_batch - layer(batch), tf.float32).numpy()
         residual = residual.reshape(-1, residual.shape[-1])
-        seen = tf.reshape(_seen(layer, tf.cast(batch, tf.float32)), [len(residual), -1])
-        chosen = generator.permutation(len(residual))[:share]
-        rows.append(tf.gather(seen, chosen).numpy())
+        fields = _receptive_fields(layer, tf.cast(batch, tf.float32))
+        chosen = generator.permutation(len(residual))[:rows_of_batch]
+        rows.append(tf.gather(tf.reshape(fields, [len(residual), -1]), chosen).numpy())
         residuals.append(residual[chosen])
     return np.concatenate(rows), np.concatenate(residuals)
 
 
-def _seen(layer: Any, batch: tf.Tensor) -> tf.Tensor:
-    """The inputs of each output, in the order of the kernel."""
+def _receptive_fields(layer: Any, batch: tf.Tensor) -> tf.Tensor:
+    """The receptive field of each output, in the order of the kernel."""
     if isinstance(layer, tf.keras.layers.Dense):
         return batch
     return tf.image.extract_patches(
@@ -89,17 +90,17 @@ def _seen(layer: Any, batch: tf.Tensor) -> tf.Tensor:
 
 
 def _change(rows: np.ndarray, residuals: np.ndarray) -> np.ndarray | None:
-    """The change of a kernel (unknowns, outputs); None if all make the error larger."""
-    first = round(_LEFT_OUT * len(rows))
-    (left_out, rows), (wanted, residuals) = (
+    """The change of a kernel (unknowns, outputs); None if no penalty lowers the error."""
+    first = round(_HELD_OUT * len(rows))
+    (held_out, rows), (held_out_residuals, residuals) = (
         (array[:first], array[first:]) for array in (rows, residuals)
     )
     gram, product = rows.T @ rows / len(rows), rows.T @ residuals / len(rows)
     ridge = np.eye(len(gram), dtype=gram.dtype) * np.trace(gram) / len(gram)
-    best, least = None, float(np.mean(np.square(wanted)))
+    best, least = None, float(np.mean(np.square(held_out_residuals)))
     for penalty in _PENALTIES:
         change = np.linalg.solve(gram + penalty * ridge, product)
-        error = float(np.mean(np.square(wanted - left_out @ change)))
+        error = float(np.mean(np.square(held_out_residuals - held_out @ change)))
         if error < least:
             best, least = change, error
     return best

@@ -12,7 +12,7 @@ from evonorm_tf.convert.rebuild import Rebuilt
 
 
 class Pair(NamedTuple):
-    """A tensor of both networks, in batches; one object as long as nothing was replaced."""
+    """A tensor in both networks, in batches; one object as long as no layer was replaced."""
 
     old: Batches
     new: Batches
@@ -24,13 +24,13 @@ class Pair(NamedTuple):
 
 
 class Visitor:
-    """What happens at the layers; every one is visited once, before the new one is run."""
+    """Is called once for each layer, before the new layer runs."""
 
     def replaced(self, norm: Any, layers: Sequence[Any], x: Pair, target: Batches) -> None:
-        """A norm that was replaced, the new layers, their input, and what they are to return."""
+        """Receives a replaced norm, its new layers, their input, and the outputs to fit."""
 
     def kept(self, layer: Any, x: Pair, target: Callable[[], Batches]) -> None:
-        """Any other new layer, its first input, and a function that returns its old output."""
+        """Receives any other new layer, its first input, and a function of its old output."""
 
 
 class Walk:
@@ -45,7 +45,7 @@ class Walk:
         self._visited: set[int] = set()
 
     def run(self, inputs: Sequence[Batches]) -> list[Pair]:
-        """Runs the networks from their inputs, one list of batches each, to their outputs."""
+        """Runs both networks; takes the batches of each input, and returns their outputs."""
         return self._run(self._plan.graphs[0], [Pair(batches, batches) for batches in inputs])
 
     def _run(self, graph: ModelGraph, inputs: Sequence[Pair]) -> list[Pair]:
@@ -101,7 +101,7 @@ class Walk:
         return Pair(old, new)
 
     def _activated(self, graph: ModelGraph, call: Call, old: Batches) -> Batches:
-        """The output of the activation that the new layer replaces too."""
+        """The output of the activation that the new layer includes."""
         values = {id(call.outputs[0]): Pair(old, old)}
         for follower in self._plan.activations.get(id(call), []):
             outputs = self._outputs(follower.layer, graph, follower, values, "old")

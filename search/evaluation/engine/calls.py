@@ -32,7 +32,7 @@ class Call(NamedTuple):
     Attributes:
       op: the primitive.
       index_set: that of an aggregation.
-      differentiated: the place of the argument for which each gradient is, the innermost first.
+      differentiated: for each gradient the place of its argument, the innermost first.
     """
 
     op: str
@@ -56,7 +56,7 @@ class Call(NamedTuple):
         if self.index_set is None:
             full = list(np.broadcast_arrays(*arrays))
         else:
-            # An aggregation such as a sum counts every element, also of what does not vary.
+            # A sum counts every element, so an array that does not vary along an axis is repeated.
             full = [
                 np.broadcast_to(array, [n if i in axes else 1 for i, n in enumerate(sizes.shape)])
                 for array, axes in zip(arrays, self._shapes(), strict=False)
@@ -90,7 +90,7 @@ def is_called(op: str) -> bool:
 
 
 def _gradient(function: Callable[..., Any], places: Sequence[int]) -> Callable[..., Any]:
-    """The function, differentiated for an argument after the other."""
+    """The function, differentiated for one argument after another."""
     if not places:
         return function
     import tensorflow as tf

@@ -61,7 +61,7 @@ def _mean_of_group(a: Array, _: None, sizes: Sizes) -> Array:
 
 
 def _where(mask: Array, a: Array) -> Array:
-    """a, and 0 where the mask is False. By bits, since np.where is ten times as slow."""
+    """`a` where the mask is True, else 0. Works on bits: np.where takes ten times as long."""
     bits = a.view(_BITS[a.dtype.itemsize])
     return (bits & -mask.astype(bits.dtype)).view(a.dtype)
 
@@ -120,7 +120,7 @@ _OTHERS: dict[str, Callable[..., Array]] = {
 class Program:
     """Instructions in order; each has the values of earlier ones as sources.
 
-    Equal instructions are one value. Values are numbers, their positions in the list.
+    Equal instructions share one value. A value is a number, the position of its instruction.
     """
 
     def __init__(self) -> None:

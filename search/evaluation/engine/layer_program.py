@@ -1,4 +1,4 @@
-"""`LayerProgram`: a layer graph with gamma and beta as programs, for both modes and two orders."""
+"""`LayerProgram`: a layer graph, gamma and beta as programs: two modes, gradients of two orders."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +20,7 @@ from search.evaluation.engine.instructions import (
     Sizes,
 )
 
-# The vectors of a layer, in the order of its programs' arguments.
-# Their values are those where training starts.
+# The initial values of a layer's vectors, in the order of its programs' arguments.
 STARTS = {"gamma": 1.0, "beta": 0.0, "v0": 0.0, "v1": 1.0}
 VECTORS = tuple(STARTS)
 MOMENTUM = 0.9  # of moving averages, the layers' default
@@ -36,7 +35,7 @@ _INDEX_SETS: dict[str | None, tuple[int, ...]] = {
 
 
 def initial_vectors(channels: int, dtype: type[np.floating]) -> dict[str, Array]:
-    """The vectors where training starts, as arrays (channels, 1, 1)."""
+    """The initial vectors of a training, as arrays (channels, 1, 1)."""
     return {name: np.full((channels, 1, 1), start, dtype) for name, start in STARTS.items()}
 
 

@@ -30,7 +30,7 @@ def small():
 
     def get(layer):
         if layer not in models:
-            tf.keras.backend.clear_session()  # so that names are counted anew
+            tf.keras.backend.clear_session()  # resets the counters in names
             models[layer] = MaskRCNNTask(shapes.config(layer).task).build_model()
         return models[layer]
 
