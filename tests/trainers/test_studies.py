@@ -9,11 +9,11 @@ import tensorflow as tf
 from scipy import stats
 
 from tests.trainers import tiny  # noqa: F401  (makes the network known)
+from trainers import study as command
 from trainers import train
 from trainers.classification import evaluate
 from trainers.errors import TrainersError
 from trainers.experiments import digits
-from trainers.studies import __main__ as studies
 from trainers.studies import estimates, figure, journal, report
 from trainers.studies.catalogue import STUDIES
 from trainers.studies.study import Cell, Study
@@ -67,7 +67,7 @@ def short(monkeypatch):
 
 @pytest.mark.slow
 def test_a_study_trains_as_the_engine_does(short, tmp_path):
-    studies.run("one", ONE, tmp_path)
+    command.run("one", ONE, tmp_path)
     first, second = journal.read(tmp_path / "one.jsonl")
     assert (first["seed"], second["seed"]) == (0, 1)
     assert first["training_loss"] != second["training_loss"]
@@ -93,14 +93,14 @@ def test_only_missing_trainings_are_run(tmp_path, monkeypatch):
         asked.append((cell.layer, cell.setting, seeds))
         yield from (run(cell.layer, cell.setting, seed, 0.5) for seed in seeds)
 
-    monkeypatch.setattr(studies.training, "train", trained)
-    studies.run("two", STUDY, tmp_path, layers=("bn_relu",), minutes=0)
+    monkeypatch.setattr(command.training, "train", trained)
+    command.run("two", STUDY, tmp_path, layers=("bn_relu",), minutes=0)
     assert asked == []
-    studies.run("two", STUDY, tmp_path, layers=("evonorm_b0",))
+    command.run("two", STUDY, tmp_path, layers=("evonorm_b0",))
     assert asked == [("evonorm_b0", "8", [1]), ("evonorm_b0", "16", [0, 1])]
-    studies.run("two", STUDY, tmp_path)
+    command.run("two", STUDY, tmp_path)
     assert asked[2:] == [("bn_relu", "16", [0, 1])]
-    studies.run("two", STUDY, tmp_path)
+    command.run("two", STUDY, tmp_path)
     assert len(asked) == 3
     assert journal.read(path)[:3] == RUNS[:3]
 

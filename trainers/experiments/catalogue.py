@@ -52,7 +52,7 @@ DIGITS_NETWORKS = ("resnet_small", "mobilenet_v2_small", "efficientnet_small")
 CIFAR10_ANCHORS = ("resnet50_cifar", "mobilenet_v2_cifar", "efficientnet_b0_cifar")
 SHAPES_LAYERS = ("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0")
 _SECONDS, _MINUTES = "one CPU core, seconds", "one CPU core, minutes"
-_STUDY = "see docs/trainers/digits.md"
+_STUDY = "see docs/trainers/digits_batch_sizes.md"
 
 
 def _add_coco() -> None:

@@ -1,4 +1,4 @@
-"""The studies that `python -m trainers.studies` knows."""
+"""The studies that `python -m trainers.study` knows."""
 
 from absl import flags
 

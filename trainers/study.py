@@ -1,6 +1,6 @@
 """Runs a study, a grid of trainings, and reports on it.
 
-    python -m trainers.studies digits_batch_sizes --output_dir=docs/trainers
+    python -m trainers.study digits_batch_sizes --output_dir=docs/trainers
 
 The studies are those of `trainers/studies/catalogue.py`. NAME.jsonl in the folder has a line for
 each finished training, and a new start does not repeat these; several processes can work on one
@@ -21,7 +21,7 @@ if __name__ == "__main__":
     flags.DEFINE_string("output_dir", "runs/studies", "Where the results go.")
     flags.DEFINE_list("layers", [], "Layers to train; by default all of the study.")
     flags.DEFINE_integer("minutes", None, "When to begin no more trainings.", lower_bound=0)
-    command.run_module("trainers.studies.__main__", catalogue.check_arguments)
+    command.run_module("trainers.study", catalogue.check_arguments)
 
 import tensorflow as tf
 
