@@ -87,11 +87,20 @@ def standardized(images: Any, data: Any) -> Any:
     return ((images - data.mean) / data.stddev).astype("float32")
 
 
+def target_of(layer: str) -> Any:
+    """What `convert_model` takes for a layer: its name, or the graph of a JSON file."""
+    import evonorm_tf as en
+
+    return en.LayerGraph.load(layer) if layer.endswith(".json") else layer
+
+
 def settings_of(layer: str, groups: int) -> dict[str, Any]:
     """The arguments of a layer: the groups, if it has any."""
     import evonorm_tf as en
 
-    return {"groups": groups} if hasattr(en.get(layer), "groups") else {}
+    target = target_of(layer)
+    made = en.get(target) if isinstance(target, str) else en.GraphLayer(target)
+    return {"groups": groups} if hasattr(made, "groups") else {}
 
 
 def _batches(split: Any, data: Any, seed: int) -> Any:

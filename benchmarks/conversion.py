@@ -3,10 +3,11 @@
     python -m benchmarks.conversion --networks-dir FOLDER --data-dir DATA --out FILE
         [--layers evonorm_s0 ...] [--groups 4] [--examples 1000] [--distill 500]
 
-FOLDER holds the networks of `benchmarks.cifar_networks`. Each is converted as it is, calibrated on
-training images without their labels, and calibrated and distilled; the report has the accuracies
-on CIFAR-10's 10,000 test images. FILE keeps every score; a stopped run resumes with those that are
-missing. The report is also written next to it, as Markdown.
+FOLDER holds the networks of `benchmarks.cifar_networks`; a layer is a name, or the JSON file of a
+graph. Each network is converted as it is, calibrated on training images without their labels, and
+calibrated and distilled; the report has the accuracies on CIFAR-10's 10,000 test images. FILE keeps
+every score; a stopped run resumes with those that are missing. The report is also written next to
+it, as Markdown.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.cifar_networks import LAYERS, settings_of, standardized
+from benchmarks.cifar_networks import LAYERS, settings_of, standardized, target_of
 from benchmarks.resumable import Record
 
 WAYS = ("as it is", "calibrated", "calibrated, distilled")
@@ -74,7 +75,7 @@ def _converted(
         strict=True,
     ):
         start = time.perf_counter()
-        converted, said = en.convert_model(model, layer, **settings, **arguments)
+        converted, said = en.convert_model(model, target_of(layer), **settings, **arguments)
         found[way] = {
             "seconds": time.perf_counter() - start,
             "accuracy": _accuracy(converted, *test),
