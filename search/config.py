@@ -164,7 +164,7 @@ class Method(_Section):
 
 @dataclasses.dataclass(frozen=True)
 class Rerank(_Section):
-    """The second evaluation of the best layers (paper section 4.4, appendix C)."""
+    """The second evaluation of the best layers (paper section 5, appendix C)."""
 
     top_k: Count = 10  # paper: 10 (A)
     width: Amount = 4.0  # factor on the anchors' widths; 4 gives ResNet-50 its full width

@@ -1,6 +1,6 @@
 """After the search: reranking in wider networks, and final accuracies on the test split.
 
-Both train from scratch, with seeds that nothing before has used. The reranking (paper section 4.4,
+Both train from scratch, with seeds that nothing before has used. The reranking (paper section 5,
 appendix C) scores the best genotypes on examples held out of the training and validation splits;
 the first one is the winner. The comparison trains the winner and the baselines as in the search,
 and scores them on the test split, which is used for nothing else.
