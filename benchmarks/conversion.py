@@ -68,7 +68,7 @@ def _converted(
     import evonorm_tf as en
 
     settings = settings_of(layer, options.groups)
-    found: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
     for way, arguments in zip(
         WAYS,
         ({}, {"calibrate": inputs}, {"calibrate": inputs, "distill": options.distill}),
@@ -76,12 +76,12 @@ def _converted(
     ):
         start = time.perf_counter()
         converted, said = en.convert_model(model, target_of(layer), **settings, **arguments)
-        found[way] = {
+        scores[way] = {
             "seconds": time.perf_counter() - start,
             "accuracy": _accuracy(converted, *test),
             "agreement": said.agreement and said.agreement.classes,
         }
-    return found
+    return scores
 
 
 def _accuracy(model: Any, images: Any, labels: Any) -> float:
@@ -101,10 +101,10 @@ def report(contents: Mapping[str, Any]) -> str:
     for network, seeds in networks.items():
         before = [100 * scores["accuracy"] for scores in seeds]
         for layer in [name for name in seeds[0] if name != "accuracy"]:
-            found = [scores[layer] for scores in seeds if layer in scores]
-            ways = [[100 * each[way]["accuracy"] for each in found] for way in WAYS]
+            rows = [scores[layer] for scores in seeds if layer in scores]
+            ways = [[100 * row[way]["accuracy"] for row in rows] for way in WAYS]
             kept = [100 * after / own for after, own in zip(ways[-1], before, strict=False)]
-            same = [100 * each[WAYS[-1]]["agreement"] for each in found]
+            same = [100 * row[WAYS[-1]]["agreement"] for row in rows]
             cells = " | ".join(f"{spread(values)}" for values in (before, *ways))
             lines.append(
                 f"| {network} | `{layer}` | {cells} | {spread(kept)} % | {spread(same)} % |"

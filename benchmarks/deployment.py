@@ -1,4 +1,4 @@
-"""Accuracy and latency of converted networks in LiteRT and ONNX Runtime, beside batch norm.
+"""Accuracy and latency of converted networks in LiteRT and ONNX Runtime, compared with batch norm.
 
     python -m benchmarks.deployment --network NETS/resnet_v1_0.keras --data-dir DATA --out FILE
         [--layers evonorm_s0 ...] [--groups 4] [--examples 1000] [--images 2000]
@@ -80,8 +80,8 @@ def report(result: Mapping[str, Any]) -> str:
 
 
 def _accuracy(run: Run, images: np.ndarray, labels: np.ndarray) -> float:
-    found = np.concatenate([run(image[None]) for image in images])
-    return float((found.argmax(1) == labels).mean())
+    logits = np.concatenate([run(image[None]) for image in images])
+    return float((logits.argmax(1) == labels).mean())
 
 
 def _milliseconds(

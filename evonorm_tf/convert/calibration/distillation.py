@@ -19,8 +19,8 @@ _TINY = 1e-6
 def distill(plan: Plan, rebuilt: Rebuilt, arrays: Sequence[np.ndarray], steps: int) -> None:
     """Trains all trainable weights of the new network by Adam, with a rate that falls to 0.
 
-    The loss is the squared error of the outputs, and the mean of the squared errors at the
-    replaced places, each divided by the variance of what the old network computes. Both networks
+    The loss is the squared error of the outputs, plus the mean of the squared errors at the
+    replaced places, each divided by the variance of the old network's tensor. Both networks
     are in inference mode, so moving averages stay.
 
     Args:
@@ -38,10 +38,10 @@ def distill(plan: Plan, rebuilt: Rebuilt, arrays: Sequence[np.ndarray], steps: i
 
     @tf.function
     def step(batch: Any) -> None:
-        wanted = tf.nest.flatten(teacher(batch, training=False))
+        targets = tf.nest.flatten(teacher(batch, training=False))
         with tf.GradientTape() as tape:
-            lost = _loss(tf.nest.flatten(student(batch, training=False)), wanted, outputs)
-        gradients = tape.gradient(lost, [compat.variable(w) for w in weights])
+            loss = _loss(tf.nest.flatten(student(batch, training=False)), targets, outputs)
+        gradients = tape.gradient(loss, [compat.variable(w) for w in weights])
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
     generator = np.random.default_rng(0)
@@ -53,12 +53,12 @@ def distill(plan: Plan, rebuilt: Rebuilt, arrays: Sequence[np.ndarray], steps: i
         progress.add(1)
 
 
-def _loss(outputs: list[tf.Tensor], wanted: list[tf.Tensor], count: int) -> tf.Tensor:
+def _loss(outputs: list[tf.Tensor], targets: list[tf.Tensor], count: int) -> tf.Tensor:
     """The error of the first `count` outputs, plus the mean error of the others, the features."""
-    errors = [_error(y, t) for y, t in zip(outputs, wanted, strict=True)]
+    errors = [_error(y, target) for y, target in zip(outputs, targets, strict=True)]
     features = errors[count:]
-    lost = tf.add_n(errors[:count])
-    return lost + tf.add_n(features) / len(features) if features else lost
+    of_outputs = tf.add_n(errors[:count])
+    return of_outputs + tf.add_n(features) / len(features) if features else of_outputs
 
 
 def _error(y: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
@@ -68,7 +68,7 @@ def _error(y: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
 
 def _with_features(plan: Plan, rebuilt: Rebuilt) -> tuple[tf.keras.Model, tf.keras.Model]:
-    """Both networks with more outputs: what the places of the outermost model compute."""
+    """Both networks with more outputs: the features at the places of the outermost model."""
     graph = plan.graphs[0]
     old, new = [], []
     for call in graph.calls:
