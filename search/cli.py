@@ -187,7 +187,7 @@ def _execute(store: Store, config: configuration.Config, options: argparse.Names
     with contextlib.closing(new_progress(config, sys.stderr)) as progress:
         lifecycle.execute(store, config, progress, with_final=not options.no_final)
     best = store.top(1)
-    shown = ScoreFormat(config.evaluation.objective)
+    shown = ScoreFormat(config.evaluation.objective, store.meta("num_classes"))
     if best and shown.is_near_chance(best[0].require_fitness()):
         print(f"no layer found learns: the best accuracy is {best[0].fitness:.4f}, near chance")
     elif best:

@@ -18,6 +18,7 @@ from search.storage.candidate import Candidate
 from search.storage.database import BEST
 from search.storage.store import Store
 from search.storage.values import printable
+from search.workers import preparation
 
 CONFIG_FILE = "config.json"
 DATA_FILE = "data.npz"
@@ -123,7 +124,7 @@ def execute(store: Store, config: Config, progress: Progress, with_final: bool =
 def places(store: Store) -> list[str]:
     """Lines that say where the layer stands in networks that were made from Keras models."""
     lines = []
-    for anchor, found in (store.meta(sources.PLACES) or {}).items():
+    for anchor, found in (store.meta(preparation.PLACES) or {}).items():
         lines += [printable(anchor), *(f"  {printable(line)}" for line in names.places(found))]
     return lines
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-# Accuracy of a random guess: CIFAR-10 and the digits have ten classes.
-CHANCE = 0.1
+# Of the digits and of CIFAR-10.
+_KNOWN_CLASSES = 10
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -13,9 +13,16 @@ class ScoreFormat:
 
     Attributes:
       objective: the configured `module:function`; None for accuracies.
+      num_classes: of the user's own data; None for the digits and CIFAR-10.
     """
 
     objective: str | None = None
+    num_classes: int | None = None
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of a random guess."""
+        return 1 / (self.num_classes or _KNOWN_CLASSES)
 
     @property
     def name(self) -> str:
@@ -54,4 +61,4 @@ class ScoreFormat:
 
     def is_near_chance(self, score: float) -> bool:
         """Whether an accuracy is below twice a random guess, the quality test's limit."""
-        return not self.objective and score < 2 * CHANCE
+        return not self.objective and score < 2 * self.chance

@@ -23,15 +23,16 @@ from trainers.models.anchor_sources import Kind, kind_of
 from trainers.named_function import is_function_name
 
 META = "sources"
-# For each network that was converted from a Keras model, the names of its places.
-PLACES = "places"
 _LONGEST = 100
 _ANCHORS, _DATA = "evaluation.anchors", "evaluation.data"
 _OBJECTIVE = "evaluation.objective"
 
 
 def check_new(config: Config) -> dict[str, Any]:
-    """Checks what a new run is given; returns the SHA-256 of each source and the places, as meta.
+    """Checks what a new run is given.
+
+    Returns:
+      Meta for the run: the SHA-256 of each source, and what `preparation.check_own` finds.
 
     Raises:
       SearchError: in one line, for data, networks, modules and primitives that are missing or
@@ -42,8 +43,8 @@ def check_new(config: Config) -> dict[str, Any]:
     kinds = {_kind_of(anchor) for anchor in config.evaluation.anchors}
     draws_own = any(ops.registered(each.op) for each in _drawn(config))
     has_own = bool(_own(config)) or Kind.APPLICATION in kinds or draws_own
-    places = preparation.check_own(config) if has_own else {}
-    return {META: digests, PLACES: places}
+    found = preparation.check_own(config) if has_own else {}
+    return {META: digests, **found}
 
 
 def check_again(config: Config, store: Store, trusted: Collection[str]) -> None:

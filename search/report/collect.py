@@ -88,7 +88,7 @@ class Run:
     @property
     def shown(self) -> ScoreFormat:
         """How its scores are shown."""
-        return ScoreFormat(self.settings.get("evaluation.objective"))
+        return ScoreFormat(self.settings.get("evaluation.objective"), self.meta.get("num_classes"))
 
     @property
     def label(self) -> str:

@@ -14,7 +14,6 @@ from search import names
 from search.report import analysis
 from search.report.collect import Run
 from search.report.style import LIGHT, LINE_STYLES, SERIES, LineStyle, Panel
-from search.score_format import CHANCE
 from search.storage.candidate import Candidate
 
 TOP = 10
@@ -159,6 +158,9 @@ def _draw_histogram(axes: Axes, run: Run, anchor: str) -> None:
         axes.hist(trained, bins=40, color=LIGHT["blue"], label=label)
     else:
         _draw_accuracies(axes, trained, label, analysis.quality_accuracies(run, anchor))
+        axes.axvline(
+            run.shown.chance, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance"
+        )
     bn_relu = run.baseline("bn_relu")
     if bn_relu is not None and anchor in bn_relu.anchor_scores:
         axes.axvline(
@@ -187,7 +189,6 @@ def _draw_accuracies(
         color=[LIGHT["blue"], LIGHT["yellow"]],
         label=[label, f"rejected early ({len(rejected):,})"],
     )
-    axes.axvline(CHANCE, color=LIGHT["muted"], linestyle=":", linewidth=1.5, label="chance")
     axes.set_xlim(0, 1)
 
 

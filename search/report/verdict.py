@@ -11,7 +11,7 @@ from evonorm_tf.graph.simplification import simplified
 from search import names
 from search.report import normalization
 from search.report.collect import Run
-from search.score_format import CHANCE, ScoreFormat
+from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate
 from search.storage.graphs import graph_of
 
@@ -134,7 +134,7 @@ def _headline(found: Score, comparison: Comparison, shown: ScoreFormat) -> str:
     rivals = comparison.rivals
     score = shown.text(found.mean)
     if shown.is_near_chance(found.mean):
-        return f"No layer found learns: the best scores {score}, near chance ({CHANCE:.0%})."
+        return f"No layer found learns: the best scores {score}, near chance ({shown.chance:.0%})."
     if not rivals:
         return f"The best layer found scores {score}."
     if len(rivals) > 1 and all(standing(found, rival, shown) > 0 for rival in rivals):

@@ -98,6 +98,7 @@ _META: dict[str, Any] = {
     "comparison": Annotated[list[_Compared] | None, rule(_COMPARED_RULE)],
     "cluster": Annotated[_Cluster | None, rule("figures of a cluster")],
     "sources": Annotated[dict[str, MaybeText] | None, rule("a SHA-256 or NULL by source")],
+    "num_classes": Annotated[Annotated[int, Field(ge=2)] | None, rule("a number of classes")],
     "places": Annotated[_Places | None, rule("names of layers by anchor")],
 }
 

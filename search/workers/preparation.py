@@ -17,6 +17,10 @@ from search.evolution.space import choices
 from trainers.data import ImageData
 from trainers.models.anchor_sources import Kind, kind_of
 
+# Entries of a run's meta.
+NUM_CLASSES = "num_classes"
+# For each network that was converted from a Keras model, the names of its places.
+PLACES = "places"
 _LONGEST_LINE = 1000
 
 
@@ -26,7 +30,8 @@ def check_own(config: Config) -> dict[str, Any]:
     The functions of registered primitives run once too.
 
     Returns:
-      The places of each network that was converted, as `networks.check_own` returns them.
+      What the run keeps as meta: the number of classes, and the places of each network that was
+      converted, as `networks.check_own` returns them.
 
     Raises:
       SearchError: in one line, for what a worker could not use.
@@ -37,32 +42,32 @@ def check_own(config: Config) -> dict[str, Any]:
     process.start()
     theirs.close()
     try:
-        line, places = json.loads(ours.recv_bytes())
+        line, meta = json.loads(ours.recv_bytes())
     except EOFError:
         process.join()
-        places = {}
+        meta = {}
         line = f"the process that checks data and networks ended with exit code {process.exitcode}"
     finally:
         process.terminate()
         process.join()
     if line:
         raise SearchError(line)
-    return places
+    return meta
 
 
 def _check(connection: Connection, config: dict[str, Any]) -> None:
-    """Sends the line of the error, or an empty one, and the places."""
+    """Sends the line of the error, or an empty one, and the meta."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from search.evaluation import images
 
     chosen = Config.from_dict(config)
     settings = chosen.evaluation
-    line, places = "", {}
+    line, meta = "", {}
     try:
         _check_primitives(chosen)
         loaded = images.load_data(settings)
         images.check_fit(loaded, settings)
-        places = _check_networks(loaded, settings)
+        meta = {NUM_CLASSES: loaded.num_classes, PLACES: _check_networks(loaded, settings)}
         if settings.objective is not None:
             from search.evaluation import objective  # with TensorFlow
 
@@ -70,7 +75,7 @@ def _check(connection: Connection, config: dict[str, Any]) -> None:
     except Exception as error:
         line = str(error) if isinstance(error, SearchError) else f"{type(error).__name__}: {error}"
     line = " ".join(line.split())[:_LONGEST_LINE]
-    connection.send_bytes(json.dumps([line, places]).encode())
+    connection.send_bytes(json.dumps([line, meta]).encode())
 
 
 def _check_primitives(config: Config) -> None:

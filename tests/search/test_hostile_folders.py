@@ -36,7 +36,7 @@ WRONG = [
     '{"a": NaN}',
     "[" * 100_000,
 ]
-META = ["config", "created", "elapsed", "rerank", "comparison", "sources", "places"]
+META = ["config", "created", "elapsed", "rerank", "comparison", "sources", "places", "num_classes"]
 WRONG_META = [*WRONG, '{"method": {"window": "wide"}}', '[{"id": 9999}]', '"text"', "null", "-3"]
 RERANKED = '[{"id": "1", "formula": "x", "networks": {}, "mean": 0.5}]'
 COMPARED = [

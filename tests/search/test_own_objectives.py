@@ -207,6 +207,8 @@ def test_how_scores_are_shown():
     assert (accuracy.text(0.815), accuracy.difference(-0.023)) == ("81.5%", "\N{MINUS SIGN}2.3")
     assert (other.text(-1234.5678), other.difference(0.01234)) == ("-1235", "+0.0123")
     assert accuracy.is_near_chance(0.1) and not other.is_near_chance(0.1)
+    of_hundred = score_format.ScoreFormat(num_classes=100)
+    assert of_hundred.is_near_chance(0.019) and not of_hundred.is_near_chance(0.1)
 
 
 def test_a_report_shows_scores_as_numbers(tmp_path):

@@ -32,7 +32,7 @@ def make_run(folder, monkeypatch, *settings):
     """A run folder as `run` makes it, without the process that checks the data."""
     from search import lifecycle
 
-    monkeypatch.setattr(preparation, "check_own", lambda config: None)
+    monkeypatch.setattr(preparation, "check_own", lambda config: {})
     with lifecycle.create(folder, preset("smoke").override(settings)):
         return folder
 
@@ -167,6 +167,7 @@ def test_a_search_on_a_file(tmp_path):
     with Store.open(folder) as store:
         (baseline,) = store.baselines()
         assert baseline.status == "accepted" and 0 <= baseline.fitness <= 1
+        assert store.meta("num_classes") == 3
         assert not any(row.status == "failed" for row in store.candidates())
 
 

@@ -212,6 +212,15 @@ def test_the_headline_on_validation_scores(found, rivals, headline):
     assert "partly luck" not in said.detail  # of one score
 
 
+@pytest.mark.parametrize(
+    ("found", "headline"),
+    [(0.015, "near chance (1%)."), (0.19, "The best layer found scores 19.0%")],
+)
+def test_chance_is_that_of_the_classes(found, headline):
+    row = _accepted(9, found, graph=synthetic_run.graph_json())
+    assert headline in verdict(_run(row, meta={"num_classes": 100})).headline
+
+
 def test_the_best_of_many_validation_scores_comes_with_a_warning(run):
     said = verdict(run)
     assert f"best of {len(run.ranking)} scores" in said.detail and "partly luck" in said.detail
