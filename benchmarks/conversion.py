@@ -14,7 +14,7 @@ import argparse
 import pathlib
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.cifar_networks import LAYERS, settings_of, standardized, target_of
@@ -68,12 +68,14 @@ def _converted(
     import evonorm_tf as en
 
     settings = settings_of(layer, options.groups)
+    arguments_of = {
+        "as it is": {},
+        "calibrated": {"calibrate": inputs},
+        "calibrated, distilled": {"calibrate": inputs, "distill": options.distill},
+    }
     scores: dict[str, Any] = {}
-    for way, arguments in zip(
-        WAYS,
-        ({}, {"calibrate": inputs}, {"calibrate": inputs, "distill": options.distill}),
-        strict=True,
-    ):
+    for way in ways_of(options.distill):
+        arguments = arguments_of[way]
         start = time.perf_counter()
         converted, said = en.convert_model(model, target_of(layer), **settings, **arguments)
         scores[way] = {
@@ -89,25 +91,32 @@ def _accuracy(model: Any, images: Any, labels: Any) -> float:
     return float((logits.argmax(1) == labels).mean())
 
 
+def ways_of(distill: int) -> Sequence[str]:
+    """How the networks are converted: not distilled in 0 steps."""
+    return WAYS if distill else WAYS[:-1]
+
+
 def report(contents: Mapping[str, Any]) -> str:
     """The accuracies as a Markdown table, in percent; means over seeds."""
     networks: dict[str, list[Mapping[str, Any]]] = {}
     for name, scores in contents["scores"].items():
         networks.setdefault(name.rsplit("_", 1)[0], []).append(scores)
+    ways = ways_of(contents["evaluation"]["distill"])
     lines = [
-        "| network | layer | before | as it is | calibrated | and distilled | kept | same class |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| network | layer | seeds | before | {' | '.join(ways)} | kept | same class |",
+        "| --- | --- |" + " ---: |" * (4 + len(ways)),
     ]
     for network, seeds in networks.items():
-        before = [100 * scores["accuracy"] for scores in seeds]
         for layer in [name for name in seeds[0] if name != "accuracy"]:
-            rows = [scores[layer] for scores in seeds if layer in scores]
-            ways = [[100 * row[way]["accuracy"] for row in rows] for way in WAYS]
-            kept = [100 * after / own for after, own in zip(ways[-1], before, strict=False)]
-            same = [100 * row[WAYS[-1]]["agreement"] for row in rows]
-            cells = " | ".join(f"{spread(values)}" for values in (before, *ways))
+            rows = [scores for scores in seeds if layer in scores]
+            before = [100 * row["accuracy"] for row in rows]
+            after = {way: [100 * row[layer][way]["accuracy"] for row in rows] for way in ways}
+            kept = [100 * a / b for a, b in zip(after[ways[-1]], before, strict=True)]
+            same = [100 * row[layer][ways[-1]]["agreement"] for row in rows]
+            cells = " | ".join(spread(values) for values in (before, *after.values()))
             lines.append(
-                f"| {network} | `{layer}` | {cells} | {spread(kept)} % | {spread(same)} % |"
+                f"| {network} | `{layer}` | {len(rows)} | {cells} | {spread(kept)} % "
+                f"| {spread(same)} % |"
             )
     return "\n".join(lines) + "\n"
 
@@ -128,7 +137,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--layers", nargs="+", default=LAYERS)
     parser.add_argument("--groups", type=int, default=4)
     parser.add_argument("--examples", type=int, default=1000)
-    parser.add_argument("--distill", type=int, default=500)
+    parser.add_argument("--distill", type=int, default=500, help="steps; 0 for none")
     return parser.parse_args()
 
 
