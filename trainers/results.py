@@ -3,8 +3,9 @@
     python -m trainers.results [--output_dir=DIR] MODEL_DIR...
 
 Prints a Markdown table: run, step, top-1 accuracy on all validation images, and what the
-paper has for the experiment. With --output_dir, writes it as results.md and the curves of
-loss and accuracy as curves.png.
+paper has for the experiment. Runs that differ in their seeds alone also have a mean with its 95 %
+interval. With --output_dir, writes the tables as results.md and the curves of loss and accuracy as
+curves.png.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ from trainers.engine import events, restoring
 from trainers.engine.events import Curve
 from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS
+from trainers.studies import estimates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ def read(model_dir: str) -> Run:
 
 
 def table(runs: list[Run]) -> str:
-    """The runs as a Markdown table."""
+    """The runs as a Markdown table, and the means of those that differ in their seeds alone."""
     rows = [
         "| run | network | layer | images/step | step | top-1 % | paper % |",
         "| --- | --- | --- | ---: | ---: | ---: | --- |",
@@ -83,7 +85,40 @@ def table(runs: list[Run]) -> str:
             f"| {model.norm_act} | {data.global_batch_size} "
             f"| {step}/{run.params.trainer.train_steps} | {last} | {run.paper} |"
         )
+    means = [_mean(group) for group in _groups(runs) if len(group) > 1]
+    if means:
+        rows += [
+            "",
+            "| network | layer | images/step | seeds | mean top-1 %, 95 % interval | paper % |",
+            "| --- | --- | ---: | ---: | ---: | --- |",
+            *means,
+        ]
     return "\n".join(rows) + "\n"
+
+
+def _groups(runs: list[Run]) -> list[list[Run]]:
+    """Finished runs, those that differ in their seeds alone together."""
+    groups: list[list[Run]] = []
+    for run in runs:
+        steps = run.params.trainer.train_steps
+        if max(run.accuracy, default=0) < steps:
+            continue
+        alike = [group for group in groups if _same(group[0].params, run.params)]
+        if alike:
+            alike[0].append(run)
+        else:
+            groups.append([run])
+    return groups
+
+
+def _mean(group: list[Run]) -> str:
+    """The row of a group."""
+    model, data = group[0].params.task.model, group[0].params.task.train_data
+    found = estimates.mean([100 * run.accuracy[max(run.accuracy)] for run in group])
+    return (
+        f"| {model.network} | {model.norm_act} | {data.global_batch_size} | {len(group)} "
+        f"| {found.value:.1f} ± {found.half_width:.1f} | {group[0].paper} |"
+    )
 
 
 def plot(runs: list[Run], path: pathlib.Path) -> None:
@@ -112,12 +147,14 @@ def _points(curve: Curve, scale: float = 1.0) -> tuple[list[int], list[float]]:
 
 
 def _same(first: ExperimentConfig, second: ExperimentConfig) -> bool:
-    """Whether two configurations train alike; folders of data and devices do not matter."""
+    """Whether two configurations train alike; seeds, folders and devices do not matter."""
 
     def relevant(params: ExperimentConfig) -> tuple[Any, ...]:
         task = params.task.as_dict()
         for data in (task["train_data"], task["validation_data"]):
             data.pop("data_dir")
+            data.pop("seed")
+        task.pop("seed")
         return task, params.trainer.optimizer_config.as_dict(), params.trainer.train_steps
 
     return relevant(first) == relevant(second)

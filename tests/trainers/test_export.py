@@ -1,11 +1,13 @@
 """Export, evaluate, predict and results, on one model that was trained for four steps."""
 
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 from sklearn.datasets import load_digits
 
 from tests.trainers import tiny
@@ -144,11 +146,30 @@ def test_results_have_the_last_step_and_the_curves(trained, tmp_path):
     assert tf.io.decode_png((tmp_path / "curves.png").read_bytes()).shape[0] > 300
 
 
+def test_results_have_the_mean_over_seeds(trained):
+    run = results.read(trained[0])
+    other, unfinished, larger = (
+        dataclasses.replace(run, params=tiny.config("evonorm_b0")) for _ in "123"
+    )
+    for each, seed in ((other, 1), (unfinished, 2), (larger, 3)):
+        each.params.task.seed = each.params.task.train_data.seed = seed
+    other = dataclasses.replace(other, accuracy={4: run.accuracy[4] + 0.1})
+    unfinished = dataclasses.replace(unfinished, accuracy={2: 1.0})
+    larger.params.task.train_data.global_batch_size = 16
+    assert "seeds" not in results.table([run, unfinished, larger])
+    row = results.table([run, larger, unfinished, other]).splitlines()[-1]
+    mean = 100 * run.accuracy[4] + 5
+    half_width = stats.t.ppf(0.975, 1) * 5
+    assert row == f"| tiny | evonorm_b0 | 8 | 2 | {mean:.1f} ± {half_width:.1f} | - |"
+
+
 def test_results_find_the_papers_figure(trained):
     run = results.read(trained[0])
     params = EXPERIMENTS["imagenet_resnet50_aug_evonorm_b0"].build()
     params.task.train_data.data_dir = "/elsewhere"
     cell = results.Run("x", params, run.loss, run.accuracy)
+    assert cell.paper == "77.7 (table 3)"
+    params.task.seed = params.task.train_data.seed = 1
     assert cell.paper == "77.7 (table 3)"
     params.trainer.train_steps -= 1
     assert cell.paper == "-"
