@@ -167,7 +167,8 @@ class Rerank(_Section):
     """The second evaluation of the best layers (paper section 5, appendix C)."""
 
     top_k: Count = 10  # paper: 10 (A)
-    width: Amount = 4.0  # factor on the anchors' widths; 4 gives ResNet-50 its full width
+    # Factor on the anchors' widths; None gives each network its full width, as in the paper.
+    width: Amount | None = None
     steps: Count = 5000  # ours; the paper trains on ImageNet
     seeds: Count = 1  # ours: trainings of each layer on each anchor
     held_out: Share = 0.1  # share of train and validation; paper: 10% (A)

@@ -51,7 +51,7 @@ class AnchorTrainer:
         settings: Evaluation,
         seed: int,
         norm_act: NormAct | None = None,
-        width: float = 1.0,
+        width: float | None = 1.0,
     ):
         self._data, self.settings = data, settings
         self.graph: LayerGraph | None = None

@@ -192,7 +192,7 @@ class Evaluator:
         self,
         name: str | None,
         anchor: str,
-        width: float,
+        width: float | None,
         steps: int,
         seed: int,
         held_out: float | None,

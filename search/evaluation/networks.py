@@ -30,7 +30,7 @@ def build(
     settings: Evaluation,
     seed: int,
     norm_act: NormAct | None = None,
-    width: float = 1.0,
+    width: float | None = 1.0,
 ) -> tf.keras.Model:
     """A new network from images to logits.
 
@@ -40,7 +40,8 @@ def build(
       settings: the configuration's `evaluation`.
       seed: seed of the kernels.
       norm_act: the layer; None for an `ExchangeableLayer` in each place.
-      width: factor on the anchor's width; a user's own network has no other width.
+      width: factor on the anchor's width; None for the full width of the network that it is a
+        narrow one of. A user's own network has one width.
 
     Raises:
       TrainersError: in one line, if a user's network cannot be made.
@@ -54,7 +55,7 @@ def _build(
     settings: Evaluation,
     seed: int,
     norm_act: NormAct | None,
-    width: float,
+    width: float | None,
 ) -> tuple[tf.keras.Model, Report | None]:
     """The network of `build`, and the report on the places of one that was converted."""
     tf.keras.utils.set_random_seed(seed)
@@ -69,7 +70,8 @@ def _build(
     if kind is Kind.FUNCTION:
         return named_function.call(anchor, norm_act=make, **given), None
     spec = ANCHORS[anchor]
-    arguments = {**spec.arguments, "width": width * spec.arguments.get("width", 1.0)}
+    own_width = spec.arguments.get("width", 1.0)
+    arguments = {**spec.arguments, "width": 1.0 if width is None else width * own_width}
     return spec.build(name=anchor, norm_act=make, **given, **arguments), None
 
 

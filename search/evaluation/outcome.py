@@ -29,7 +29,7 @@ class ScoreTask:
 
     layer: str
     anchor: str
-    width: float
+    width: float | None
     steps: int
     seed: int
     held_out: float | None

@@ -74,6 +74,15 @@ def test_a_network_is_trained_with_one_layer_after_another(tmp_path, monkeypatch
     assert 0 <= trainer.accuracy(images.validation) <= 1
 
 
+@pytest.mark.parametrize(
+    ("anchor", "filters"), [("resnet50_cifar", 64), ("mobilenet_v2_cifar", 32), ("resnet_small", 8)]
+)
+def test_no_width_is_the_full_one(anchor, filters, images):
+    settings = dataclasses.replace(SETTINGS, crop=None)
+    model = networks.build(anchor, images, settings, 0, norm_act="evonorm_b0", width=None)
+    assert model.get_layer("stem_conv").filters == filters
+
+
 def test_a_baseline_takes_the_same_places(tmp_path, monkeypatch, images):
     own_data.write_module(tmp_path, monkeypatch)
     model = networks.build(NETWORK, images, SETTINGS, 0, norm_act="evonorm_s0")

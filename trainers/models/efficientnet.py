@@ -87,7 +87,7 @@ def efficientnet(
       variant_name: "b0" to "b7".
       norm_act: registered name, `LayerGraph` or callable; see `norm_act_factory`.
       width: multiplies the variant's own width.
-      spec: another layout, in place of the variant's.
+      spec: another layout than the variant's, which `width` widens too.
       input_shape: without the batch; spatial sizes may be None. Default: the variant's.
       num_classes: number of logits.
       dropout: rate before the logits. Default: the variant's.
@@ -101,7 +101,7 @@ def efficientnet(
     chosen = variant(variant_name)
     net = inverted_bottleneck.network(norm_act, **settings)
     input_shape = input_shape or net.image_shape(chosen.resolution)
-    spec = spec or efficientnet_spec(chosen.width * width, chosen.depth)
+    spec = spec.widened(width) if spec else efficientnet_spec(chosen.width * width, chosen.depth)
     spec = dataclasses.replace(spec, stochastic_depth=stochastic_depth)
     dropout = chosen.dropout if dropout is None else dropout
     name = name or f"efficientnet_{variant_name}"

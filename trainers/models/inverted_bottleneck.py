@@ -53,6 +53,17 @@ class InvertedBottleneckSpec:
     stochastic_depth: float = 0.0
     stem_strides: int = 2
 
+    def widened(self, width: float) -> "InvertedBottleneckSpec":
+        """The layout with all filters multiplied, and made divisible by 8."""
+        if width == 1.0:
+            return self
+        return dataclasses.replace(
+            self,
+            stem_filters=make_divisible(self.stem_filters * width),
+            stages=_widened(self.stages, width),
+            head_filters=make_divisible(self.head_filters * width),
+        )
+
 
 def scaled_spec(
     stages: Sequence[Stage], width: float, head_filters: float
@@ -60,9 +71,13 @@ def scaled_spec(
     """The layout with stem and stages `width` times as wide; all filters divisible by 8."""
     return InvertedBottleneckSpec(
         stem_filters=make_divisible(_STEM_FILTERS * width),
-        stages=tuple(s._replace(filters=make_divisible(s.filters * width)) for s in stages),
+        stages=_widened(stages, width),
         head_filters=make_divisible(head_filters),
     )
+
+
+def _widened(stages: Sequence[Stage], width: float) -> tuple[Stage, ...]:
+    return tuple(s._replace(filters=make_divisible(s.filters * width)) for s in stages)
 
 
 def network(norm_act: Any, **settings: Any) -> Network:

@@ -42,7 +42,7 @@ def mobilenet_v2(
       width: multiplies all filters, made divisible by 8.
       norm_act: registered name, `LayerGraph` or callable; see `norm_act_factory`. The
         published network has ReLU6, which `bn_relu` equals up to 6.
-      spec: another layout, in place of `width`.
+      spec: another layout, which `width` widens too.
       input_shape: without the batch; spatial sizes may be None.
       num_classes: number of logits.
       dropout: rate before the logits.
@@ -53,6 +53,6 @@ def mobilenet_v2(
       A functional model from images to logits.
     """
     net = inverted_bottleneck.network(norm_act, **settings)
-    spec = spec or mobilenet_v2_spec(width)
+    spec = spec.widened(width) if spec else mobilenet_v2_spec(width)
     name = name or f"mobilenet_v2_{width:g}"
     return inverted_bottleneck.classifier(net, spec, input_shape, num_classes, dropout, name)

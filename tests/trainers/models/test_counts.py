@@ -7,6 +7,7 @@ import tensorflow as tf
 import evonorm_tf as en
 from tests.tiers import tiered
 from trainers.models import efficientnet, mobilenet_v2, resnet, summary
+from trainers.models.anchors import ANCHORS
 
 # Trainable parameters and multiply-adds with batch normalization, as published with the
 # weights of timm (ResNetV2: parameters) and torchvision (all else).
@@ -126,3 +127,9 @@ def test_widths_scale_all_filters():
     model = efficientnet("b0", width=0.5, input_shape=(32, 32, 3), num_classes=10)
     assert model.get_layer("stem_conv").filters == 16
     assert model.get_layer("head_conv").filters == 640
+    spec = ANCHORS["efficientnet_small"].arguments["spec"]
+    arguments = {"input_shape": (8, 8, 1), "num_classes": 10, "spec": spec}
+    for build in (mobilenet_v2, efficientnet):
+        narrow, wide = (build(width=width, **arguments) for width in (1.0, 2.0))
+        for name in ("stem_conv", "stage2_block1_project_conv", "head_conv"):
+            assert wide.get_layer(name).filters == 2 * narrow.get_layer(name).filters
