@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from tpu_scripts import accelerators, checkout, health
+from tpu_scripts import accelerators, checkout, health, runtimes
 from tpu_scripts.gcloud import Gcloud, GcloudError
 
 FOLDER = "evonorm-tf"  # of the checkout, in the home folder of each worker
@@ -34,9 +34,8 @@ _QUEUE_FAILED = ("FAILED", "SUSPENDED", "SUSPENDING", "DELETING")
 def create(options: argparse.Namespace, gcloud: Gcloud) -> None:
     """Creates a TPU, directly or as a queued resource."""
     accelerator = accelerators.parse_type(options.type)
-    tensorflow = options.tf_version or accelerators.installed_tensorflow()
-    runtime = options.runtime or accelerators.runtime_for(accelerator, tensorflow)
-    accelerators.check_runtime(runtime, accelerator, tensorflow)
+    runtime = options.runtime or runtimes.runtime_for(accelerator, options.tf_version)
+    runtimes.check_runtime(runtime, accelerator, options.tf_version)
     if options.queued and options.preemptible:
         raise ValueError("queued resources have --spot, not --preemptible")
     gcloud.create(
@@ -109,10 +108,8 @@ def run(options: argparse.Namespace, gcloud: Gcloud) -> None:
     command, worker = shlex.join(options.command), options.worker
     if options.training:
         accelerator = accelerators.parse_type(options.training)
-        runtime = options.runtime or accelerators.runtime_for(
-            accelerator, options.tf_version or accelerators.installed_tensorflow()
-        )
-        variables = accelerators.training_environment(gcloud.name, accelerator, runtime)
+        runtime = options.runtime or runtimes.runtime_for(accelerator, options.tf_version)
+        variables = runtimes.training_environment(gcloud.name, accelerator, runtime)
         command = " ".join([*(f"{key}={value}" for key, value in variables.items()), command])
         # The output is shown here and kept in a file there; the exit code is that of the training.
         command = f"mkdir -p logs && set -o pipefail && {command} 2>&1 | tee -a {_LOG}"
@@ -170,7 +167,7 @@ def _summary(action: Callable) -> str:
 def _create_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--type", required=True, help="such as v3-8, v4-32, v5litepod-4, v6e-8")
     command.add_argument("--runtime", help="default: the plain image; for a slice with TensorFlow")
-    command.add_argument("--tf_version", help="default: of the installed TensorFlow")
+    command.add_argument("--tf_version", default="", help="default: of the installed TensorFlow")
     command.add_argument("--queued", action="store_true", help="as a queued resource")
     cheap = command.add_mutually_exclusive_group()
     cheap.add_argument("--spot", action="store_true", help="cheaper; can be preempted")
@@ -193,7 +190,7 @@ def _run_options(command: argparse.ArgumentParser) -> None:
         "--training", metavar="TYPE", help="a training on a TPU of this type: worker 0 coordinates"
     )
     command.add_argument("--runtime", help="that it was created with; default: as in create")
-    command.add_argument("--tf_version", help="default: of the installed TensorFlow")
+    command.add_argument("--tf_version", default="", help="default: of the installed TensorFlow")
     command.add_argument("command", nargs="+", help="after --")
 
 

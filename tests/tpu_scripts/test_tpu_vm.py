@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from tpu_scripts import accelerators, checkout, tpu_vm
+from tpu_scripts import checkout, tpu_vm
 
 ZONE = "--zone=us-central1-a"
 PROJECT = "--project=my-project"
@@ -24,67 +24,6 @@ def training(command):
 
 def command(action, *arguments):
     tpu_vm.main([action, "my-tpu", ZONE, PROJECT, *arguments])
-
-
-@pytest.mark.parametrize(
-    ("name", "chips", "hosts", "replicas", "runtime"),
-    [
-        ("v2-8", 4, 1, 8, "tpu-ubuntu2204-base"),
-        ("v3-8", 4, 1, 8, "tpu-ubuntu2204-base"),
-        ("v3-32", 16, 4, 32, "tpu-vm-tf-2.18.0-pod-pjrt"),
-        ("v4-8", 4, 1, 4, "tpu-ubuntu2204-base"),
-        ("v4-32", 16, 4, 16, "tpu-vm-tf-2.18.0-pod-pjrt"),
-        ("v5litepod-8", 8, 1, 8, "v2-alpha-tpuv5-lite"),
-        ("v5e-16", 16, 4, 16, "tpu-vm-tf-2.18.0-pod-pjrt"),
-        ("v5p-16", 8, 2, 8, "tpu-vm-tf-2.18.0-pod-pjrt"),
-        ("v6e-1", 1, 1, 1, "v2-alpha-tpuv6e"),
-        ("v6e-256", 256, 64, 256, "tpu-vm-tf-2.18.0-pod-pjrt"),
-    ],
-)
-def test_types(name, chips, hosts, replicas, runtime):
-    """Counted by hand from the tables of each generation's page."""
-    accelerator = accelerators.parse_type(name)
-    found = (accelerator.chips, accelerator.hosts, accelerator.replicas)
-    assert found == (chips, hosts, replicas)
-    assert accelerators.runtime_for(accelerator, "2.18.0") == runtime
-    accelerators.check_runtime(runtime, accelerator, "2.18.0")
-
-
-@pytest.mark.parametrize("name", ["v3", "v3-", "v3-16", "v9-8", "v4-12", "v5e-12", "v3-08", "-8"])
-def test_types_that_do_not_exist(name):
-    with pytest.raises(ValueError, match=rf"Received: type='{name}'"):
-        accelerators.parse_type(name)
-
-
-@pytest.mark.parametrize(
-    ("type_name", "runtime", "message"),
-    [
-        ("v3-8", "tpu-vm-tf-2.18.0-pjrt", "match the installed TensorFlow 2.20.0"),
-        ("v3-8", "tpu-vm-tf-2.20.0-pod-pjrt", "must not have -pod"),
-        ("v3-32", "tpu-vm-tf-2.20.0-pjrt", "must have -pod"),
-        ("v5e-8", "tpu-vm-tf-2.20.0-se", "name its device API"),
-        ("v3-8", "tpu-vm-tf-2.20.0", "name its device API"),
-        ("v6e-8", "v2-alpha-tpuv5", "of a v6e must be"),
-        ("v3-8", "--version", "of a v3 must be"),
-    ],
-)
-def test_runtimes_that_do_not_match(type_name, runtime, message):
-    accelerator = accelerators.parse_type(type_name)
-    with pytest.raises(ValueError, match=f"{message}.*Received: runtime='{runtime}'"):
-        accelerators.check_runtime(runtime, accelerator, "2.20.0")
-
-
-@pytest.mark.parametrize(
-    ("name", "runtime"), [("v6e-8", "v2-alpha-tpuv6e"), ("v2-8", "tpu-vm-tf-2.20.1-se")]
-)
-def test_other_runtimes_that_match(name, runtime):
-    accelerators.check_runtime(runtime, accelerators.parse_type(name), "2.20.0")
-
-
-@pytest.mark.parametrize("tensorflow", ["2.14.1", "2.19.0", "2.20.0"])
-def test_a_slice_has_no_runtime_for_every_tensorflow(tensorflow):
-    with pytest.raises(ValueError, match=rf"v3-32 has 4 hosts.*2\.15 to 2\.18.*{tensorflow}"):
-        accelerators.runtime_for(accelerators.parse_type("v3-32"), tensorflow)
 
 
 def test_a_zone_is_checked_first(cloud, capsys):
@@ -112,7 +51,7 @@ def test_create_as_queued_resource(cloud):
     assert cloud.calls() == [
         gcloud(
             "queued-resources create my-tpu --accelerator-type=v5litepod-16 --node-id=my-tpu "
-            "--runtime-version=tpu-vm-tf-2.18.0-pod-pjrt --network=net --subnetwork=sub "
+            "--runtime-version=tpu-vm-tf-2.18.0-pod-pjrt-v5e-and-v6 --network=net --subnetwork=sub "
             "--internal-ips"
         )
     ]
