@@ -100,6 +100,21 @@ def check_runtime(runtime: str, accelerator: Accelerator, tensorflow: str = "") 
         raise ValueError(f"`runtime` of a {generation} must not be for {suffix}: {should_be}")
 
 
+def check_training(accelerator: Accelerator, api: str) -> None:
+    """Raises ValueError where TensorFlow cannot train: see docs/tpu.md."""
+    generation = accelerator.generation
+    if not generation.tensorflow:
+        raise ValueError(
+            f"a training must be on a generation with TensorFlow, which {generation.name} has not: "
+            f"Google supports JAX and PyTorch there. Received: type={accelerator.name!r}"
+        )
+    if api == "compute" and accelerator.hosts > 1:
+        raise ValueError(
+            "a training on several hosts needs the servers of a runtime tpu-vm-tf-...-pod-pjrt, "
+            f"which only --api=tpu has. Received: type={accelerator.name!r}, api={api!r}"
+        )
+
+
 def training_environment(name: str, accelerator: Accelerator, runtime: str) -> dict[str, str]:
     """The environment variables of a training on worker 0.
 

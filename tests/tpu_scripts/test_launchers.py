@@ -36,7 +36,7 @@ def actions(cloud):
     """What gcloud was to do, in short; "train" is a training."""
     return [
         "train" if any("trainers.train" in word for word in call) else call[3]
-        for call in cloud.calls()
+        for call in cloud.changes()
     ]
 
 
@@ -61,7 +61,7 @@ def test_a_new_tpu_is_prepared_and_the_training_runs(cloud):
     done = launch("resnet50_128x8.sh")
     assert done.returncode == 0, done.stderr
     assert actions(cloud) == ["create", "scp", "ssh", "ssh", "train"]
-    create, *_, setup, train = cloud.calls()
+    create, *_, setup, train = cloud.changes()
     assert "--accelerator-type=v3-8" in create and "--spot" in create
     assert "setup_worker.sh" in setup[6] and setup[5] == "--worker=all"
     assert train[5] == "--worker=0"
@@ -121,6 +121,20 @@ def test_after_a_preemption_the_training_goes_on(cloud):
     assert "attempt 1 of 20: my-tpu is PREEMPTED" in done.stdout
 
 
+def test_a_preempted_instance_is_gone_and_created_again(cloud):
+    """Spot instances of Compute Engine are deleted when they are preempted."""
+    cloud.tell([{"when": ["trainers.train"], "code": 255, "gone": True}])
+    cloud.set_node(**READY)
+    variables = {"API": "compute", "RUNTIME": ""}
+    done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v6e-8", **variables)
+    assert done.returncode == 0, done.stderr
+    assert [call[1:3] for call in cloud.changes()] == [
+        *(["ssh", "my-tpu"], ["instances", "create"], ["scp", cloud.changes()[2][2]]),
+        *(["ssh", "my-tpu"], ["ssh", "my-tpu"], ["ssh", "my-tpu"]),
+    ]
+    assert "attempt 1 of 20: my-tpu is MISSING" in done.stdout
+
+
 def test_a_broken_connection_alone_is_tried_again(cloud):
     cloud.tell([{"when": ["trainers.train"], "code": 255}])
     cloud.set_node(**READY)
@@ -151,7 +165,7 @@ def test_slow_creation_in_the_queue(cloud):
     cloud.tell(states)
     done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v3-32", CREATE_FLAGS="--queued")
     assert done.returncode == 0, done.stderr
-    assert actions(cloud) == ["create", "describe", "describe", "scp", "ssh", "ssh", "train"]
+    assert actions(cloud) == ["create", "scp", "ssh", "ssh", "train"]
     assert "TPU_NAME=my-tpu TPU_LOAD_LIBRARY=0" in cloud.calls()[-1][6]
 
 

@@ -22,6 +22,7 @@ ANSWERS = {
     f"{VM} create --help": (0, r"--type TYPE.*--queued"),
     f"{VM} create {WHERE} --type=v3-7": (1, r"^tpu_vm: the size of a v3 .*type='v3-7'$"),
     f"{VM} create {WHERE} --type=v3-8": (0, r"^\$ gcloud compute tpus tpu-vm create vm "),
+    f"{VM} create {WHERE} --type=tpu7x-8": (0, r"^\$ gcloud compute instances create vm "),
     f"{VM} run {WHERE} -- nproc": (0, r"^\$ gcloud compute tpus tpu-vm ssh vm .*nproc"),
     f"{VM} delete {WHERE}": (0, r"^\$ gcloud compute tpus tpu-vm delete vm "),
     f"{VM} delete vm --zone=us-central1-a": (1, r"^tpu_vm: this deletes vm .*confirm with --yes$"),

@@ -30,7 +30,7 @@ def test_types_and_their_runtimes(name, chips, hosts, replicas, runtime):
 
 @pytest.mark.parametrize(
     ("name", "chips", "hosts", "replicas"),
-    [("v6e-256", 256, 64, 256)],
+    [("v6e-256", 256, 64, 256), ("tpu7x-8", 4, 1, 8), ("tpu7x-128", 64, 16, 128)],
 )
 def test_types_without_a_runtime(name, chips, hosts, replicas):
     accelerator = accelerators.parse_type(name)
@@ -53,7 +53,9 @@ def test_a_patch_release_gets_the_runtime_that_exists(tensorflow, runtime):
     runtimes.check_runtime(runtime, accelerator, tensorflow)
 
 
-@pytest.mark.parametrize("name", ["v3", "v3-", "v3-16", "v9-8", "v4-12", "v5e-12", "v3-08", "-8"])
+@pytest.mark.parametrize(
+    "name", ["v3", "v3-", "v3-16", "v9-8", "v4-12", "v5e-12", "tpu7x-4", "v3-08", "-8"]
+)
 def test_types_that_do_not_exist(name):
     with pytest.raises(ValueError, match=rf"Received: type='{name}'"):
         accelerators.parse_type(name)
@@ -101,3 +103,20 @@ def test_a_slice_has_no_runtime_for_every_tensorflow(tensorflow):
 def test_no_runtime_trains_on_a_slice_of_v6e():
     with pytest.raises(ValueError, match=r"v6e-16 has 4 hosts.*known for none.*2\.18\.0"):
         runtimes.runtime_for(accelerators.parse_type("v6e-16"), "2.18.0")
+
+
+@pytest.mark.parametrize(
+    ("name", "api", "message"),
+    [
+        ("tpu7x-8", "compute", r"generation with TensorFlow.*Received: type='tpu7x-8'"),
+        ("v6e-16", "compute", r"only --api=tpu has.*type='v6e-16', api='compute'"),
+    ],
+)
+def test_tensorflow_does_not_train_everywhere(name, api, message):
+    with pytest.raises(ValueError, match=message):
+        runtimes.check_training(accelerators.parse_type(name), api)
+
+
+@pytest.mark.parametrize(("name", "api"), [("v6e-8", "compute"), ("v3-32", "tpu")])
+def test_tensorflow_trains(name, api):
+    runtimes.check_training(accelerators.parse_type(name), api)

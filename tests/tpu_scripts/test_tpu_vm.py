@@ -1,6 +1,7 @@
 """The commands of tpu_vm, against a gcloud that records and an API that answers here."""
 
 import json
+import re
 import tarfile
 
 import pytest
@@ -26,6 +27,16 @@ def command(action, *arguments):
     tpu_vm.main([action, "my-tpu", ZONE, PROJECT, *arguments])
 
 
+def failure(capsys, *arguments):
+    """The one line with which a command fails."""
+    with pytest.raises(SystemExit) as caught:
+        command(*arguments)
+    text = capsys.readouterr().err
+    text = caught.value.code if isinstance(caught.value.code, str) else text.rstrip()
+    assert "\n" not in text
+    return text
+
+
 def test_a_zone_is_checked_first(cloud, capsys):
     with pytest.raises(SystemExit) as ended:
         tpu_vm.main(["create", "my-tpu", "--zone=us-central1", "--type=v3-8"])
@@ -37,7 +48,7 @@ def test_a_zone_is_checked_first(cloud, capsys):
 
 def test_create_calls_gcloud(cloud):
     command("create", "--type=v3-8", "--spot", "--labels=who=me,what=test")
-    assert cloud.calls() == [
+    assert cloud.changes() == [
         gcloud(
             "tpu-vm create my-tpu --accelerator-type=v3-8 --version=tpu-ubuntu2204-base --spot "
             "--labels=who=me,what=test"
@@ -48,7 +59,7 @@ def test_create_calls_gcloud(cloud):
 def test_create_as_queued_resource(cloud):
     options = ["--network=net", "--subnetwork=sub", "--internal_ips", "--queued"]
     command("create", "--type=v5e-16", "--tf_version=2.18.0", *options)
-    assert cloud.calls() == [
+    assert cloud.changes() == [
         gcloud(
             "queued-resources create my-tpu --accelerator-type=v5litepod-16 --node-id=my-tpu "
             "--runtime-version=tpu-vm-tf-2.18.0-pod-pjrt-v5e-and-v6 --network=net --subnetwork=sub "
@@ -93,13 +104,17 @@ def test_names_that_are_none(cloud, capsys, name):
         (["create", "--type=v3-8", "--queued", "--preemptible"], "--spot, not --preemptible"),
         (["create", "--type=v3-9"], "type='v3-9'"),
         (["create", "--type=v3-8", "--runtime=tpu-vm-tf-1.15.0-pjrt"], "installed TensorFlow"),
+        (["create", "--type=v3-8", "--reservation=mine"], "reservation='mine'"),
+        (["create", "--type=v5e-8", "--api=compute"], "v5e must be tpu.*api='compute'"),
+        (["create", "--type=tpu7x-8", "--api=tpu"], "tpu7x must be compute.*api='tpu'"),
+        (["status", "--api=compute"], "`type` must be given with --api=compute"),
+        (["run", "--type=v3-32", "--training=v3-8", "--", "ls"], "training='v3-8'"),
         (["run", "--worker=--quiet", "--", "ls"], "worker='--quiet'"),
         (["delete"], "confirm with --yes"),
     ],
 )
-def test_unsafe_things_are_refused(cloud, arguments, message):
-    with pytest.raises(SystemExit, match=f"^tpu_vm: .*{message}"):
-        command(*arguments)
+def test_unsafe_things_are_refused(cloud, capsys, arguments, message):
+    assert re.search(f"^tpu_vm: .*{message}", failure(capsys, *arguments))
     assert cloud.calls() == []
 
 
@@ -111,8 +126,37 @@ def test_delete_with_yes(cloud):
         gcloud("tpu-vm delete my-tpu --quiet"),
         gcloud("queued-resources delete my-tpu --force --quiet"),
     ]
-    with pytest.raises(SystemExit, match="404"):
+
+
+def test_a_tpu_that_is_not_there(cloud, capsys):
+    with pytest.raises(SystemExit) as caught:
         command("status")
+    assert caught.value.code == 4
+    assert "404" in capsys.readouterr().err
+
+
+def test_what_is_done_already_is_not_an_error(cloud, capsys):
+    exists = "ERROR: (gcloud) ALREADY_EXISTS: Resource 'nodes/my-tpu' already exists"
+    missing = "ERROR: (gcloud) NOT_FOUND: Resource 'nodes/my-tpu' was not found"
+    cloud.tell(
+        [
+            {"when": ["tpu-vm", "create"], "err": exists, "code": 1},
+            {"when": ["delete"], "err": missing, "code": 1},
+        ]
+    )
+    command("create", "--type=v3-8")
+    command("delete", "--yes")
+    said = capsys.readouterr().err
+    assert "my-tpu in us-central1-a exists already, and is left as it is" in said
+    assert "my-tpu in us-central1-a does not exist, so there is nothing to delete" in said
+
+
+def test_a_deletion_in_a_project_that_is_not_there_is_an_error(cloud):
+    missing = "ERROR: The resource 'projects/my-project' was not found"
+    cloud.tell([{"when": ["delete"], "err": missing, "code": 1}])
+    with pytest.raises(SystemExit) as caught:
+        command("delete", "--yes")
+    assert caught.value.code == 1
 
 
 @pytest.mark.parametrize(
@@ -124,7 +168,7 @@ def test_delete_with_yes(cloud):
     ],
 )
 def test_what_gcloud_says_is_passed_on_with_advice(cloud, capsys, said, hint):
-    cloud.tell([{"when": ["create"], "err": said, "code": 7}])
+    cloud.tell([{"when": ["tpu-vm create"], "err": said, "code": 7}])
     with pytest.raises(SystemExit) as caught:
         command("create", "--type=v3-8", "--tf_version=2.20.0")
     assert caught.value.code == 7
