@@ -100,6 +100,11 @@ def check_runtime(runtime: str, accelerator: Accelerator, tensorflow: str = "") 
         raise ValueError(f"`runtime` of a {generation} must not be for {suffix}: {should_be}")
 
 
+def is_known_base(runtime: str) -> bool:
+    """Whether it is an image without TensorFlow; gcloud's list of runtimes lacks some of them."""
+    return runtime in _WITHOUT_TENSORFLOW.values()
+
+
 def check_training(accelerator: Accelerator, api: str) -> None:
     """Raises ValueError where TensorFlow cannot train: see docs/tpu.md."""
     generation = accelerator.generation

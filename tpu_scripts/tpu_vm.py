@@ -1,5 +1,6 @@
 """Creates, watches, uses and deletes Cloud TPUs.
 
+    python -m tpu_scripts.tpu_vm doctor NAME --zone=us-central1-a --type=v3-8
     python -m tpu_scripts.tpu_vm create NAME --zone=us-central1-a --type=v3-8
     python -m tpu_scripts.tpu_vm wait NAME --zone=us-central1-a
     python -m tpu_scripts.tpu_vm copy NAME --zone=us-central1-a
@@ -11,7 +12,8 @@ with every command on a TPU of Compute Engine. Commands that change something ru
 prints them and runs none. The health of a TPU of the Cloud TPU API is read with cloud-tpu-client
 (group `tpu`). docs/tpu.md describes a whole training.
 
-Exit codes: 4 if there is no such TPU, 1 for another error of this command, else gcloud's.
+Exit codes: 3 if the checks of `doctor` refuse, 4 if there is no such TPU, 1 for another error of
+this command, else gcloud's.
 """
 
 import argparse
@@ -24,7 +26,8 @@ import sys
 import tempfile
 import time
 
-from tpu_scripts import accelerators, checkout, health, provisioning, runtimes, vm_options
+from tpu_scripts import accelerators, checkout, doctor, health, provisioning, runtimes, vm_options
+from tpu_scripts.doctor import Training
 from tpu_scripts.gcloud import Gcloud, GcloudError
 from tpu_scripts.provisioner import Provisioner, Request
 
@@ -32,14 +35,33 @@ FOLDER = "evonorm-tf"  # of the checkout, in the home folder of each worker
 _LOG = "logs/training.log"
 _ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]+[a-z0-9]*")
 _LABEL = re.compile(r"[a-z][-_a-z0-9]{0,62}=[-_a-z0-9]{0,63}")
-_NOT_FOUND = 4
+_REFUSED, _NOT_FOUND = 3, 4
 Options = argparse.Namespace
 
 
+def diagnose(options: Options, provisioner: Provisioner) -> None:
+    """Checks project, quota, zone, runtime, names, data and bucket; creates nothing."""
+    request, training = _request(options, provisioner), _training(options)
+    findings = doctor.local(provisioner, request, training)
+    if not options.dry_run:
+        findings += doctor.remote(provisioner, request, training)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
+    else:
+        print(doctor.table(findings))
+    doctor.refuse(findings)
+
+
 def create(options: Options, provisioner: Provisioner) -> None:
-    """Creates a TPU."""
-    request = _request(options, provisioner)
-    provisioner.check(request)
+    """Creates a TPU, if the checks of doctor refuse nothing."""
+    request, training = _request(options, provisioner), _training(options)
+    doctor.refuse(doctor.local(provisioner, request, training))
+    if not options.dry_run:
+        findings = doctor.remote(provisioner, request, training)
+        for finding in findings:
+            if finding.verdict == doctor.WARNING:
+                print(f"{finding.subject}: {finding.text}", file=sys.stderr)
+        doctor.refuse(findings)
     provisioner.create(request)
 
 
@@ -58,6 +80,10 @@ def _request(options: Options, provisioner: Provisioner) -> Request:
         internal_ips=options.internal_ips,
         labels=_labels(options.labels),
     )
+
+
+def _training(options: Options) -> Training:
+    return Training(options.experiment, options.layer, options.data_dir, options.bucket)
 
 
 def _labels(text: str) -> dict[str, str]:
@@ -150,7 +176,7 @@ def delete(options: Options, provisioner: Provisioner) -> None:
 
 
 _ACTIONS = {
-    **{"create": create, "wait": wait, "status": status, "run": run},
+    **{"doctor": diagnose, "create": create, "wait": wait, "status": status, "run": run},
     **{"copy": copy, "logs": logs, "delete": delete},
 }
 
@@ -172,6 +198,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = vm_options.parse(_ACTIONS, arguments)
     try:
         options.act(options, _provisioner(options))
+    except doctor.RefusedError as error:
+        _end(error, _REFUSED)
     except health.TpuNotFoundError as error:
         _end(error, _NOT_FOUND)
     except (ValueError, health.HealthError) as error:

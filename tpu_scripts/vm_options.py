@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tpu_scripts import provisioning
 
@@ -20,10 +21,14 @@ def parse(actions: Mapping[str, Callable], arguments: list[str] | None) -> argpa
     for name, action in actions.items():
         command = commands.add_parser(name, help=_summary(action))
         command.set_defaults(act=action)
-        command.add_argument("name", help="of the TPU")
-        _common(command, type_is_required=name == "create")
+        # doctor asks nothing about the TPU itself, which need not be there.
+        command.add_argument("name", help="of the TPU", **_NAMELESS.get(name, {}))
+        _common(command, type_is_required=name in ("create", "doctor"))
         _OPTIONS[name](command)
     return parser.parse_args(arguments)
+
+
+_NAMELESS: dict[str, Any] = {"doctor": {"nargs": "?", "default": "tpu"}}
 
 
 def _summary(action: Callable) -> str:
@@ -60,6 +65,15 @@ def _create_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--subnetwork", default="")
     command.add_argument("--internal_ips", action="store_true", help="no external addresses")
     command.add_argument("--labels", default="", metavar="KEY=VALUE,...")
+    command.add_argument("--experiment", default="", help="to be trained; checked")
+    command.add_argument("--layer", default="", help="to be trained; checked")
+    command.add_argument("--data_dir", default="", help="gs:// folder of prepared data; checked")
+    command.add_argument("--bucket", default="", help="gs:// folder for checkpoints; checked")
+
+
+def _doctor_options(command: argparse.ArgumentParser) -> None:
+    _create_options(command)
+    command.add_argument("--json", action="store_true")
 
 
 def _wait_options(command: argparse.ArgumentParser) -> None:
@@ -88,6 +102,7 @@ def _delete_options(command: argparse.ArgumentParser) -> None:
 
 
 _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
+    "doctor": _doctor_options,
     "create": _create_options,
     "wait": _wait_options,
     "status": lambda command: command.add_argument("--json", action="store_true"),

