@@ -1,18 +1,25 @@
-"""`gcloud compute tpus`: a method for each command, and one function that runs them all."""
+"""Runs `gcloud`, or prints what it would run: the one place that starts it."""
 
+import concurrent.futures
 import dataclasses
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 _NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _HINTS = (
     (r"quota|RESOURCE_EXHAUSTED.*limit", "the project has no quota for this; ask for it, or"),
-    (r"no more capacity|stockout|RESOURCE_EXHAUSTED", "the zone has none left now; try --queued,"),
+    (
+        r"no more capacity|stockout|RESOURCE_EXHAUSTED",
+        "the zone has none left now; try --queued or another zone,",
+    ),
     (r"permission|PERMISSION_DENIED", "`gcloud auth login`, or enable the TPU API;"),
 )
+# What gcloud says of a thing that it was to create, or to delete and to read.
+EXISTS = re.compile(r"already exists|ALREADY_EXISTS", re.I)
+MISSING = re.compile(r"\bnot found|NOT_FOUND|does not exist|matched no objects|HTTPError 404", re.I)
 
 
 class GcloudError(RuntimeError):
@@ -20,11 +27,12 @@ class GcloudError(RuntimeError):
 
     Attributes:
       returncode: gcloud's exit code; 1 if it did not run.
+      said: what gcloud said; empty if it did not run.
     """
 
-    def __init__(self, message: str, returncode: int = 1):
+    def __init__(self, message: str, returncode: int = 1, said: str = ""):
         super().__init__(message)
-        self.returncode = returncode
+        self.returncode, self.said = returncode, said
 
 
 def check_name(name: str, what: str) -> str:
@@ -43,7 +51,7 @@ def check_name(name: str, what: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Gcloud:
-    """Runs commands on one TPU, or prints them.
+    """Runs commands on the resources of one TPU, or prints them.
 
     Attributes:
       name, zone, project: of the TPU; with an empty project gcloud uses its configured one.
@@ -61,64 +69,87 @@ class Gcloud:
         if self.project:
             check_name(self.project, "project")
 
-    def create(
-        self,
-        accelerator_type: str,
-        runtime: str,
-        *,
-        queued: bool = False,
-        spot: bool = False,
-        preemptible: bool = False,
-        network: str = "",
-        subnetwork: str = "",
-        internal_ips: bool = False,
-        labels: Mapping[str, str] | None = None,
-    ) -> None:
-        """Creates the TPU, or a queued resource of the same name that creates it."""
-        flags = [f"--accelerator-type={accelerator_type}"]
-        if queued:
-            flags += [f"--node-id={self.name}", f"--runtime-version={runtime}"]
-        else:
-            flags += [f"--version={runtime}"]
-        flags += ["--spot"] * spot + ["--preemptible"] * preemptible
-        flags += [f"--network={check_name(network, 'network')}"] if network else []
-        flags += [f"--subnetwork={check_name(subnetwork, 'subnetwork')}"] if subnetwork else []
-        flags += ["--internal-ips"] * internal_ips
-        if labels:
-            flags.append("--labels=" + ",".join(f"{key}={value}" for key, value in labels.items()))
-        self._change(_kind(queued), "create", self.name, *flags)
+    @property
+    def region(self) -> str:
+        """The region of the zone, such as "us-central1"."""
+        return self.zone.rpartition("-")[0]
 
-    def delete(self, queued: bool = False) -> None:
-        """Deletes the TPU; with `queued` the queued resource and the TPU that it created."""
-        self._change(_kind(queued), "delete", self.name, *["--force"] * queued, "--quiet")
+    @property
+    def zonal(self) -> list[str]:
+        """The flags of a resource in the zone."""
+        return [f"--zone={self.zone}", *self._project_flag()]
 
-    def run(self, command: str, worker: str = "all") -> None:
-        """Runs a shell command on one worker or on all; this process shows its output."""
-        self._change("tpu-vm", "ssh", self.name, f"--worker={worker}", f"--command={command}")
+    @property
+    def regional(self) -> list[str]:
+        """The flags of a resource in the region."""
+        return [f"--region={self.region}", *self._project_flag()]
 
-    def upload(self, source: str, destination: str) -> None:
-        """Copies a file to all workers."""
-        self._change("tpu-vm", "scp", source, f"{self.name}:{destination}", "--worker=all")
+    def change(self, *arguments: str) -> None:
+        """Runs a command, whose output this process shows.
 
-    def download(self, source: str, destination: str) -> None:
-        """Copies a folder from worker 0."""
-        place = f"{self.name}:{source}"
-        self._change("tpu-vm", "scp", "--recurse", place, destination, "--worker=0")
+        Raises:
+          GcloudError: if the command fails.
+        """
+        self.change_all([arguments])
 
-    def queued_state(self) -> str:
-        """The state of the queued resource, such as "WAITING_FOR_RESOURCES" or "ACTIVE"."""
-        return self._read(
-            *("compute", "tpus", "queued-resources", "describe", self.name),
-            *(f"--zone={self.zone}", *self._project_flag(), "--format=value(state.state)"),
-        )
+    def change_all(self, commands: Sequence[Sequence[str]]) -> None:
+        """Runs commands at the same time, after it has shown all of them.
+
+        Raises:
+          GcloudError: if one fails; the others run to their end first.
+        """
+        for command in commands:
+            shown = shlex.join(["gcloud", *command])
+            print(f"$ {shown}", file=sys.stdout if self.dry_run else sys.stderr)
+        sys.stdout.flush()
+        if self.dry_run:
+            return
+        if len(commands) == 1:
+            _execute(commands[0], capture=False)
+            return
+        with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
+            running = [pool.submit(_execute, command, capture=False) for command in commands]
+        for future in running:
+            future.result()
+
+    def create(self, *arguments: str) -> None:
+        """Runs a command that creates something; what exists already is left as it is."""
+        self._unless(EXISTS, "exists already, and is left as it is", arguments)
+
+    def delete(self, *arguments: str) -> None:
+        """Runs a command that deletes something; what does not exist needs no deletion."""
+        self._unless(MISSING, "does not exist, so there is nothing to delete", arguments)
+
+    def _unless(self, done: re.Pattern[str], message: str, arguments: Sequence[str]) -> None:
+        try:
+            self.change(*arguments)
+        except GcloudError as error:
+            # Of this thing, and not of its project or zone.
+            if not (done.search(error.said) and self.name in error.said):
+                raise
+            where = f"{self.name} in {self.zone}"
+            print(f"{where} {message}: {error.said.splitlines()[0]}", file=sys.stderr)
+
+    def read(self, *arguments: str) -> str:
+        """The output of a command that changes nothing; runs in a dry run too.
+
+        Raises:
+          GcloudError: if the command fails.
+        """
+        return _execute(arguments, capture=True).strip()
 
     def project_or_default(self) -> str:
         """The given project, else the one that gcloud is configured with.
 
         Raises:
           GcloudError: if gcloud has none either.
+          ValueError: in a dry run without a project, since that asks gcloud nothing.
         """
-        project = self.project or self._read("config", "get-value", "project")
+        if self.dry_run and not self.project:
+            raise ValueError(
+                "`project` must be given, for a dry run asks gcloud nothing. Received: project=''"
+            )
+        project = self.project or self.read("config", "get-value", "project")
         if not project or project == "(unset)":
             raise GcloudError("no project: give --project, or `gcloud config set project`")
         return project
@@ -126,26 +157,11 @@ class Gcloud:
     def _project_flag(self) -> list[str]:
         return [f"--project={self.project}"] if self.project else []
 
-    def _change(self, *arguments: str) -> None:
-        where = [f"--zone={self.zone}", *self._project_flag()]
-        command = ["gcloud", "compute", "tpus", *arguments, *where]
-        print(f"$ {shlex.join(command)}", file=sys.stdout if self.dry_run else sys.stderr)
-        sys.stdout.flush()
-        if not self.dry_run:
-            _execute(command, capture=False)
 
-    def _read(self, *arguments: str) -> str:
-        return _execute(["gcloud", *arguments], capture=True).strip()
-
-
-def _kind(queued: bool) -> str:
-    return "queued-resources" if queued else "tpu-vm"
-
-
-def _execute(command: list[str], capture: bool) -> str:
+def _execute(arguments: Sequence[str], capture: bool) -> str:
     try:
         done = subprocess.run(
-            command,
+            ["gcloud", *arguments],
             stdout=subprocess.PIPE if capture else None,
             stderr=subprocess.PIPE,
             text=True,
@@ -159,6 +175,8 @@ def _execute(command: list[str], capture: bool) -> str:
         said = done.stderr.strip()
         hint = next((text for rule, text in _HINTS if re.search(rule, said, re.I | re.S)), "")
         advice = f"\n{hint} see docs/tpu.md" if hint else ""
-        raise GcloudError(f"gcloud failed ({done.returncode}): {said}{advice}", done.returncode)
+        raise GcloudError(
+            f"gcloud failed ({done.returncode}): {said}{advice}", done.returncode, said
+        )
     sys.stderr.write(done.stderr)
     return done.stdout or ""

@@ -1,6 +1,6 @@
 """Each Cloud TPU generation: chips, hosts, memory, peak rates.
 
-From https://cloud.google.com/tpu/docs/v2 and its siblings for v3, v4, v5e, v5p and v6e.
+From https://cloud.google.com/tpu/docs/v2 and its siblings for v3, v4, v5e, v5p, v6e and tpu7x.
 """
 
 import dataclasses
@@ -17,14 +17,17 @@ class Generation:
       prefix: of its accelerator types, such as "v5litepod".
       type_counts: what the number in an accelerator type counts: "cores" or "chips".
       cores_per_chip: TensorCores of a chip.
-      replicas_per_chip: devices that TensorFlow sees on a chip; from v4 on, the cores of a chip
-        are one device.
+      replicas_per_chip: devices of a chip, for each of which there is a replica; on v4 and v5p the
+        two cores of a chip are one device.
       chips_per_host: chips of a host in a pod slice.
-      single_host_chips: numbers of chips on a single host, whose runtime has no `-pod`.
+      single_host_chips: numbers of chips that a single host may have.
       dimensions: number of sizes in a topology.
       flops: peak rate, in bfloat16 multiplications and additions per second.
       hbm_bytes: size of the memory.
       hbm_rate: bandwidth of the memory, in bytes per second.
+      apis: Google's APIs that have it, the default first: "tpu" for the Cloud TPU API, "compute"
+        for Compute Engine.
+      tensorflow: whether Google supports TensorFlow on it.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Generation:
     flops: float
     hbm_bytes: int
     hbm_rate: float
+    apis: tuple[str, ...] = ("tpu",)
+    tensorflow: bool = True
 
     @property
     def replica_flops(self) -> float:
@@ -64,9 +69,19 @@ GENERATIONS = {
         Generation(
             "v5e", "v5litepod", "chips", 1, 1, 4, (1, 4, 8), 2, 197 * _TERA, 16 * _GIB, 819 * _GIGA
         ),
-        Generation("v5p", "v5p", "cores", 2, 1, 4, (4,), 3, 459 * _TERA, 95 * _GIB, 2765 * _GIGA),
         Generation(
-            "v6e", "v6e", "chips", 1, 1, 4, (1, 4, 8), 2, 918 * _TERA, 32 * _GIB, 1640 * _GIGA
+            *("v5p", "v5p", "cores", 2, 1, 4, (4,), 3, 459 * _TERA, 95 * _GIB, 2765 * _GIGA),
+            apis=("tpu", "compute"),
+        ),
+        Generation(
+            *("v6e", "v6e", "chips", 1, 1, 4, (1, 4, 8), 2, 918 * _TERA, 32 * _GIB, 1640 * _GIGA),
+            apis=("tpu", "compute"),
+        ),
+        # Unlike on v4 and v5p, the two cores of a chip are two devices.
+        Generation(
+            *("tpu7x", "tpu7x", "cores", 2, 2, 4, (4,), 3, 2307 * _TERA, 192 * _GIB, 7370 * _GIGA),
+            apis=("compute",),
+            tensorflow=False,
         ),
     )
 }

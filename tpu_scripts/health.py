@@ -1,4 +1,4 @@
-"""State, health, runtime version and accelerator type of a TPU, read with cloud-tpu-client."""
+"""State and health of a TPU: waiting for it, and reading them with cloud-tpu-client."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,7 @@ class TpuNotFoundError(HealthError):
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """What the TPU API reports about a TPU."""
+    """What is known of a TPU, in the words of the Cloud TPU API."""
 
     state: str
     health: str

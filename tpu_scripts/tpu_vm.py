@@ -1,13 +1,19 @@
 """Creates, watches, uses and deletes Cloud TPUs.
 
+    python -m tpu_scripts.tpu_vm doctor NAME --zone=us-central1-a --type=v3-8
     python -m tpu_scripts.tpu_vm create NAME --zone=us-central1-a --type=v3-8
     python -m tpu_scripts.tpu_vm wait NAME --zone=us-central1-a
     python -m tpu_scripts.tpu_vm copy NAME --zone=us-central1-a
     python -m tpu_scripts.tpu_vm run NAME --zone=us-central1-a -- nproc
     python -m tpu_scripts.tpu_vm delete NAME --zone=us-central1-a --yes
 
-Commands that change something run gcloud; --dry_run prints them and runs none. State and health are
-read with cloud-tpu-client (group `tpu`). docs/tpu.md describes a whole training.
+The type's generation chooses between the Cloud TPU API and Compute Engine, so that --type goes
+with every command on a TPU of Compute Engine. Commands that change something run gcloud; --dry_run
+prints them and runs none. The health of a TPU of the Cloud TPU API is read with cloud-tpu-client
+(group `tpu`). docs/tpu.md describes a whole training.
+
+Exit codes: 3 if the checks of `doctor` refuse, 4 if there is no such TPU, 1 for another error of
+this command, else gcloud's.
 """
 
 import argparse
@@ -19,37 +25,65 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 
-from tpu_scripts import accelerators, checkout, health
+from tpu_scripts import accelerators, checkout, doctor, health, provisioning, runtimes, vm_options
+from tpu_scripts.doctor import Training
 from tpu_scripts.gcloud import Gcloud, GcloudError
+from tpu_scripts.provisioner import Provisioner, Request
 
 FOLDER = "evonorm-tf"  # of the checkout, in the home folder of each worker
 _LOG = "logs/training.log"
-_ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
+_ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]+[a-z0-9]*")
 _LABEL = re.compile(r"[a-z][-_a-z0-9]{0,62}=[-_a-z0-9]{0,63}")
-_QUEUE_FAILED = ("FAILED", "SUSPENDED", "SUSPENDING", "DELETING")
+_REFUSED, _NOT_FOUND = 3, 4
+Options = argparse.Namespace
 
 
-def create(options: argparse.Namespace, gcloud: Gcloud) -> None:
-    """Creates a TPU, directly or as a queued resource."""
+def diagnose(options: Options, provisioner: Provisioner) -> None:
+    """Checks project, quota, zone, runtime, names, data and bucket; creates nothing."""
+    request, training = _request(options, provisioner), _training(options)
+    findings = doctor.local(provisioner, request, training)
+    if not options.dry_run:
+        findings += doctor.remote(provisioner, request, training)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
+    else:
+        print(doctor.table(findings))
+    doctor.refuse(findings)
+
+
+def create(options: Options, provisioner: Provisioner) -> None:
+    """Creates a TPU, if the checks of doctor refuse nothing."""
+    request, training = _request(options, provisioner), _training(options)
+    doctor.refuse(doctor.local(provisioner, request, training))
+    if not options.dry_run:
+        findings = doctor.remote(provisioner, request, training)
+        for finding in findings:
+            if finding.verdict == doctor.WARNING:
+                print(f"{finding.subject}: {finding.text}", file=sys.stderr)
+        doctor.refuse(findings)
+    provisioner.create(request)
+
+
+def _request(options: Options, provisioner: Provisioner) -> Request:
     accelerator = accelerators.parse_type(options.type)
-    tensorflow = options.tf_version or accelerators.installed_tensorflow()
-    runtime = options.runtime or accelerators.runtime_for(accelerator, tensorflow)
-    accelerators.check_runtime(runtime, accelerator, tensorflow)
-    if options.queued and options.preemptible:
-        raise ValueError("queued resources have --spot, not --preemptible")
-    gcloud.create(
-        accelerator.name,
-        runtime,
-        queued=options.queued,
+    default = provisioner.default_runtime
+    return Request(
+        accelerator,
+        options.runtime or default(accelerator, options.tf_version),
+        tensorflow=options.tf_version,
         spot=options.spot,
         preemptible=options.preemptible,
+        reservation=options.reservation,
         network=options.network,
         subnetwork=options.subnetwork,
         internal_ips=options.internal_ips,
         labels=_labels(options.labels),
     )
+
+
+def _training(options: Options) -> Training:
+    return Training(options.experiment, options.layer, options.data_dir, options.bucket)
 
 
 def _labels(text: str) -> dict[str, str]:
@@ -63,38 +97,23 @@ def _labels(text: str) -> dict[str, str]:
     return dict(pair.split("=") for pair in pairs)
 
 
-def wait(options: argparse.Namespace, gcloud: Gcloud) -> None:
+def wait(options: Options, provisioner: Provisioner) -> None:
     """Waits until the TPU is healthy; with --queued, first until the request is granted."""
-    deadline = time.monotonic() + options.timeout
-    if options.queued:
-        _wait_in_queue(gcloud, options.timeout, options.interval)
-    project = gcloud.project_or_default()
+    deadline, name = time.monotonic() + options.timeout, options.name
+    provisioner.wait_until_granted(options.timeout, options.interval)
     status = health.wait(
-        lambda: health.read(gcloud.name, gcloud.zone, project),
+        provisioner.status,
         max(deadline - time.monotonic(), 0.0),
         options.interval,
-        lambda line: print(f"waiting for {gcloud.name}: {line}", file=sys.stderr),
+        lambda line: print(f"waiting for {name}: {line}", file=sys.stderr),
     )
-    print(f"{gcloud.name} is healthy: {status.accelerator_type}, {status.runtime_version}")
+    facts = filter(None, (status.accelerator_type, status.runtime_version))
+    print(f"{name} is healthy: {', '.join(facts)}")
 
 
-def _wait_in_queue(gcloud: Gcloud, timeout: float, interval: float) -> None:
-    deadline, reported = time.monotonic() + timeout, ""
-    while (state := gcloud.queued_state()) != "ACTIVE":
-        if state in _QUEUE_FAILED:
-            raise health.HealthError(f"the queued resource {gcloud.name} is {state}")
-        if state != reported:
-            print(f"waiting for {gcloud.name}: {state}", file=sys.stderr)
-            reported = state
-        if time.monotonic() + interval > deadline:
-            raise health.HealthError(f"not granted within {timeout:g} s; last: {state}")
-        time.sleep(interval)
-
-
-def status(options: argparse.Namespace, gcloud: Gcloud) -> None:
+def status(options: Options, provisioner: Provisioner) -> None:
     """Prints state, health, runtime version and accelerator type."""
-    read = health.read(gcloud.name, gcloud.zone, gcloud.project_or_default())
-    figures = dataclasses.asdict(read)
+    figures = dataclasses.asdict(provisioner.status())
     if options.json:
         print(json.dumps(figures))
         return
@@ -102,129 +121,97 @@ def status(options: argparse.Namespace, gcloud: Gcloud) -> None:
         print(f"{name:17} {value}")
 
 
-def run(options: argparse.Namespace, gcloud: Gcloud) -> None:
+def run(options: Options, provisioner: Provisioner) -> None:
     """Runs a command in the copied checkout; a training runs on worker 0, with its environment."""
     if options.worker != "all" and not options.worker.isdigit():
         raise ValueError(f"`worker` must be all or a number. Received: worker={options.worker!r}")
     command, worker = shlex.join(options.command), options.worker
     if options.training:
-        accelerator = accelerators.parse_type(options.training)
-        runtime = options.runtime or accelerators.runtime_for(
-            accelerator, options.tf_version or accelerators.installed_tensorflow()
-        )
-        variables = accelerators.training_environment(gcloud.name, accelerator, runtime)
+        variables = _training_variables(options, provisioner)
         command = " ".join([*(f"{key}={value}" for key, value in variables.items()), command])
         # The output is shown here and kept in a file there; the exit code is that of the training.
         command = f"mkdir -p logs && set -o pipefail && {command} 2>&1 | tee -a {_LOG}"
         worker = "0"
-    gcloud.run(f"mkdir -p {FOLDER} && cd {FOLDER} && {command}", worker)
+    provisioner.run(f"mkdir -p {FOLDER} && cd {FOLDER} && {command}", worker)
 
 
-def copy(options: argparse.Namespace, gcloud: Gcloud) -> None:
+def _training_variables(options: Options, provisioner: Provisioner) -> dict[str, str]:
+    accelerator = accelerators.parse_type(options.training)
+    if options.type and accelerators.parse_type(options.type) != accelerator:
+        raise ValueError(
+            f"`training` must be the type of the TPU, {options.type}. "
+            f"Received: training={options.training!r}"
+        )
+    runtimes.check_training(accelerator, provisioner.api)
+    default = provisioner.default_runtime
+    runtime = options.runtime or default(accelerator, options.tf_version)
+    return runtimes.training_environment(options.name, accelerator, runtime)
+
+
+def copy(options: Options, provisioner: Provisioner) -> None:
     """Copies the checkout to all workers."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / f"{FOLDER}.tar.gz"
         files = checkout.archive(path)
-        gcloud.upload(str(path), path.name)
-        gcloud.run(f"mkdir -p {FOLDER} && tar -xzf {path.name} -C {FOLDER}")
-    print(f"{len(files)} files of the checkout go to ~/{FOLDER} of {gcloud.name}")
+        provisioner.upload(str(path), path.name)
+        provisioner.run(f"mkdir -p {FOLDER} && tar -xzf {path.name} -C {FOLDER}", "all")
+    print(f"{len(files)} files of the checkout go to ~/{FOLDER} of {options.name}")
 
 
-def logs(options: argparse.Namespace, gcloud: Gcloud) -> None:
+def logs(options: Options, provisioner: Provisioner) -> None:
     """Copies the folder of logs from worker 0."""
     target = pathlib.Path(options.to)
     if target.exists():
         raise ValueError(f"`to` must not exist, so that nothing is lost. Received: to={target}")
-    gcloud.download(f"{FOLDER}/logs", str(target))
+    provisioner.download(f"{FOLDER}/logs", str(target))
 
 
-def delete(options: argparse.Namespace, gcloud: Gcloud) -> None:
+def delete(options: Options, provisioner: Provisioner) -> None:
     """Deletes the TPU, if --yes confirms it."""
     if not (options.yes or options.dry_run):
-        raise ValueError(f"this deletes {gcloud.name} and all data on its disk: confirm with --yes")
-    gcloud.delete(options.queued)
+        raise ValueError(
+            f"this deletes {options.name} and all data on its disk: confirm with --yes"
+        )
+    provisioner.delete()
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tpu_scripts.tpu_vm", description="Cloud TPUs from creation to deletion."
-    )
-    commands = parser.add_subparsers(dest="action", required=True)
-    for action in (create, wait, status, run, copy, logs, delete):
-        command = commands.add_parser(action.__name__, help=_summary(action))
-        command.set_defaults(act=action)
-        command.add_argument("name", help="name of the TPU")
-        command.add_argument("--zone", required=True, help="such as us-central1-a")
-        command.add_argument("--project", default="", help="default: gcloud's own")
-        command.add_argument("--dry_run", action="store_true", help="print the exact commands")
-        _OPTIONS[action.__name__](command)
-    return parser.parse_args(arguments)
-
-
-def _summary(action: Callable) -> str:
-    text = action.__doc__ or ""
-    return text[0].lower() + text[1:].rstrip(".")
-
-
-def _create_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--type", required=True, help="such as v3-8, v4-32, v5litepod-4, v6e-8")
-    command.add_argument("--runtime", help="default: the plain image; for a slice with TensorFlow")
-    command.add_argument("--tf_version", help="default: of the installed TensorFlow")
-    command.add_argument("--queued", action="store_true", help="as a queued resource")
-    cheap = command.add_mutually_exclusive_group()
-    cheap.add_argument("--spot", action="store_true", help="cheaper; can be preempted")
-    cheap.add_argument("--preemptible", action="store_true", help="the same, 24 hours at most")
-    command.add_argument("--network", default="")
-    command.add_argument("--subnetwork", default="")
-    command.add_argument("--internal_ips", action="store_true", help="no external addresses")
-    command.add_argument("--labels", default="", metavar="KEY=VALUE,...")
-
-
-def _wait_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--queued", action="store_true", help="a queued resource")
-    command.add_argument("--timeout", type=float, default=1800.0, help="seconds")
-    command.add_argument("--interval", type=float, default=15.0, help="seconds between two polls")
-
-
-def _run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--worker", default="all", help="all, or a worker's number")
-    command.add_argument(
-        "--training", metavar="TYPE", help="a training on a TPU of this type: worker 0 coordinates"
-    )
-    command.add_argument("--runtime", help="that it was created with; default: as in create")
-    command.add_argument("--tf_version", help="default: of the installed TensorFlow")
-    command.add_argument("command", nargs="+", help="after --")
-
-
-_OPTIONS = {
-    "create": _create_options,
-    "wait": _wait_options,
-    "status": lambda command: command.add_argument("--json", action="store_true"),
-    "run": _run_options,
-    "copy": lambda command: None,
-    "logs": lambda command: command.add_argument("--to", default="logs", help="a new folder"),
-    "delete": lambda command: (
-        command.add_argument("--yes", action="store_true", help="confirm the deletion"),
-        command.add_argument("--queued", action="store_true", help="a queued resource"),
-    ),
+_ACTIONS = {
+    **{"doctor": diagnose, "create": create, "wait": wait, "status": status, "run": run},
+    **{"copy": copy, "logs": logs, "delete": delete},
 }
 
 
+def _provisioner(options: Options) -> Provisioner:
+    if not _ZONE.fullmatch(options.zone):
+        raise ValueError(
+            f"`zone` must be one such as us-central1-a. Received: zone={options.zone!r}"
+        )
+    gcloud = Gcloud(options.name, options.zone, options.project, options.dry_run)
+    type_name = options.type or getattr(options, "training", None)
+    accelerator = accelerators.parse_type(type_name) if type_name else None
+    queued = getattr(options, "queued", False)
+    return provisioning.choose(gcloud, accelerator, options.api, queued)
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line; exits with 1, or with gcloud's exit code, after an error."""
-    options = parse(arguments)
+    """Runs the command line; exits as the module's docstring says after an error."""
+    options = vm_options.parse(_ACTIONS, arguments)
     try:
-        if not _ZONE.fullmatch(options.zone):
-            raise ValueError(
-                f"`zone` must be one such as us-central1-a. Received: zone={options.zone!r}"
-            )
-        options.act(options, Gcloud(options.name, options.zone, options.project, options.dry_run))
+        options.act(options, _provisioner(options))
+    except doctor.RefusedError as error:
+        _end(error, _REFUSED)
+    except health.TpuNotFoundError as error:
+        _end(error, _NOT_FOUND)
     except (ValueError, health.HealthError) as error:
         sys.exit(f"tpu_vm: {error}")
     except GcloudError as error:
-        print(f"tpu_vm: {error}", file=sys.stderr)
-        sys.exit(error.returncode)
+        _end(error, error.returncode)
+
+
+def _end(error: Exception, code: int) -> None:
+    for line in str(error).splitlines():
+        print(f"tpu_vm: {line}", file=sys.stderr)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A Google Cloud on this machine: a gcloud on PATH, and an HTTP server that is the TPU API.
 
 Both keep what they know in one folder: `calls.jsonl` (every call of gcloud), `rules.json` (what
-gcloud is to answer) and `node.json` (the TPU; no file, no TPU).
+gcloud is to answer) and `node.json` (the TPU; no file, no TPU). Questions that no rule answers get
+the answer of a project in which all is in order.
 """
 
 import contextlib
@@ -29,14 +30,34 @@ for rule in rules:
         (home / "rules.json").write_text(json.dumps(rules))
         if "node" in rule:
             node.write_text(json.dumps(rule["node"]))
+        if "gone" in rule:
+            node.unlink()
         print(rule.get("out", ""), end="")
         print(rule.get("err", ""), end="", file=sys.stderr)
         sys.exit(rule.get("code", 0))
+answers = {{
+    "projects describe": "ACTIVE",
+    "services list": text.partition("config.name=")[2].partition(" ")[0],
+    "describe": "there",
+    "storage ls": "gs://data/imagenet2012/",
+    "storage buckets describe": '{{"location": "US-CENTRAL1"}}',
+    "quotas info describe": "{{}}",
+    "instances describe": "RUNNING",
+}}
+if "instances describe" in text and not node.exists():
+    sys.exit("ERROR: The resource 'projects/p/zones/z/instances/" + call[3] + "' was not found")
+print(answers.get(max((key for key in ["", *answers] if key in text), key=len), ""))
 if "create" in call:
     node.write_text(json.dumps({{"state": "READY", "health": "HEALTHY"}}))
 if "delete" in call:
     node.unlink(missing_ok=True)
 """
+
+
+READS = {
+    *("describe", "describe-from-family", "list", "list-instances", "get-value", "ls"),
+    "--command=true",  # over ssh
+}
 
 
 class FakeCloud:
@@ -47,7 +68,10 @@ class FakeCloud:
         self.tell([])
 
     def tell(self, rules):
-        """Answers of gcloud: dicts of `when` (words of the call), and out, err, code, node."""
+        """Answers of gcloud: dicts of `when` (words of the call), and out, err, code.
+
+        `node` changes the TPU, `gone` removes it.
+        """
         (self.home / "rules.json").write_text(json.dumps(rules))
 
     def set_node(self, **fields):
@@ -58,6 +82,10 @@ class FakeCloud:
         """Arguments of all calls of gcloud so far."""
         path = self.home / "calls.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def changes(self):
+        """Arguments of the calls that change something or run on the TPU."""
+        return [call for call in self.calls() if not READS & set(call)]
 
     def environment(self):
         """Variables under which programs see this cloud and no other."""

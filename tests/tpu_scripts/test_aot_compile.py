@@ -47,6 +47,7 @@ def test_a_variable_shares_its_place_with_its_new_value():
         ("v5e:4x4", 16, 16),
         ("v5p:2x2x1", 4, 4),
         ("v6e:2x4", 8, 8),
+        ("tpu7x:2x2x1", 4, 8),
     ],
 )
 def test_topologies_are_those_of_libtpu(name, chips, replicas):

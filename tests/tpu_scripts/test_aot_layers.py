@@ -15,9 +15,9 @@ from tests.tpu_scripts import tiny_step
 from tpu_scripts import compile_only
 from tpu_scripts.compile_only import CompilationError
 
-TOPOLOGIES = ("v2:2x2", "v3:2x2", "v4:2x2x1", "v5e:2x2", "v5p:2x2x1", "v6e:2x2")
+TOPOLOGIES = ("v2:2x2", "v3:2x2", "v4:2x2x1", "v5e:2x2", "v5p:2x2x1", "v6e:2x2", "tpu7x:2x2x1")
 # Before a merge each generation, with layers of all kinds.
-KINDS = ("bn_relu", "evonorm_b0", "evonorm_b2", "evonorm_s0", "frn", "rs_rej")
+KINDS = ("bn_relu", "evonorm_b0", "evonorm_b2", "evonorm_s0", "frn", "rs_rej", "ln_relu")
 CASES = tiered(
     itertools.product(en.names(), TOPOLOGIES), slow=[*zip(KINDS, TOPOLOGIES, strict=True)]
 )

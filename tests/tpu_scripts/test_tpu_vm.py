@@ -1,11 +1,12 @@
 """The commands of tpu_vm, against a gcloud that records and an API that answers here."""
 
 import json
+import re
 import tarfile
 
 import pytest
 
-from tpu_scripts import accelerators, checkout, tpu_vm
+from tpu_scripts import checkout, tpu_vm
 
 ZONE = "--zone=us-central1-a"
 PROJECT = "--project=my-project"
@@ -26,65 +27,14 @@ def command(action, *arguments):
     tpu_vm.main([action, "my-tpu", ZONE, PROJECT, *arguments])
 
 
-@pytest.mark.parametrize(
-    ("name", "chips", "hosts", "replicas", "runtime"),
-    [
-        ("v2-8", 4, 1, 8, "tpu-ubuntu2204-base"),
-        ("v3-8", 4, 1, 8, "tpu-ubuntu2204-base"),
-        ("v3-32", 16, 4, 32, "tpu-vm-tf-2.18.0-pod-pjrt"),
-        ("v4-8", 4, 1, 4, "tpu-ubuntu2204-base"),
-        ("v4-32", 16, 4, 16, "tpu-vm-tf-2.18.0-pod-pjrt"),
-        ("v5litepod-8", 8, 1, 8, "v2-alpha-tpuv5-lite"),
-        ("v5e-16", 16, 4, 16, "tpu-vm-tf-2.18.0-pod-pjrt"),
-        ("v5p-16", 8, 2, 8, "tpu-vm-tf-2.18.0-pod-pjrt"),
-        ("v6e-1", 1, 1, 1, "v2-alpha-tpuv6e"),
-        ("v6e-256", 256, 64, 256, "tpu-vm-tf-2.18.0-pod-pjrt"),
-    ],
-)
-def test_types(name, chips, hosts, replicas, runtime):
-    """Counted by hand from the tables of each generation's page."""
-    accelerator = accelerators.parse_type(name)
-    found = (accelerator.chips, accelerator.hosts, accelerator.replicas)
-    assert found == (chips, hosts, replicas)
-    assert accelerators.runtime_for(accelerator, "2.18.0") == runtime
-    accelerators.check_runtime(runtime, accelerator, "2.18.0")
-
-
-@pytest.mark.parametrize("name", ["v3", "v3-", "v3-16", "v9-8", "v4-12", "v5e-12", "v3-08", "-8"])
-def test_types_that_do_not_exist(name):
-    with pytest.raises(ValueError, match=rf"Received: type='{name}'"):
-        accelerators.parse_type(name)
-
-
-@pytest.mark.parametrize(
-    ("type_name", "runtime", "message"),
-    [
-        ("v3-8", "tpu-vm-tf-2.18.0-pjrt", "match the installed TensorFlow 2.20.0"),
-        ("v3-8", "tpu-vm-tf-2.20.0-pod-pjrt", "must not have -pod"),
-        ("v3-32", "tpu-vm-tf-2.20.0-pjrt", "must have -pod"),
-        ("v5e-8", "tpu-vm-tf-2.20.0-se", "name its device API"),
-        ("v3-8", "tpu-vm-tf-2.20.0", "name its device API"),
-        ("v6e-8", "v2-alpha-tpuv5", "of a v6e must be"),
-        ("v3-8", "--version", "of a v3 must be"),
-    ],
-)
-def test_runtimes_that_do_not_match(type_name, runtime, message):
-    accelerator = accelerators.parse_type(type_name)
-    with pytest.raises(ValueError, match=f"{message}.*Received: runtime='{runtime}'"):
-        accelerators.check_runtime(runtime, accelerator, "2.20.0")
-
-
-@pytest.mark.parametrize(
-    ("name", "runtime"), [("v6e-8", "v2-alpha-tpuv6e"), ("v2-8", "tpu-vm-tf-2.20.1-se")]
-)
-def test_other_runtimes_that_match(name, runtime):
-    accelerators.check_runtime(runtime, accelerators.parse_type(name), "2.20.0")
-
-
-@pytest.mark.parametrize("tensorflow", ["2.14.1", "2.19.0", "2.20.0"])
-def test_a_slice_has_no_runtime_for_every_tensorflow(tensorflow):
-    with pytest.raises(ValueError, match=rf"v3-32 has 4 hosts.*2\.15 to 2\.18.*{tensorflow}"):
-        accelerators.runtime_for(accelerators.parse_type("v3-32"), tensorflow)
+def failure(capsys, *arguments):
+    """The one line with which a command fails."""
+    with pytest.raises(SystemExit) as caught:
+        command(*arguments)
+    text = capsys.readouterr().err
+    text = caught.value.code if isinstance(caught.value.code, str) else text.rstrip()
+    assert "\n" not in text
+    return text
 
 
 def test_a_zone_is_checked_first(cloud, capsys):
@@ -98,7 +48,7 @@ def test_a_zone_is_checked_first(cloud, capsys):
 
 def test_create_calls_gcloud(cloud):
     command("create", "--type=v3-8", "--spot", "--labels=who=me,what=test")
-    assert cloud.calls() == [
+    assert cloud.changes() == [
         gcloud(
             "tpu-vm create my-tpu --accelerator-type=v3-8 --version=tpu-ubuntu2204-base --spot "
             "--labels=who=me,what=test"
@@ -109,10 +59,10 @@ def test_create_calls_gcloud(cloud):
 def test_create_as_queued_resource(cloud):
     options = ["--network=net", "--subnetwork=sub", "--internal_ips", "--queued"]
     command("create", "--type=v5e-16", "--tf_version=2.18.0", *options)
-    assert cloud.calls() == [
+    assert cloud.changes() == [
         gcloud(
             "queued-resources create my-tpu --accelerator-type=v5litepod-16 --node-id=my-tpu "
-            "--runtime-version=tpu-vm-tf-2.18.0-pod-pjrt --network=net --subnetwork=sub "
+            "--runtime-version=tpu-vm-tf-2.18.0-pod-pjrt-v5e-and-v6 --network=net --subnetwork=sub "
             "--internal-ips"
         )
     ]
@@ -154,13 +104,17 @@ def test_names_that_are_none(cloud, capsys, name):
         (["create", "--type=v3-8", "--queued", "--preemptible"], "--spot, not --preemptible"),
         (["create", "--type=v3-9"], "type='v3-9'"),
         (["create", "--type=v3-8", "--runtime=tpu-vm-tf-1.15.0-pjrt"], "installed TensorFlow"),
+        (["create", "--type=v3-8", "--reservation=mine"], "reservation='mine'"),
+        (["create", "--type=v5e-8", "--api=compute"], "v5e must be tpu.*api='compute'"),
+        (["create", "--type=tpu7x-8", "--api=tpu"], "tpu7x must be compute.*api='tpu'"),
+        (["status", "--api=compute"], "`type` must be given with --api=compute"),
+        (["run", "--type=v3-32", "--training=v3-8", "--", "ls"], "training='v3-8'"),
         (["run", "--worker=--quiet", "--", "ls"], "worker='--quiet'"),
         (["delete"], "confirm with --yes"),
     ],
 )
-def test_unsafe_things_are_refused(cloud, arguments, message):
-    with pytest.raises(SystemExit, match=f"^tpu_vm: .*{message}"):
-        command(*arguments)
+def test_unsafe_things_are_refused(cloud, capsys, arguments, message):
+    assert re.search(f"^tpu_vm: .*{message}", failure(capsys, *arguments))
     assert cloud.calls() == []
 
 
@@ -172,8 +126,37 @@ def test_delete_with_yes(cloud):
         gcloud("tpu-vm delete my-tpu --quiet"),
         gcloud("queued-resources delete my-tpu --force --quiet"),
     ]
-    with pytest.raises(SystemExit, match="404"):
+
+
+def test_a_tpu_that_is_not_there(cloud, capsys):
+    with pytest.raises(SystemExit) as caught:
         command("status")
+    assert caught.value.code == 4
+    assert "404" in capsys.readouterr().err
+
+
+def test_what_is_done_already_is_not_an_error(cloud, capsys):
+    exists = "ERROR: (gcloud) ALREADY_EXISTS: Resource 'nodes/my-tpu' already exists"
+    missing = "ERROR: (gcloud) NOT_FOUND: Resource 'nodes/my-tpu' was not found"
+    cloud.tell(
+        [
+            {"when": ["tpu-vm", "create"], "err": exists, "code": 1},
+            {"when": ["delete"], "err": missing, "code": 1},
+        ]
+    )
+    command("create", "--type=v3-8")
+    command("delete", "--yes")
+    said = capsys.readouterr().err
+    assert "my-tpu in us-central1-a exists already, and is left as it is" in said
+    assert "my-tpu in us-central1-a does not exist, so there is nothing to delete" in said
+
+
+def test_a_deletion_in_a_project_that_is_not_there_is_an_error(cloud):
+    missing = "ERROR: The resource 'projects/my-project' was not found"
+    cloud.tell([{"when": ["delete"], "err": missing, "code": 1}])
+    with pytest.raises(SystemExit) as caught:
+        command("delete", "--yes")
+    assert caught.value.code == 1
 
 
 @pytest.mark.parametrize(
@@ -185,7 +168,7 @@ def test_delete_with_yes(cloud):
     ],
 )
 def test_what_gcloud_says_is_passed_on_with_advice(cloud, capsys, said, hint):
-    cloud.tell([{"when": ["create"], "err": said, "code": 7}])
+    cloud.tell([{"when": ["tpu-vm create"], "err": said, "code": 7}])
     with pytest.raises(SystemExit) as caught:
         command("create", "--type=v3-8", "--tf_version=2.20.0")
     assert caught.value.code == 7

@@ -8,6 +8,8 @@
 # path. Variables: HEAD_IP (default: this machine's first address) PORT (default: 6379) CPUS (per host;
 # default: all) DRY_RUN=1 (shows all commands and runs none).
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common/call.sh
+source "$(dirname "$0")/common/call.sh"
 
 if (($# < 2)); then
   echo "usage: $0 HOSTS_FILE RUN_DIR [FLAGS]" >&2
@@ -28,14 +30,6 @@ head_ip=${HEAD_IP:-$(hostname -I | cut -d' ' -f1)}
 port=${PORT:-6379}
 address=$head_ip:$port
 cpus=(${CPUS:+"--num-cpus=$CPUS"})
-
-call() {
-  if [[ -n ${DRY_RUN-} ]]; then
-    echo "${*@Q}"
-  else
-    "$@"
-  fi
-}
 
 stop() {
   for host in "${hosts[@]}"; do

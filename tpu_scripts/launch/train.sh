@@ -6,8 +6,8 @@
 #
 # Variables: TPU (its name) ZONE BUCKET (gs://..., where checkpoints go) DATA_DIR (gs://... of TFDS);
 # PROJECT (default: gcloud's own) CREATE_FLAGS (default: --spot) MAX_RESTARTS (default: 20)
-# WAIT_FLAGS (of `tpu_vm wait`) RUNTIME (default: as in `tpu_vm create`) PYTHON (default: python3)
-# DRY_RUN=1 (shows all commands and runs none).
+# WAIT_FLAGS (of `tpu_vm wait`) RUNTIME (default: as in `tpu_vm create`) API (tpu or compute; default:
+# by the type's generation) PYTHON (default: python3) DRY_RUN=1 (shows all commands and runs none).
 set -euo pipefail
 
 if (($# < 2 || $# > 3)); then
@@ -37,27 +37,39 @@ tpu_vm() {
   local action=$1
   shift
   "$PYTHON" -m tpu_scripts.tpu_vm "$action" "$TPU" --zone="$ZONE" ${PROJECT:+"--project=$PROJECT"} \
-    "${dry[@]}" "$@"
+    --type="$type" ${API:+"--api=$API"} "${dry[@]}" "$@"
 }
 
 # Prints READY, PREEMPTED, ...; MISSING if there is no such TPU; UNKNOWN if the API does not answer.
 state() {
-  local answer
-  if answer=$(tpu_vm status --json 2>&1); then
-    "$PYTHON" -c 'import json, sys; print(json.loads(sys.argv[1].splitlines()[-1])["state"])' "$answer"
-  elif [[ $answer == *"HttpError 404"* ]]; then
-    echo MISSING
-  else
-    echo "$answer" >&2
-    echo UNKNOWN
-  fi
+  local answer code=0
+  answer=$(tpu_vm status --json 2>&1) || code=$?
+  case $code in
+    0)
+      "$PYTHON" -c 'import json, sys; print(json.loads(sys.argv[1].splitlines()[-1])["state"])' "$answer"
+      ;;
+    4) echo MISSING ;;
+    *)
+      echo "$answer" >&2
+      echo UNKNOWN
+      ;;
+  esac
 }
 
-request() { tpu_vm create --type="$type" "${runtime[@]}" "${create_flags[@]}"; }
+request() {
+  tpu_vm create "${runtime[@]}" "${create_flags[@]}" --experiment="$experiment" \
+    --data_dir="$DATA_DIR" --bucket="$BUCKET"
+}
 
 prepare() { tpu_vm copy && tpu_vm run -- bash tpu_scripts/launch/setup_worker.sh; }
 
-create() { request && tpu_vm wait "${queued[@]}" "${wait_flags[@]}" && prepare; }
+create() {
+  local code=0
+  request || code=$?
+  # The checks before a creation have refused it; they would again.
+  ((code != 3)) || exit 3
+  ((code == 0)) && tpu_vm wait "${queued[@]}" "${wait_flags[@]}" && prepare
+}
 
 train() {
   tpu_vm run --training="$type" "${runtime[@]}" -- .venv-worker/bin/python "${training[@]}"
