@@ -2,9 +2,8 @@
 
     python -m benchmarks.conversion_families --out FILE [--families ResNet50 ...] [--examples 80]
 
-The networks have random weights, and the moving averages of the examples, which are smooth random
-images. So agreement with the unconverted network is all that can be measured; it says nothing about
-accuracies.
+The networks have random weights and no labels, so agreement with the unconverted network is all
+that can be measured; it says nothing about accuracies. The examples are smooth random images.
 FILE keeps the results; a stopped run resumes with those that are missing. The report is also
 written next to it, as Markdown.
 """
@@ -62,10 +61,8 @@ def _converted(family: str, layer: str, count: int) -> dict[str, Any]:
     model = getattr(tf.keras.applications, family)(
         weights=None, include_top=False, pooling="avg", input_shape=(size, size, 3)
     )
-    images = _images(count, size)
-    _take_averages(model, images)
     start = time.perf_counter()
-    _, said = en.convert_model(model, layer, calibrate=images)
+    _, said = en.convert_model(model, layer, calibrate=_images(count, size))
     seconds = time.perf_counter() - start
     kept = [place.kept for place in said.places if place.kept is not None]
     return {
@@ -75,20 +72,6 @@ def _converted(family: str, layer: str, count: int) -> dict[str, Any]:
         "median": float(np.median(kept)),
         "outputs": said.agreement and said.agreement.outputs,
     }
-
-
-def _take_averages(model: Any, images: np.ndarray) -> None:
-    """Sets all moving averages to those of the images."""
-    import tensorflow as tf
-
-    kind = tf.keras.layers.BatchNormalization
-    norms = [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
-    before = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    model(images, training=True)
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
 
 
 def _images(count: int, size: int) -> np.ndarray:
