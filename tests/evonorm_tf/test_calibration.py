@@ -76,6 +76,26 @@ def test_a_layer_is_added_where_no_convolution_comes_before():
     assert "b1_affine" not in [layer.name for layer in new.layers]
 
 
+def test_a_calibrated_network_is_saved_and_served(tmp_path):
+    """With a kernel that takes over a norm, and an added layer."""
+
+    def body(x):
+        y = layers.ReLU(name="r1")(layers.BatchNormalization(name="b1")(x))
+        x = layers.Add()([x, layers.Conv2D(6, 3, padding="same", name="c1")(y)])
+        x = layers.Conv2D(4, 3, use_bias=False, name="c2")(x)
+        return layers.ReLU(name="r2")(layers.BatchNormalization(name="b2")(x))
+
+    new, _ = en.convert_model(functional(body), "evonorm_b0", calibrate=examples())
+    assert new.get_layer("c2").use_bias and new.get_layer("b1_affine")
+    new.save(str(tmp_path / "model.keras"))
+    assert_same(
+        new, tf.keras.models.load_model(str(tmp_path / "model.keras")), images(5), atol=1e-6
+    )
+    new.export(str(tmp_path / "exported"))
+    loaded = tf.saved_model.load(str(tmp_path / "exported"))
+    np.testing.assert_allclose(loaded.serve(images(5)), new(images(5)), rtol=1e-5, atol=1e-5)
+
+
 def test_a_convolution_with_another_use_stays():
     def body(x):
         y = layers.Conv2D(6, 1, use_bias=False, name="conv")(x)

@@ -34,7 +34,6 @@ STUDIES = {
         settings_title="images a step",
         seeds=10,
         config="digits",
-        shown=("evonorm_b0",),
     ),
 }
 

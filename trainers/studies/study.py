@@ -42,7 +42,7 @@ class Study:
         makes the configuration of a training.
       changes: pairs of settings whose difference is tabulated for each layer.
       more_seeds: layers with another number of seeds.
-      shown: the layers that the figure names; the others are grey.
+      shown: the layers that the figure names, the others being grey; empty for all.
     """
 
     title: str
