@@ -12,13 +12,13 @@ it, as Markdown.
 
 import argparse
 import pathlib
-import statistics
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.cifar_networks import LAYERS, settings_of, standardized, target_of
 from benchmarks.resumable import Record
+from benchmarks.spread import spread
 
 WAYS = ("as it is", "calibrated", "calibrated, distilled")
 
@@ -119,14 +119,6 @@ def report(contents: Mapping[str, Any]) -> str:
                 f"| {spread(same)} % |"
             )
     return "\n".join(lines) + "\n"
-
-
-def spread(values: list[float]) -> str:
-    """The mean, and with several seeds the standard error."""
-    mean = f"{statistics.fmean(values):.1f}"
-    if len(values) < 2:
-        return mean
-    return f"{mean} ± {statistics.stdev(values) / len(values) ** 0.5:.1f}"
 
 
 def _options() -> argparse.Namespace:

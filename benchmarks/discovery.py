@@ -25,6 +25,7 @@ from search.config import Config, preset
 from search.evaluation.outcome import ScoreTask
 from search.report.collect import Run, read_run
 from search.storage.graphs import formula_of
+from trainers.studies import estimates
 
 REFERENCE = "bn_relu"
 KNOWN = (REFERENCE, "gn_relu", "evonorm_b0", "evonorm_b1", "evonorm_s0")
@@ -86,11 +87,9 @@ def compared(scores: Scores, found: Sequence[str]) -> dict[str, dict[str, float]
         error = statistics.stdev(lead) / len(lead) ** 0.5
         p = float(stats.ttest_1samp(lead, 0.0, alternative="greater").pvalue)
         result[layer] = {"lead": statistics.fmean(lead), "standard_error": error, "p": p}
-    ordered = sorted(found, key=lambda layer: result[layer]["p"])
-    largest = 0.0
-    for rank, layer in enumerate(ordered):
-        largest = max(largest, min(1.0, (len(found) - rank) * result[layer]["p"]))
-        result[layer]["p_holm"] = largest
+    corrected = estimates.holm([row["p"] for row in result.values()])
+    for row, p in zip(result.values(), corrected, strict=True):
+        row["p_holm"] = p
     return result
 
 

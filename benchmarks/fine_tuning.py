@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.cifar_networks import standardized
-from benchmarks.conversion import spread
 from benchmarks.resumable import Record
+from benchmarks.spread import spread
 
 # Layer, and channel groups: a few, or one for each channel.
 _CASES = (

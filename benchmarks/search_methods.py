@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.spread import spread
 from search.config import Method, preset
 from search.controller.shortlist import predicted
 from search.evaluation.outcome import FREE_REASONS
@@ -94,13 +95,9 @@ def report(record: dict[str, Any]) -> str:
     parts = [f"{part * record['seconds']:.0f} s" for part in _PARTS]
     lines = ["| method | " + " | ".join(parts) + " |", "| --- |" + " ---: |" * len(parts)]
     for name, rows in record["best"].items():
-        cells = [_cell([row[place] for row in rows]) for place in range(len(parts))]
+        cells = [spread([row[place] for row in rows]) for place in range(len(parts))]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _cell(values: list[float]) -> str:
-    return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values) / len(values) ** 0.5:.1f}"
 
 
 def draw(found: dict[str, list[Replayed]], seconds: float, path: pathlib.Path) -> None:

@@ -42,7 +42,8 @@ def _means(study: Study, network: str, runs: Sequence[Run]) -> str:
             return "-"
         diverged = sum(bool(run["first_bad_step"]) for run in runs if cell.has(run))
         note = f", {diverged} of {len(values)} not finite" if diverged else ""
-        return _with_interval(f"{estimates.mean(values).value:.1f}", estimates.mean(values)) + note
+        mean = estimates.mean(values)
+        return _with_interval(f"{mean.value:.1f}", mean) + note
 
     return _table(study.layers, list(study.settings), shown)
 
