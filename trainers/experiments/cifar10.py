@@ -11,8 +11,8 @@ from trainers.classification.config import (
 from trainers.data.config import DataConfig
 from trainers.engine.config import OptimizationConfig
 
-_MEAN = [125.3, 123.0, 113.9]
-_STDDEV = [63.0, 62.1, 66.7]
+MEAN = [125.3, 123.0, 113.9]
+STDDEV = [63.0, 62.1, 66.7]
 _BATCH_SIZE, _CROP = 128, 24
 
 
@@ -32,8 +32,8 @@ def config(anchor: str, layer: str) -> ExperimentConfig:
                 norm_act=layer,
                 num_classes=10,
                 input_size=[_CROP, _CROP, 3],
-                mean=_MEAN,
-                stddev=_STDDEV,
+                mean=MEAN,
+                stddev=STDDEV,
             ),
             losses=LossConfig(weight_decay=1e-4),
             train_data=data.replace(split="train[:90%]", crop="random", crop_size=_CROP),

@@ -4,10 +4,11 @@ from absl import flags
 
 from trainers import command
 from trainers.errors import TrainersError
-from trainers.experiments.catalogue import BATCH_SIZES, LAYERS
+from trainers.experiments.catalogue import BATCH_SIZES, CIFAR10_ANCHORS, DIGITS_NETWORKS, LAYERS
 from trainers.studies.study import Study
 
 _SHOWN = ("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0")
+_FOUND = ("found_b0",)  # what this project's searches found
 # Three seeds show differences of some 8 points only, ten those of 2.
 _MORE_SEEDS = dict.fromkeys((*_SHOWN, "frn"), 10)
 
@@ -34,6 +35,27 @@ STUDIES = {
         settings_title="images a step",
         seeds=10,
         config="digits",
+    ),
+    "cifar10_anchors": Study(
+        title="CIFAR-10 (JPEG)",
+        baseline="bn_relu",
+        layers=(*LAYERS, *_FOUND),
+        networks=CIFAR10_ANCHORS,
+        settings={"64": {"images": 64_000}},
+        settings_title="images a step",
+        seeds=3,
+        config="cifar10_short",
+        shown=(*_SHOWN, *_FOUND),
+    ),
+    "cifar10_widths": Study(
+        title="CIFAR-10 (JPEG)",
+        baseline="bn_relu",
+        layers=("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0", *_FOUND),
+        networks=DIGITS_NETWORKS,
+        settings={"4": {"images": 19_200, "width": 4.0}},
+        settings_title="width, in multiples of the search's networks",
+        seeds=3,
+        config="cifar10_short",
     ),
 }
 
