@@ -2,9 +2,10 @@
 
     python -m benchmarks.acceptance --out FILE [--preset paper-b] [--seeds 2] [--set ...]
 
-The six EvoNorms and the networks' own layers go through both tests on each anchor, as candidates
-do. FILE keeps every result; a stopped run resumes with those that are missing, so a part of the
-figures can be measured at a time (`--layers`, `--anchors`). A table is written next to it.
+The six EvoNorms and the networks' own layers go through both tests on each anchor. They are the
+registered layers, which compute the same as candidates and are faster in large networks. FILE
+keeps every result; a stopped run resumes with those that are missing, so a part of the figures can
+be measured at a time (`--layers`, `--anchors`). A table is written next to it.
 """
 
 import argparse
@@ -14,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.resumable import TRAINING, Record
-from evonorm_tf import registry
 from search.cli import quiet_tensorflow
 from search.config import Evaluation, preset
 from search.evaluation.images import load_data
@@ -55,11 +55,8 @@ def tested(images: ImageData, settings: Evaluation, anchor: str, layer: str, see
     from search.evaluation.anchor_trainer import AnchorTrainer
 
     name = ANCHORS[anchor].baseline if layer == BASELINE else layer
-    graph = registry.graph(name)
-    trainer = AnchorTrainer(
-        anchor, images, settings, seed, norm_act=name if graph is None else None
-    )
-    trainer.start(graph)
+    trainer = AnchorTrainer(anchor, images, settings, seed, norm_act=name)
+    trainer.start(None)
     start = time.perf_counter()
     finite = trainer.train(0, settings.quality_steps)
     accuracy = trainer.accuracy(images.validation) if finite else 0.0

@@ -193,6 +193,12 @@ def rs_rej(k):
     return k.affine(larger(k.x, 0) / root(moment))
 
 
+def found_b0(k):
+    y = larger(k.x, -k.v1)
+    moment = k.statistic("moving_second_moment", mean_bwh(y**2))
+    return k.affine(y / root(moment))
+
+
 def b0_no_v1x(k):
     return k.affine(k.x / larger(root(k.batch_var()), root(var_wh(k.x))))
 
@@ -228,6 +234,7 @@ LAYERS = {
         random,
         random_rej,
         rs_rej,
+        found_b0,
         b0_no_v1x,
         b0_no_local,
         b0_no_global,

@@ -23,6 +23,7 @@ SHIPPED = {
     "random": "sign(z)*sqrt(abs(z)) * gamma + beta, z = sqrt(s^2_{w,h}(sigmoid(abs(x))))",
     "random_rej": "tanh(max(x, tanh(x))) * gamma + beta",
     "rs_rej": "max(x, 0) / sqrt(mu_{b,w,h}(x^2)) * gamma + beta",
+    "found_b0": "max(x, -v1) / sqrt(mu_{b,w,h}(max(x, -v1)^2)) * gamma + beta",
     "b0_no_v1x": f"x / max({B}, {I}) * gamma + beta",
     "b0_no_local": f"x / {B} * gamma + beta",
     "b0_no_global": f"x / (v1*x + {I}) * gamma + beta",
