@@ -1,12 +1,14 @@
 """Probes a layer on fixed arrays: it rejects the layer without training, or fingerprints it.
 
 A layer is rejected if its output is constant or not finite, or if its gradient is zero. Any other
-layer gets a fingerprint, which is the same for all graphs that compute the same function.
+layer gets a fingerprint, which is the same for all graphs that compute the same function at each
+step of a training.
 """
 
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,6 +33,7 @@ _SEED = 1729
 # In float64 equal functions differ by rounding errors of about 1e-15, others by far more.
 _DIGITS = 7
 _NOISE = 1e-10
+_TRAINED = ("v0", "v1")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -56,8 +59,9 @@ def probe(
 
     The fingerprint is computed from several arrays with random v0 and v1: the output in training,
     its gradients for the input, v0 and v1, and the output in inference after one update of the
-    moving averages. With `up_to_affine`, layers share it too whose outputs differ by a factor and
-    an offset of each channel, constant or trainable: gamma and beta can make them equal.
+    moving averages. A vector that no training moves has its initial value instead, such as v0 in
+    rms(v0). With `up_to_affine`, layers share it too whose outputs differ by a factor and an offset
+    of each channel, constant or trainable: gamma and beta can make them equal.
     """
     reason = check_structure(graph)
     if reason is not None:
@@ -74,9 +78,8 @@ def probe(
         return Probed("flat", None)
     if reject_signal and not signal.passes(program):
         return Probed("signal", None)
-    if up_to_affine:
-        values = [_values(program, bench, up_to_affine=True) for bench in _benches()]
-    return Probed(None, _fingerprint(values))
+    benches = _with_initial(_never_moved(program))
+    return Probed(None, _fingerprint([_values(program, each, up_to_affine) for each in benches]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +123,29 @@ def _initial_bench() -> _Bench:
     """A bench with v0 = 0 and v1 = 1, the initial values of training."""
     bench = _bench(_SHAPES[0], 1.0, 0.0, np.random.default_rng(_SEED + 1))
     return dataclasses.replace(bench, vectors=initial_vectors(_SHAPES[0][CHANNELS], np.float64))
+
+
+def _never_moved(program: LayerProgram) -> tuple[str, ...]:
+    """The vectors whose gradients are zero at their initial values, whatever the others are."""
+    for names in (_TRAINED, *((name,) for name in _TRAINED)):
+        values = [_values(program, bench) for bench in _with_initial(names)]
+        indices = [2 + _TRAINED.index(name) for name in names]
+        if all(_is_negligible(found[index], found[1]) for found in values for index in indices):
+            return names
+    return ()
+
+
+def _with_initial(names: Sequence[str]) -> list[_Bench]:
+    """The benches, in which these vectors have their initial values."""
+    return [
+        dataclasses.replace(bench, vectors={**bench.vectors, **_starts(names, bench)})
+        for bench in _benches()
+    ]
+
+
+def _starts(names: Sequence[str], bench: _Bench) -> dict[str, Array]:
+    initial = initial_vectors(bench.train.shape[CHANNELS], np.float64)
+    return {name: initial[name] for name in names}
 
 
 def _is_finite(program: LayerProgram) -> bool:

@@ -5,6 +5,8 @@ import pytest
 
 import search
 from evonorm_tf import LayerGraph, Node, registry
+from search.evaluation.engine.instructions import Sizes
+from search.evaluation.engine.layer_program import VECTORS, LayerProgram, initial_vectors
 from search.evaluation.probe import probe
 
 
@@ -166,6 +168,47 @@ def test_gamma_and_beta_absorb_factors_and_offsets(first, second):
 def test_gamma_and_beta_absorb_nothing_else(first, second):
     found = [probe(graph, up_to_affine=True).fingerprint for graph in (first, second)]
     assert found[0] != found[1]
+
+
+# sqrt(epsilon) each: no training moves v0 from 0, or one v1 from the others.
+STILL = [
+    _graph(("RMS", (V0,), "WH"), ("MAX", (0, 4))),
+    _graph(("RMS", (1,), "WHC"), ("MAX", (0, 4))),
+    _graph(("STD", (V1,), "WHCQ"), ("MAX", (0, 4))),
+]
+MOVED = [
+    _graph(("MAX", (0, V0))),
+    _graph(("RMS", (V1,), "WH"), ("MAX", (0, 4))),
+    # The gradient for v1 is zero as long as v0 is, which moves.
+    _graph(("MUL", (V0, V1)), ("MAX", (0, 4))),
+]
+
+
+@pytest.mark.parametrize("up_to_affine", [False, True])
+def test_vectors_that_no_training_moves_have_their_initial_values(up_to_affine):
+    still = {probe(graph, up_to_affine=up_to_affine).fingerprint for graph in STILL}
+    moved = {probe(graph, up_to_affine=up_to_affine).fingerprint for graph in MOVED}
+    assert len(still) == 1 and None not in still
+    assert len(moved) == len(MOVED) and not moved & still
+
+
+@pytest.mark.parametrize(
+    "graph, moves", [*((graph, False) for graph in STILL), *((graph, True) for graph in MOVED)]
+)
+def test_what_gradient_descent_does_to_them(graph, moves):
+    program, rng = LayerProgram(graph), np.random.default_rng(3)
+    start = initial_vectors(8, np.float64)
+    vectors = dict(start)
+    for _ in range(5):
+        x, upstream = rng.normal(size=(2, 8, 4, 6))
+        given = {"x": x, **vectors}
+        sizes = Sizes(x.shape, 4)
+        slopes = program.differentiate(
+            {**given, "upstream": upstream}, program.train(given, sizes), sizes
+        )
+        for name, slope in zip(VECTORS, slopes[1:], strict=True):
+            vectors[name] = vectors[name] - 0.1 * slope
+    assert moves == any(not np.array_equal(vectors[name], start[name]) for name in ("v0", "v1"))
 
 
 def test_canonical_form_keeps_the_fingerprint():
