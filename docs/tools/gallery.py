@@ -60,6 +60,13 @@ CHAPTERS = (
         ("random", "random_rej", "rs_rej"),
     ),
     (
+        "Found by this project's searches",
+        "Layers that searches from random graphs found here, on small images. "
+        "[Discovery](experiments/discovery.md) tells how, and where they are better than BN-ReLU "
+        "and where not.",
+        ("found_b0",),
+    ),
+    (
         "Broken variants of EvoNorm-B0",
         "EvoNorm-B0 with one part taken away or replaced (table 7). Each change "
         "cripples the training of networks.",

@@ -1,7 +1,6 @@
 """`ExchangeableLayer`: a searched layer whose function is replaced in a traced network."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -99,11 +98,12 @@ class ExchangeableLayer(tf.keras.layers.Layer):
             return inputs * gamma + beta
         # One array in place of four, since each argument and result of a callback costs time.
         vectors = tf.stack([tf.convert_to_tensor(vector) for vector in self._vectors])
+        x = _channels_first(inputs)
         if training:
-            output = self._in_training(inputs, vectors)
+            output = self._in_training(x, vectors)
         else:
-            output = tf.numpy_function(self._infer, [inputs, vectors], tf.float32)
-        return tf.ensure_shape(output, inputs.shape)
+            output = tf.numpy_function(self._infer, [x, vectors], tf.float32)
+        return _channels_last(output, inputs)
 
     def _in_training(self, *arguments: tf.Tensor) -> tf.Tensor:
         @tf.custom_gradient
@@ -133,49 +133,55 @@ class ExchangeableLayer(tf.keras.layers.Layer):
             average - (average - moment) * np.float32(1.0 - MOMENTUM)
             for average, moment in zip(self.moving_averages, trained.moments, strict=True)
         ]
-        return _like(trained.output, x)
+        return _full(trained.output, x)
 
     def _infer(self, x: Array, vectors: Array) -> Array:
         output = self._program.infer(_named(x, vectors), self.moving_averages, self._sizes(x))
-        return _like(output, x)
+        return _full(output, x)
 
     def _backward(self, x: Array, vectors: Array, upstream: Array) -> list[Array]:
         sizes, last = self._sizes(x), self._state.last
         if last is None or last.x.ctypes.data != x.ctypes.data or last.x.shape != x.shape:
             inputs = _named(x, vectors)
             last = _Last(x, inputs, self._program.train(inputs, sizes))
-        inputs = {**last.inputs, "upstream": _merged(upstream)}
+        inputs = {**last.inputs, "upstream": upstream}
         to_x, *to_vectors = self._program.differentiate(inputs, last.trained, sizes)
-        return [_like(to_x, x), _stacked(to_vectors, vectors)]
+        return [_full(to_x, x), _stacked(to_vectors, vectors)]
 
     def _second(
         self, x: Array, vectors: Array, upstream: Array, to_x: Array, to_vectors: Array
     ) -> list[Array]:
-        inputs = {**_named(x, vectors), "upstream": _merged(upstream)}
+        inputs = {**_named(x, vectors), "upstream": upstream}
         inputs |= {f"to_{name}": value for name, value in _named(to_x, to_vectors).items()}
         for_x, *for_vectors, for_upstream = self._program.second(inputs, self._sizes(x))
-        return [_like(for_x, x), _stacked(for_vectors, vectors), _like(for_upstream, x)]
+        return [_full(for_x, x), _stacked(for_vectors, vectors), _full(for_upstream, x)]
 
     def _sizes(self, x: Array) -> Sizes:
-        batch, *places, channels = x.shape
-        return Sizes((channels, batch, math.prod(places)), self._effective_groups)
+        return Sizes(x.shape, self._effective_groups)
+
+
+def _channels_first(x: tf.Tensor) -> tf.Tensor:
+    """A feature map (batch, ..., channels) as (channels, batch, places).
+
+    TensorFlow transposes several times as fast as NumPy.
+    """
+    batch, channels = tf.shape(x)[0], x.shape[-1]
+    return tf.reshape(tf.transpose(tf.reshape(x, [-1, channels])), [channels, batch, -1])
+
+
+def _channels_last(x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """The inverse of `_channels_first`, in the shape of `like`."""
+    flat = tf.reshape(x, [like.shape[-1], -1])
+    return tf.ensure_shape(tf.reshape(tf.transpose(flat), tf.shape(like)), like.shape)
 
 
 def _named(x: Array, vectors: Array) -> dict[str, Array]:
-    return {"x": _merged(x), **dict(zip(VECTORS, vectors[:, :, None, None], strict=True))}
+    return {"x": x, **dict(zip(VECTORS, vectors[:, :, None, None], strict=True))}
 
 
-def _merged(x: Array) -> Array:
-    """A feature map (batch, ..., channels) as (channels, batch, places)."""
-    batch, channels = x.shape[0], x.shape[-1]
-    return np.ascontiguousarray(x.reshape(-1, channels).T).reshape(channels, batch, -1)
-
-
-def _like(result: Array, x: Array) -> Array:
-    """A result in the shape of a feature map, of which it may have size 1 on some axes."""
-    batch, channels = x.shape[0], x.shape[-1]
-    full = np.broadcast_to(result, (channels, batch, x.size // (channels * batch)))
-    return np.ascontiguousarray(full.reshape(channels, -1).T).reshape(x.shape)
+def _full(result: Array, x: Array) -> Array:
+    """A result in the shape of x, of which it may have size 1 on some axes."""
+    return np.ascontiguousarray(np.broadcast_to(result, x.shape))
 
 
 def _stacked(results: Sequence[Array], vectors: Array) -> Array:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from evonorm_tf.graph import ops
 from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Instruction, Program
 
 Axes = frozenset[int]
@@ -181,17 +182,16 @@ def _quotient(
 def _maximum(
     program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
 ) -> Sequence[int | None]:
-    return _chosen(program, program.add("AT_LEAST", *instruction.sources), upstream)
+    mask = program.add("AT_LEAST", *instruction.sources)
+    return [program.add("WHERE", mask, upstream), program.add("WHERE_NOT", mask, upstream)]
 
 
-def _selection(
+def _divisor(
     program: Program, instruction: Instruction, value: int, upstream: int, axes: list[Axes]
 ) -> Sequence[int | None]:
-    return [None, *_chosen(program, instruction.sources[0], upstream)]
-
-
-def _chosen(program: Program, mask: int, upstream: int) -> list[int]:
-    return [program.add("WHERE", mask, upstream), program.add("WHERE_NOT", mask, upstream)]
+    magnitude = program.add("ABS", *instruction.sources)
+    is_small = program.add("AT_LEAST", program.constant(ops.EPSILON), magnitude)
+    return [program.add("WHERE_NOT", is_small, upstream)]
 
 
 def _kept(
@@ -254,7 +254,7 @@ _RULES: dict[str, _Rule] = {
     "MUL": _product,
     "DIV": _quotient,
     "MAX": _maximum,
-    "SELECT": _selection,
+    "DIVISOR": _divisor,
     "WHERE": _kept,
     "WHERE_NOT": _kept,
     "CALL": _called,

@@ -183,11 +183,7 @@ def _elementwise(program: Program, op: str, *sources: int) -> int:
 
 def _safe_quotient(program: Program, x: int, y: int) -> int:
     """`x / y`, where a |y| below EPSILON counts as EPSILON."""
-    floor, zero = program.constant(ops.EPSILON), program.constant(0.0)
-    is_positive = program.add("AT_LEAST", y, zero)
-    signed = program.add("SELECT", is_positive, floor, program.constant(-ops.EPSILON))
-    is_small = program.add("AT_LEAST", floor, program.add("ABS", y))
-    return program.add("DIV", x, program.add("SELECT", is_small, signed, y))
+    return program.add("DIV", x, program.add("DIVISOR", y))
 
 
 def _safe_logarithm(program: Program, x: int) -> int:
