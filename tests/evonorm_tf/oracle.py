@@ -199,6 +199,11 @@ def found_b0(k):
     return k.affine(y / root(moment))
 
 
+def found_s0(k):
+    half = larger(k.x, mean_wh(k.x))
+    return k.affine(k.x / larger(k.x, mean_group(root(var_wh(half)), k.groups)))
+
+
 def b0_no_v1x(k):
     return k.affine(k.x / larger(root(k.batch_var()), root(var_wh(k.x))))
 
@@ -235,6 +240,7 @@ LAYERS = {
         random_rej,
         rs_rej,
         found_b0,
+        found_s0,
         b0_no_v1x,
         b0_no_local,
         b0_no_global,
