@@ -133,7 +133,8 @@ TASKS = ["classification", "detection", "gan"]
 TRAINERS_ROOMS = [
     *("errors", "named_function", "command", "checks", "models", "backbones", "engine", "data"),
     *(*TASKS, "tasks"),
-    *("experiments", "studies", "study", "results", "train", "evaluate", "export", "predict"),
+    *("experiments", "studies", "study", "results", "train", "rerank", "evaluate"),
+    *("export", "predict"),
 ]
 
 

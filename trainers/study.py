@@ -5,8 +5,8 @@
 The studies are those of `trainers/studies/catalogue.py`. NAME.jsonl in the folder has a line for
 each finished training, and a new start does not repeat these; several processes can work on one
 study, each with its own --layers. NAME.md and NAME.png are made from it: means and differences
-with 95 % intervals, tests over seeds, and every seed's score in the figure. Scores are those of
-the test split after the last step.
+with 95 % intervals, tests over seeds, and every seed's score in the figure. Scores are those
+after the last step: the accuracy on the test split, or what the study names.
 """
 
 import pathlib
@@ -38,19 +38,19 @@ def run(
 ) -> None:
     """Runs the missing trainings, then writes the tables and the figure."""
     output.mkdir(parents=True, exist_ok=True)
-    path = output / f"{name}.jsonl"
+    path, keys = output / f"{name}.jsonl", study.score_keys
     end = None if minutes is None else time.monotonic() + 60 * minutes
     cells = [cell for cell in study.cells() if not layers or cell.layer in layers]
     for number, cell in enumerate(cells, start=1):
         if end is not None and time.monotonic() >= end:
             break
-        missing = study.missing(cell, journal.read(path))
+        missing = study.missing(cell, journal.read(path, keys))
         if missing:
             print(f"{number}/{len(cells)} {cell.network} {cell.layer} {cell.setting}", flush=True)
             for finished in training.train(study, cell, missing):
                 journal.append(path, finished)
-                print(f"  seed {finished['seed']}: {100 * finished['accuracy']:.1f} %", flush=True)
-    runs = journal.read(path)
+                print(f"  seed {finished['seed']}: {report.scores(study, finished)}", flush=True)
+    runs = journal.read(path, keys)
     if runs:
         (output / f"{name}.md").write_text(report.text(study, runs), encoding="utf-8")
         figure.draw(study, runs, output / f"{name}.png")

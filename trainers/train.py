@@ -30,7 +30,7 @@ from trainers.engine.runner import Runner
 from trainers.errors import TrainersError
 from trainers.experiments import parsing
 
-__all__ = ["LastEvaluation", "command_line", "main", "run"]
+__all__ = ["LastEvaluation", "command_line", "main", "run", "tidy_output"]
 
 
 def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]:
@@ -69,7 +69,7 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
     return recorder.metrics
 
 
-def _tidy_output() -> None:
+def tidy_output() -> None:
     """Silences Orbit's log, which repeats what it prints, and prints NumPy scalars as numbers."""
     logging.get_absl_handler().addFilter(
         lambda record: (
@@ -96,7 +96,7 @@ class LastEvaluation:
 
 def main(_: list[str]) -> None:
     """Runs what the flags say."""
-    _tidy_output()
+    tidy_output()
     experiments.register_all()
     metrics = run(parsing.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
     for name, value in sorted(metrics.items()):

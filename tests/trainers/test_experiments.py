@@ -1,5 +1,7 @@
 """Every registered experiment is valid; networks and layers trace a step."""
 
+import collections
+import pathlib
 import re
 
 import pytest
@@ -17,6 +19,8 @@ from trainers.errors import TrainersError
 from trainers.experiments import EXPERIMENTS, cifar10, digits, imagenet, parsing, tables
 from trainers.experiments import __main__ as listing
 from trainers.experiments.registry import Experiment, add
+
+GUIDE = pathlib.Path(__file__).parent.parent.parent / "docs/trainers.md"
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +59,74 @@ def test_names_say_what_they_are(configs):
 
 
 def test_every_cell_of_the_tables_has_an_experiment():
-    of_table = {number: [] for number in (3, 4, 7, 8)}
-    for experiment in EXPERIMENTS.values():
-        number = int(experiment.table.removeprefix("table ") or 0)
-        if number in of_table:
-            of_table[number].append(experiment)
-    assert len(of_table[3]) == 8 * 8
-    # Of 6 layers: two settings at 6 batch sizes and two of MobileNetV2; BN-ReLU's two
-    # largest ResNets are in table 3.
-    assert len(of_table[4]) == 6 * (2 * 6 + 2) - 2
-    assert len(of_table[7]) == 4
-    assert len(of_table[8]) == 2
+    counts = collections.Counter(experiment.table for experiment in EXPERIMENTS.values())
+    assert counts["table 3"] == 8 * 8
+    # Of 6 layers: two settings of ResNet-50 and MobileNetV2, each at 6 batch sizes. In every
+    # setting BN-ReLU's largest ResNet is in table 3.
+    assert counts["table 4"] == 6 * (2 * 6 + 6) - 2
+    assert counts["appendix E"] == 6 * 2 * 2 - 2
+    assert counts["table 7"] == 4
+    assert counts["table 8"] == 2
     assert EXPERIMENTS["imagenet_resnet50_evonorm_b0"].figure == "76.6"
     assert EXPERIMENTS["imagenet_resnet50_aug_2x_cos_evonorm_s0_batch32"].figure == "78.3"
     assert EXPERIMENTS["imagenet_mobilenet_v2_lr03_bn_relu_batch128"].figure == "66.7"
+
+
+def documented_cells():
+    """Each row of the guide's table: what it is, its layers, and the names of its experiments."""
+    row = re.compile(r"\| ([^|]+) \| ([0-9, ]+) \| `([A-Za-z0-9_]+)` \| ([0-9]+) \|")
+    for cells, sizes, pattern, number in row.findall(GUIDE.read_text(encoding="utf-8")):
+        layers = tables.TABLE_3 if cells.startswith("table 3") else tables.TABLE_4
+        names = [
+            (layer, int(size), pattern.replace("LAYER", layer).replace("batchN", f"batch{size}"))
+            for layer in layers
+            for size in sizes.split(", ")
+        ]
+        assert len(names) == int(number), cells
+        yield cells, names
+
+
+def test_the_guide_lists_the_cells_of_tables_3_and_4():
+    listed = set()
+    for cells, names in documented_cells():
+        for layer, size, name in names:
+            params = EXPERIMENTS[name].build()
+            assert params.task.train_data.global_batch_size == size, name
+            assert params.task.model.norm_act == layer, name
+            setting = re.findall("aug|2x|cos", cells)
+            assert re.findall("_aug|_2x|_cos", name) == [f"_{part}" for part in setting], name
+            listed.add(name)
+    shown = ("table 3", "table 4", "appendix E")
+    assert listed == {e.name for e in EXPERIMENTS.values() if e.table in shown}
+
+
+def test_figures_are_those_of_the_papers_columns():
+    columns = {
+        "imagenet_resnet50_{}": 0,
+        "imagenet_resnet50_{}_batch32": 1,
+        "imagenet_resnet50_aug_2x_cos_{}": 2,
+        "imagenet_resnet50_aug_2x_cos_{}_batch32": 3,
+        "imagenet_mobilenet_v2_lr03_{}": 4,
+        "imagenet_mobilenet_v2_lr03_{}_batch128": 5,
+    }
+    for layer, figures in tables.TABLE_4.items():
+        found = [EXPERIMENTS[name.format(layer)].figure for name in columns]
+        assert found == list(figures), layer
+    assert EXPERIMENTS["imagenet_mobilenet_v2_lr03_frn_batch512"].figure == "a point of its figure"
+    assert EXPERIMENTS["imagenet_resnet50_aug_2x_gn_relu"].figure == "not in the main text"
+
+
+@pytest.mark.parametrize("batch_size", tables.MOBILENET_SWEEP)
+def test_mobilenets_rate_and_steps_follow_the_batch(batch_size):
+    suffix = "" if batch_size == 4096 else f"_batch{batch_size}"
+    params = EXPERIMENTS[f"imagenet_mobilenet_v2_lr03_evonorm_s0{suffix}"].build()
+    per_epoch = imagenet.TRAIN_IMAGES // batch_size
+    assert params.trainer.train_steps == 350 * per_epoch
+    settings = params.trainer.optimizer_config
+    cosine = settings.learning_rate.cosine
+    assert cosine.initial_learning_rate == pytest.approx(0.03 * batch_size / 256)
+    assert cosine.decay_steps == params.trainer.train_steps
+    assert settings.warmup.linear.warmup_steps == 5 * per_epoch
 
 
 def test_every_experiment_is_registered_with_its_record():

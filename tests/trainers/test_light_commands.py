@@ -20,13 +20,14 @@ HELP = {
     "trainers.export": "checkpoint export_dir model_dir",
     "trainers.results": "output_dir",
     "trainers.experiments": "[no]commands match",
+    "trainers.rerank": "config_file networks output_dir params_override tf_data_service tpu",
     "trainers.study": "layers minutes output_dir",
     "trainers.experiments.write_keys": "",
     "trainers.gan.sample": "checkpoint model_dir output rows truncation",
     "trainers.gan.export": "checkpoint export_dir model_dir truncation",
-    "trainers.gan.digits_report": "output_dir",
+    "trainers.gan.real_scores": "upsampling",
     "trainers.detection.export": "checkpoint export_dir model_dir",
-    "trainers.detection.report": "output_dir",
+    "trainers.detection.draw": "output",
     "trainers.detection.shapes": "output_dir",
     "trainers.detection.summary": "",
     "trainers.models.summary": "csv help networks",
@@ -74,13 +75,22 @@ ERRORS = {
     "trainers.gan.sample --model_dir={}/gan --output=x.png --rows=0": r"`rows` must be.*rows=0",
     "trainers.gan.sample --model_dir={}/trained --output=x.png": r"of gan, not of classification",
     "trainers.gan.export --model_dir={}/gan --export_dir=x": r"holds no checkpoint.*gan",
+    "trainers.rerank --output_dir=x": r"^trainers\.rerank: name at least one layer$",
+    "trainers.rerank frn": rf"{USAGE}.*--output_dir must have a value",
+    "trainers.rerank frn frn --output_dir=x": r"two layers have the name 'frn': frn and frn",
+    "trainers.rerank fnr --output_dir=x": r"or one of .*norm_act='fnr'",
+    "trainers.rerank frn --output_dir=x --networks=vgg": r"`networks` must be of resnet50, .*'vgg'",
+    "trainers.rerank frn --output_dir=x --params_override=task.model.norm_ac=1": (
+        r"`task\.model` has no key 'norm_ac'"
+    ),
     "trainers.study": r"^trainers\.study: name at least one study of digits_batch_sizes, ",
     "trainers.study digits": r"there is no study 'digits'; there are digits_batch_sizes, ",
     "trainers.study digits_batch_sizes --layers=bn": r"sizes has no layer 'bn'; it has bn_relu, ",
     "trainers.study digits_batch_sizes --minutes=-1": rf"{USAGE}: flag --minutes=-1",
-    "trainers.gan.digits_report": r"name at least one model folder",
+    "trainers.gan.real_scores --upsampling=0": r"`upsampling` must be at least 1.*upsampling=0",
     "trainers.detection.export --model_dir={}/gan --export_dir=x": r"of maskrcnn, not of gan",
-    "trainers.detection.report --output_dir=x": r"name at least one model folder",
+    "trainers.detection.draw --output=x.png": r"name at least one model folder",
+    "trainers.detection.draw --output=x.png {}/gan": r"of maskrcnn, not of gan",
     "trainers.detection.shapes --output_dir={}": r"`output_dir` must not have .*test\.tfrecord yet",
     "trainers.models.summary --networks alexnet": r"invalid choice: 'alexnet' .*'resnet_small'",
     "trainers.models.import_timm a.npz b.keras": r"must end in \.safetensors.*Received: a\.npz",
@@ -99,6 +109,7 @@ RIGHT = (
     "trainers.results {}/trained {}/untrained",
     "trainers.detection.shapes --output_dir={}/gan",
     "trainers.models.summary --networks resnet_small",
+    "trainers.rerank frn bn_relu --output_dir=x --networks=resnet50",
 )
 
 
@@ -164,4 +175,4 @@ def test_the_list_of_experiments(answer):
     status, text = answer["trainers.experiments"]
     assert status == 0
     assert re.search(r"^imagenet_resnet50_evonorm_b0 +table 3: 76\.6 +not yet run$", text, re.M)
-    assert "282 experiments" in text
+    assert "331 experiments" in text

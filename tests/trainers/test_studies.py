@@ -1,6 +1,7 @@
 """Studies: trainings as the engine's, resuming, statistics, tables and figures."""
 
 import dataclasses
+import functools
 import json
 import math
 
@@ -8,29 +9,35 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
+from tests.tiers import tiered
 from tests.trainers import tiny  # noqa: F401  (makes the network known)
+from tests.trainers.detection import small as small_detection
+from tests.trainers.gan import tiny as small_gan
 from trainers import study as command
 from trainers import train
 from trainers.classification import evaluate
 from trainers.errors import TrainersError
 from trainers.experiments import digits
-from trainers.studies import estimates, figure, journal, report
+from trainers.studies import estimates, figure, journal, report, training
 from trainers.studies.catalogue import STUDIES
-from trainers.studies.study import Cell, Study
+from trainers.studies.study import Cell, Score, Study
 
 STUDY = Study(
     title="A test",
     baseline="bn_relu",
     layers=("bn_relu", "evonorm_b0"),
-    networks=("tiny",),
-    settings={"8": {"batch_size": 8}, "16": {"batch_size": 16}},
+    networks={"tiny": {"network": "tiny"}},
+    settings={size: {"batch_size": int(size), "split": "test"} for size in ("8", "16")},
     settings_title="images a step",
     seeds=2,
-    config="digits",
+    config="digits.config",
     changes=[("16", "8")],
     shown=("evonorm_b0",),
 )
-ONE = dataclasses.replace(STUDY, layers=("evonorm_b0",), settings={"8": {"batch_size": 8}})
+ONE = dataclasses.replace(
+    STUDY, layers=("evonorm_b0",), settings={"8": STUDY.settings["8"]}, changes=()
+)
+TWO_SCORES = (Score("inception_score", "Inception Score"), Score("mask_AP", "mask AP", True))
 
 
 def run(layer, setting, seed, accuracy, first_bad_step=0):
@@ -56,8 +63,8 @@ def short(monkeypatch):
     """Trainings of four steps."""
     config = digits.config
 
-    def shortened(layer, batch_size, network):
-        params = config(layer, batch_size, network)
+    def shortened(**arguments):
+        params = config(**arguments)
         params.trainer.train_steps = params.trainer.steps_per_loop = 4
         params.trainer.optimizer_config.warmup.linear.warmup_steps = 1
         return params
@@ -68,12 +75,12 @@ def short(monkeypatch):
 @pytest.mark.slow
 def test_a_study_trains_as_the_engine_does(short, tmp_path):
     command.run("one", ONE, tmp_path)
-    first, second = journal.read(tmp_path / "one.jsonl")
+    first, second = journal.read(tmp_path / "one.jsonl", ["accuracy"])
     assert (first["seed"], second["seed"]) == (0, 1)
     assert first["training_loss"] != second["training_loss"]
     assert "`evonorm_b0`" in (tmp_path / "one.md").read_text(encoding="utf-8")
 
-    params = digits.config("evonorm_b0", 8, "tiny")
+    params = digits.config(layer="evonorm_b0", batch_size=8, network="tiny")
     params.task.seed = params.task.train_data.seed = 1
     params.trainer.checkpoint_interval = params.trainer.validation_interval = 4
     params.trainer.summary_interval = 4
@@ -81,6 +88,42 @@ def test_a_study_trains_as_the_engine_does(short, tmp_path):
     train.run(params, "train", folder)
     assert tf.train.latest_checkpoint(folder).endswith("ckpt-4")
     assert evaluate.evaluate(folder, split="test")["accuracy"] == pytest.approx(second["accuracy"])
+
+
+def gan(folder):
+    """A study, and what makes the configuration of a short training of its kind."""
+    return STUDIES["digits_gan"], small_gan.config
+
+
+def detection(folder):
+    """The same of Mask R-CNN."""
+    data = small_detection.write(folder / "data")
+    return STUDIES["shapes_detection"], functools.partial(small_detection.config, data)
+
+
+OTHER_TASKS = [(gan, [1]), (detection, [0, 1])]
+
+
+@pytest.mark.parametrize(("kind", "seeds"), tiered(OTHER_TASKS, slow=OTHER_TASKS[:1]))
+def test_a_study_of_another_task_trains_as_the_engine_does(kind, seeds, tmp_path, monkeypatch):
+    study, config = kind(tmp_path)
+    monkeypatch.setattr(training, "configuration", lambda _, cell: config(cell.layer))
+    (setting,), (network,) = study.settings, study.networks
+    runs = list(training.train(study, Cell(network, "evonorm_b0", setting), seeds))
+    params = config("evonorm_b0")
+    params.task.seed = params.task.train_data.seed = 1
+    metrics = train.run(params, "train_and_eval", str(tmp_path / "engine"))
+    assert [each["seed"] for each in runs] == seeds
+    assert len({each["training_loss"] for each in runs}) == len(seeds)
+    for key in study.score_keys:
+        assert runs[-1][key] == pytest.approx(metrics[key], rel=1e-5)
+
+
+def test_missing_data_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cell = Cell("Mask R-CNN", "bn_relu", "2")
+    with pytest.raises(TrainersError, match=r"runs/shapes/train\.tfrecord"):
+        next(training.train(STUDIES["shapes_detection"], cell, [0]))
 
 
 def test_only_missing_trainings_are_run(tmp_path, monkeypatch):
@@ -102,7 +145,7 @@ def test_only_missing_trainings_are_run(tmp_path, monkeypatch):
     assert asked[2:] == [("bn_relu", "16", [0, 1])]
     command.run("two", STUDY, tmp_path)
     assert len(asked) == 3
-    assert journal.read(path)[:3] == RUNS[:3]
+    assert journal.read(path, ["accuracy"])[:3] == RUNS[:3]
 
 
 def test_some_layers_have_more_seeds():
@@ -153,9 +196,32 @@ def test_holm():
     assert estimates.holm([]) == []
 
 
+def test_each_score_has_its_tables():
+    study = dataclasses.replace(ONE, scores=TWO_SCORES, baseline="evonorm_b0")
+    runs = [
+        {**run("evonorm_b0", "8", seed, 0.5), "inception_score": 8.5 + seed, "mask_AP": 0.25}
+        for seed in (0, 1)
+    ]
+    lines = report.text(study, runs).splitlines()
+    half_width = stats.t.ppf(0.975, 1) * 0.5
+    assert lines[0] == "Inception Score of tiny:"
+    assert lines[4] == f"| `evonorm_b0` | 9.0 ± {half_width:.1f} |"
+    assert "| `evonorm_b0` | 25.0 ± 0.0 |" in lines
+    assert "Mask AP of tiny in percent:" in lines
+    assert report.scores(study, runs[1]) == "Inception Score 9.5, mask AP 25.0 %"
+
+
+def test_the_figure_has_a_row_for_each_score(tmp_path):
+    runs = [{**each, "inception_score": 3.0, "mask_AP": 0.5} for each in RUNS]
+    figure.draw(dataclasses.replace(STUDY, scores=TWO_SCORES), runs, tmp_path / "study.png")
+    height, width, _ = tf.io.decode_png((tmp_path / "study.png").read_bytes()).shape
+    assert height > width > 600
+
+
 @pytest.mark.parametrize("shown", [(), ("evonorm_b0",)])
 def test_the_figure(shown, tmp_path):
-    study = dataclasses.replace(STUDY, shown=shown, networks=("tiny", "resnet_small"))
+    networks = {"tiny": {}, "resnet_small": {}}
+    study = dataclasses.replace(STUDY, shown=shown, networks=networks)
     figure.draw(study, RUNS, tmp_path / "study.png")
     height, width, _ = tf.io.decode_png((tmp_path / "study.png").read_bytes()).shape
     assert height > 300 and width > 2 * height
@@ -167,6 +233,7 @@ def test_the_figure(shown, tmp_path):
         ("{", "line 2 is not JSON"),
         ("[]", "line 2 is no training: 'network' must be str"),
         (json.dumps({**RUNS[0], "seed": "1"}), "'seed' must be int"),
+        (json.dumps({**RUNS[0], "accuracy": None}), "'accuracy' must be float"),
     ],
 )
 def test_a_broken_journal_is_named(line, message, tmp_path):
@@ -175,7 +242,7 @@ def test_a_broken_journal_is_named(line, message, tmp_path):
     with path.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
     with pytest.raises(TrainersError, match=message):
-        journal.read(path)
+        journal.read(path, ["accuracy"])
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -185,5 +252,5 @@ def test_every_study_has_configurations(name):
     assert set(study.more_seeds) <= set(study.layers)
     assert {end for change in study.changes for end in change} <= set(study.settings)
     for cell in study.cells():
-        params = digits.config(cell.layer, network=cell.network, **study.settings[cell.setting])
+        params = training.configuration(study, cell)
         assert params.task.model.norm_act == cell.layer

@@ -23,7 +23,7 @@ import tensorflow as tf
 
 CLASSES = ("circle", "rectangle", "triangle")  # labels 1, 2, 3
 SIDE, MOST_OBJECTS = 64, 4
-TRAIN_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 1000, 100, 500
+IMAGES = {"train": 1000, "validation": 100, "test": 500}
 _SEEDS = {"train": 0, "validation": 1, "test": 2}
 _SMALLEST, _LARGEST = 7, 15  # half the height or width, in pixels
 _LEAST_VISIBLE = 60  # pixels; a shape of which less is visible does not count as an object
@@ -39,11 +39,7 @@ def write(output_dir: str, counts: dict[str, int] | None = None) -> None:
     Raises:
       TrainersError: when one of the files exists.
     """
-    counts = counts or {
-        "train": TRAIN_IMAGES,
-        "validation": VALIDATION_IMAGES,
-        "test": TEST_IMAGES,
-    }
+    counts = counts or IMAGES
     paths = files.new(output_dir, counts, tf.io.gfile.exists)
     tf.io.gfile.makedirs(output_dir)
     for split, count in counts.items():

@@ -4,7 +4,8 @@
 
 Multiply-adds are those of convolutions and dense layers for one image of 1024x1024 in
 evaluation: of backbone, pyramid and heads, with 1000 proposals and 100 detections. The paper's
-numbers include the norm-act layers, whose multiply-adds it does not define.
+numbers include the norm-act layers, whose multiply-adds it does not define. A second table has
+the parameters with a ResNet of version 1, which the experiments use, and of version 2.
 """
 
 import functools
@@ -20,6 +21,7 @@ import tensorflow as tf
 from evonorm_tf.layers.base import NormAct
 from trainers.detection.config import ModelConfig, coco_model
 from trainers.detection.model import MaskRCNN, build_maskrcnn
+from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
 from trainers.models.summary import Site, Skeleton, count_with, markdown
 
 # Millions of parameters, billions of multiply-adds (table 5).
@@ -50,11 +52,35 @@ def skeleton(backbone: str) -> Skeleton:
 def skeleton_of(config: ModelConfig) -> Skeleton:
     """A Mask R-CNN without its norm-act layers."""
     model = build_maskrcnn(config)
+    parameters, sites = _parts(model)
+    return Skeleton(parameters, multiply_adds(model, config.input_size), sites)
+
+
+def with_resnet50_v2(base: Skeleton) -> Skeleton:
+    """The R50-FPN of `skeleton` with a ResNet-50 v2 in place of v1, as far as parameters go.
+
+    The pyramid gets the activated input of each next stage, and the last layer's output.
+    """
+    old, new = (_parts(_resnet50(version)) for version in (1, 2))
+    sites = list(base.sites)
+    for site in old[1]:
+        sites.remove(site)
+    return base._replace(parameters=base.parameters - old[0] + new[0], sites=sites + new[1])
+
+
+def _resnet50(version: int) -> tf.keras.Model:
+    net = resnet_network("bn_relu", norm_act_args={}, kernel_regularizer=None)
+    images = tf.keras.Input((128, 128, 3))  # parameters do not depend on it
+    features = resnet_features(net, images, resnet_spec(50), version, width=1.0)
+    return tf.keras.Model(images, list(features.values()))
+
+
+def _parts(model: tf.keras.Model) -> tuple[int, list[Site]]:
+    """Parameters of convolutions and dense layers, and the places of the norm-act layers."""
     layers = [layer for layer in model.submodules if isinstance(layer, NormAct)]
     own = {id(variable) for layer in layers for variable in layer.variables}
     parameters = sum(int(np.prod(v.shape)) for v in model.variables if id(v) not in own)
-    sites = [Site(layer.gamma.shape[0], layer.nonlinearity) for layer in layers]
-    return Skeleton(parameters, multiply_adds(model, config.input_size), sites)
+    return parameters, [Site(layer.gamma.shape[0], layer.nonlinearity) for layer in layers]
 
 
 def multiply_adds(model: MaskRCNN, input_size: list[int]) -> int:
@@ -97,12 +123,28 @@ def table() -> list[list[str]]:
     for backbone, layers in PAPER.items():
         base = skeleton(backbone)
         for layer, (parameters, paper_multiply_adds) in layers.items():
-            row = [backbone, layer, f"{count_with(base, layer).trainable / 1e6:.2f}"]
+            row = [backbone, layer, _millions(base, layer)]
             row += [f"{parameters:.2f}", f"{base.multiply_adds / 1e9:.1f}"]
             rows.append([*row, f"{paper_multiply_adds:.1f}"])
     return rows
 
 
+def versions() -> list[list[str]]:
+    """The parameters of R50-FPN with either ResNet, and the paper's, as rows of text."""
+    rows = [["layer", "ResNet v1 (M)", "ResNet v2 (M)", "paper (M)"]]
+    first = skeleton("r50_fpn")
+    second = with_resnet50_v2(first)
+    for layer, (parameters, _) in PAPER["r50_fpn"].items():
+        counts = (_millions(base, layer) for base in (first, second))
+        rows.append([layer, *counts, f"{parameters:.2f}"])
+    return rows
+
+
+def _millions(base: Skeleton, layer: str) -> str:
+    return f"{count_with(base, layer).trainable / 1e6:.2f}"
+
+
 def main(_: list[str]) -> None:
-    """Prints the table."""
+    """Prints the tables."""
     print(markdown(table()))
+    print(markdown(versions()))

@@ -24,6 +24,13 @@ def define() -> None:
     )
     flags.DEFINE_enum("mode", None, MODES, "What to do. Required.")
     flags.DEFINE_string("model_dir", None, "Folder of checkpoints and events. Required.")
+    flags.DEFINE_bool("dry_run", False, "Only check the experiment's name, the flags and the keys.")
+    define_changes()
+    flags.mark_flags_as_required(["experiment", "mode", "model_dir"])
+
+
+def define_changes() -> None:
+    """Defines the flags that change an experiment."""
     flags.DEFINE_multi_string(
         "config_file", None, "YAML file that changes the experiment; several in their order."
     )
@@ -31,9 +38,7 @@ def define() -> None:
         "params_override", None, "NAME=VALUE,... or YAML, or a file of it, after --config_file."
     )
     flags.DEFINE_string("tpu", None, 'Name or grpc:// address of a TPU, or "local" on a TPU VM.')
-    flags.DEFINE_bool("dry_run", False, "Only check the experiment's name, the flags and the keys.")
     flags.DEFINE_string("tf_data_service", None, "Address of a tf.data service.")
-    flags.mark_flags_as_required(["experiment", "mode", "model_dir"])
 
 
 def command_line() -> None:

@@ -1,6 +1,6 @@
-"""The experiments that `tables` does not have: COCO, GANs, CIFAR-10, digits, drawn shapes.
+"""The experiments that `tables` does not have: reranking, COCO, GANs, CIFAR-10, digits, shapes.
 
-The modules of those names have their configurations.
+The modules of those names have their configurations, `imagenet` those of the reranking.
 """
 
 from trainers.experiments.registry import Experiment, add, made_by
@@ -50,9 +50,26 @@ LAYERS = (
 BATCH_SIZES = (4, 16, 128)  # images in a step of the digits
 DIGITS_NETWORKS = ("resnet_small", "mobilenet_v2_small", "efficientnet_small")
 CIFAR10_ANCHORS = ("resnet50_cifar", "mobilenet_v2_cifar", "efficientnet_b0_cifar")
+# The networks in which the paper ranks the ten best layers of a search again, and their hardware.
+RERANKING = {
+    "resnet50": "8 TPU cores (128 images each)",
+    "mobilenet_v2": "32 TPU cores (128 images each)",
+    "efficientnet_b0": "32 TPU cores (128 images each)",
+}
 SHAPES_LAYERS = ("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0")
 _SECONDS, _MINUTES = "one CPU core, seconds", "one CPU core, minutes"
 _STUDY = "see docs/trainers/digits_batch_sizes.md"
+
+
+def reranking_experiment(network: str) -> str:
+    """The name of a network's experiment in the reranking; its layer is to be replaced."""
+    return f"imagenet_{network}_rerank_bn_relu"
+
+
+def _add_reranking() -> None:
+    for network, hardware in RERANKING.items():
+        build = made_by("imagenet", "reranking", network, "bn_relu")
+        add(Experiment(reranking_experiment(network), build, hardware=hardware))
 
 
 def _add_coco() -> None:
@@ -108,6 +125,7 @@ def _add_shapes() -> None:
         add(Experiment(name, build, hardware=_MINUTES, status="see docs/detection.md"))
 
 
+_add_reranking()
 _add_coco()
 _add_gans()
 _add_digits()

@@ -25,8 +25,17 @@ _RATE_PER_128 = 0.1
 _GROUPS = 4
 
 
-def config(layer: str, batch_size: int, network: str = "resnet_small") -> ExperimentConfig:
-    """A training on the digits: SGD with Nesterov momentum, warm-up and cosine decay."""
+def config(
+    layer: str, batch_size: int, network: str = "resnet_small", split: str = "validation"
+) -> ExperimentConfig:
+    """A training on the digits: SGD with Nesterov momentum, warm-up and cosine decay.
+
+    Args:
+      layer: registered name of the norm-act layer.
+      batch_size: images a step; the rate is scaled by it.
+      network: name of the network.
+      split: the images that evaluations score.
+    """
     steps = EPOCHS * TRAIN_IMAGES // batch_size
     experiment = ExperimentConfig(
         task=ClassificationConfig(
@@ -42,7 +51,7 @@ def config(layer: str, batch_size: int, network: str = "resnet_small") -> Experi
             losses=LossConfig(weight_decay=1e-4),
             train_data=DataConfig(source="digits", global_batch_size=batch_size),
             validation_data=DataConfig(
-                source="digits", split="validation", is_training=False, global_batch_size=128
+                source="digits", split=split, is_training=False, global_batch_size=128
             ),
         )
     )

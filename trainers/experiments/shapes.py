@@ -14,8 +14,13 @@ _BATCH_SIZE, _RATE = 2, 0.02
 _GROUPS = 4
 
 
-def config(layer: str) -> ExperimentConfig:
-    """SGD with momentum, warm-up and cosine decay; evaluation at the end."""
+def config(layer: str, split: str = "validation") -> ExperimentConfig:
+    """SGD with momentum, warm-up and cosine decay; evaluation at the end.
+
+    Args:
+      layer: registered name of the norm-act layer.
+      split: the images that the evaluation scores, "validation" or "test".
+    """
     model = _model()
     model.norm_act = layer
     if layer in ("gn_relu", "evonorm_s0"):
@@ -27,15 +32,15 @@ def config(layer: str) -> ExperimentConfig:
             is_training=True,
             global_batch_size=_BATCH_SIZE,
             dtype="float32",
-            shuffle_buffer_size=shapes.TRAIN_IMAGES,
+            shuffle_buffer_size=shapes.IMAGES["train"],
             seed=0,
         ),
         validation_data=DataConfig(
-            input_path=f"{files.FOLDER}/validation.tfrecord",
+            input_path=f"{files.FOLDER}/{split}.tfrecord",
             global_batch_size=8,
             dtype="float32",
             drop_remainder=False,
-            num_examples=shapes.VALIDATION_IMAGES,
+            num_examples=shapes.IMAGES[split],
         ),
     )
     for data in (task.train_data, task.validation_data):

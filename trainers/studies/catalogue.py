@@ -4,24 +4,37 @@ from absl import flags
 
 from trainers import command
 from trainers.errors import TrainersError
-from trainers.experiments.catalogue import BATCH_SIZES, CIFAR10_ANCHORS, DIGITS_NETWORKS, LAYERS
-from trainers.studies.study import Study
+from trainers.experiments.catalogue import (
+    BATCH_SIZES,
+    CIFAR10_ANCHORS,
+    DIGITS_NETWORKS,
+    LAYERS,
+    SHAPES_LAYERS,
+    TABLE_6,
+)
+from trainers.studies.study import Score, Study
 
 _SHOWN = ("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0")
 _FOUND = ("found_b0", "found_s0")  # what this project's searches found
 # Three seeds show differences of some 8 points only, ten those of 2.
 _MORE_SEEDS = dict.fromkeys((*_SHOWN, "frn"), 10)
 
+
+def _named(*networks: str) -> dict[str, dict[str, str]]:
+    """Networks by name, which is their argument too."""
+    return {network: {"network": network} for network in networks}
+
+
 STUDIES = {
     "digits_batch_sizes": Study(
         title="Digits, ResNet-small",
         baseline="bn_relu",
         layers=LAYERS,
-        networks=("resnet_small",),
-        settings={str(size): {"batch_size": size} for size in BATCH_SIZES},
+        networks=_named("resnet_small"),
+        settings={str(size): {"batch_size": size, "split": "test"} for size in BATCH_SIZES},
         settings_title="images a step (learning rate scaled linearly)",
         seeds=3,
-        config="digits",
+        config="digits.config",
         changes=[("16", "4")],
         more_seeds=_MORE_SEEDS,
         shown=_SHOWN,
@@ -30,32 +43,54 @@ STUDIES = {
         title="Digits: the parts of EvoNorm-B0",
         baseline="evonorm_b0",
         layers=("evonorm_b0", "b0_no_v1x", "b0_no_local", "b0_no_global", "b0_max_to_add"),
-        networks=("resnet_small",),
-        settings={"16": {"batch_size": 16}},
+        networks=_named("resnet_small"),
+        settings={"16": {"batch_size": 16, "split": "test"}},
         settings_title="images a step",
         seeds=10,
-        config="digits",
+        config="digits.config",
     ),
     "cifar10_anchors": Study(
         title="CIFAR-10 (JPEG)",
         baseline="bn_relu",
         layers=(*LAYERS, *_FOUND),
-        networks=CIFAR10_ANCHORS,
+        networks=_named(*CIFAR10_ANCHORS),
         settings={"64": {"images": 32_000}},
         settings_title="images a step",
         seeds=3,
-        config="cifar10_short",
+        config="cifar10_short.config",
         shown=(*_SHOWN, *_FOUND),
     ),
     "cifar10_widths": Study(
         title="CIFAR-10 (JPEG)",
         baseline="bn_relu",
         layers=("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0", *_FOUND),
-        networks=DIGITS_NETWORKS,
+        networks=_named(*DIGITS_NETWORKS),
         settings={"4": {"images": 19_200, "width": 4.0}},
         settings_title="width, in multiples of the search's networks",
         seeds=3,
-        config="cifar10_short",
+        config="cifar10_short.config",
+    ),
+    "digits_gan": Study(
+        title="BigGAN-deep on the digits",
+        baseline="bn_relu",
+        layers=tuple(TABLE_6),
+        networks={"BigGAN-deep": {}},
+        settings={"32": {}},
+        settings_title="images a step",
+        seeds=3,
+        config="biggan.digits",
+        scores=(Score("inception_score", "Inception Score"), Score("fid", "FID (lower is better)")),
+    ),
+    "shapes_detection": Study(
+        title="Mask R-CNN on drawn shapes",
+        baseline="bn_relu",
+        layers=SHAPES_LAYERS,
+        networks={"Mask R-CNN": {}},
+        settings={"2": {"split": "test"}},
+        settings_title="images a step",
+        seeds=3,
+        config="shapes.config",
+        scores=(Score("AP", "box AP", percent=True), Score("mask_AP", "mask AP", percent=True)),
     ),
 }
 

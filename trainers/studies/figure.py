@@ -1,4 +1,4 @@
-"""The figure of a study: every seed's score, and the means, a panel for each network."""
+"""The figure of a study: every seed's score, and the means, a panel for each network and score."""
 
 import pathlib
 import statistics
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainers.studies.journal import Run
-from trainers.studies.report import accuracies
-from trainers.studies.study import Cell, Study
+from trainers.studies.report import by_seed
+from trainers.studies.study import Cell, Score, Study
 
 _COLOURS = ("#d62728", "#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b")
 _GREY = "#c8c8c8"
@@ -21,41 +21,59 @@ def draw(study: Study, runs: Sequence[Run], path: pathlib.Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    count = len(study.networks)
+    rows, columns = len(study.scores), len(study.networks)
     figure, panels = pyplot.subplots(
-        1, count, figsize=(6 * count, 4), squeeze=False, sharey=True, layout="constrained"
+        *(rows, columns),
+        figsize=(6 * columns, 4 * rows),
+        squeeze=False,
+        sharey="row",
+        layout="constrained",
     )
+    for row, score in zip(panels, study.scores, strict=True):
+        for axes, network in zip(row, study.networks, strict=True):
+            _draw_panel(axes, study, network, score, runs)
+        unit = ", %" if score.percent else ""
+        row[0].set_ylabel(f"{score.name}{unit}; a dot for each seed")
     for axes, network in zip(panels[0], study.networks, strict=True):
-        _draw_network(axes, study, network, runs)
-        axes.set_title(study.title if count == 1 else f"{study.title}: {network}")
+        axes.set_title(study.title if columns == 1 else f"{study.title}: {network}")
+    for axes in panels[-1]:
         axes.set_xlabel(study.settings_title)
-    panels[0][0].set_ylabel("test accuracy, %; a dot for each seed")
     panels[0][-1].legend()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 
 
-def _draw_network(axes: Any, study: Study, network: str, runs: Sequence[Run]) -> None:
+def _draw_panel(axes: Any, study: Study, network: str, score: Score, runs: Sequence[Run]) -> None:
+    def scores(layer: str) -> list[list[float]]:
+        cells = (Cell(network, layer, setting) for setting in study.settings)
+        return [list(by_seed(runs, cell, score).values()) for cell in cells]
+
     shown = study.shown or study.layers
     grey = [layer for layer in study.layers if layer not in shown]
     for layer in grey:
-        _draw_layer(axes, study, Cell(network, layer, ""), runs, 0.0, {"color": _GREY})
+        _draw_layer(axes, scores(layer), 0.0, {"color": _GREY})
     if grey:
         axes.plot([], [], color=_GREY, label=f"the other {len(grey)} layers")
     for index, layer in enumerate(shown):
         offset = _SPREAD * (index - (len(shown) - 1) / 2)
         style = {"color": _COLOURS[index % len(_COLOURS)], "label": layer}
-        _draw_layer(axes, study, Cell(network, layer, ""), runs, offset, style)
+        _draw_layer(axes, scores(layer), offset, style)
     axes.set_xticks(range(len(study.settings)), list(study.settings))
 
 
 def _draw_layer(
-    axes: Any, study: Study, cell: Cell, runs: Sequence[Run], offset: float, style: dict[str, str]
+    axes: Any, scores: Sequence[Sequence[float]], offset: float, style: dict[str, str]
 ) -> None:
-    """One layer's line of means, and a dot for each seed unless it is one of the grey ones."""
+    """One layer's line of means, and a dot for each seed unless it is one of the grey ones.
+
+    Args:
+      axes: the panel.
+      scores: those of each setting's seeds; none for a setting that has not been run.
+      offset: of the layer's dots from the settings' places.
+      style: of the line; a layer that the figure names has a label.
+    """
     places, means = [], []
-    for place, setting in enumerate(study.settings):
-        values = list(accuracies(runs, Cell(cell.network, cell.layer, setting)).values())
+    for place, values in enumerate(scores):
         if not values:
             continue
         places.append(place + offset)

@@ -1,12 +1,13 @@
-"""The tables of a study in Markdown: accuracies, differences to the baseline, and changes."""
+"""The tables of a study in Markdown: scores, differences to the baseline, and changes."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
 from trainers.studies import estimates
 from trainers.studies.estimates import Estimate
 from trainers.studies.journal import Run
-from trainers.studies.study import Cell, Study
+from trainers.studies.study import Cell, Score, Study
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -14,30 +15,41 @@ _MINUS = "\N{MINUS SIGN}"
 def text(study: Study, runs: Sequence[Run]) -> str:
     """All tables of a study; ± is half of a 95 % interval over seeds."""
     parts = []
-    for network in study.networks:
-        parts += [f"Test accuracy of {network} in percent:", _means(study, network, runs)]
+    for network, score in itertools.product(study.networks, study.scores):
+        parts += [_heading(score, network), _means(study, network, score, runs)]
         parts += [
             f"The difference to `{study.baseline}` over the same seeds, with p of a paired t-test, "
             "corrected by Holm for this table:",
-            _differences(study, network, runs),
+            _differences(study, network, score, runs),
         ]
         for start, end in study.changes:
             parts += [
                 f"The change from {start} to {end}, with p of Welch's t-test, corrected by Holm:",
-                _changes(study, network, runs, (start, end)),
+                _changes(study, network, score, runs, (start, end)),
             ]
     return "\n\n".join(parts) + "\n"
 
 
-def accuracies(runs: Sequence[Run], cell: Cell) -> dict[int, float]:
-    """The accuracies of a cell in percent, by seed."""
-    return {run["seed"]: 100 * run["accuracy"] for run in runs if cell.has(run)}
+def scores(study: Study, run: Run) -> str:
+    """The scores of one training, in a line."""
+    units = {True: " %", False: ""}
+    return ", ".join(f"{s.name} {s.of(run):.1f}{units[s.percent]}" for s in study.scores)
 
 
-def _means(study: Study, network: str, runs: Sequence[Run]) -> str:
+def by_seed(runs: Sequence[Run], cell: Cell, score: Score) -> dict[int, float]:
+    """The scores of a cell, by seed."""
+    return {run["seed"]: score.of(run) for run in runs if cell.has(run)}
+
+
+def _heading(score: Score, network: str) -> str:
+    unit = " in percent" if score.percent else ""
+    return f"{score.name[0].upper()}{score.name[1:]} of {network}{unit}:"
+
+
+def _means(study: Study, network: str, score: Score, runs: Sequence[Run]) -> str:
     def shown(layer: str, setting: str) -> str:
         cell = Cell(network, layer, setting)
-        values = list(accuracies(runs, cell).values())
+        values = list(by_seed(runs, cell, score).values())
         if not values:
             return "-"
         diverged = sum(bool(run["first_bad_step"]) for run in runs if cell.has(run))
@@ -48,13 +60,14 @@ def _means(study: Study, network: str, runs: Sequence[Run]) -> str:
     return _table(study.layers, list(study.settings), shown)
 
 
-def _differences(study: Study, network: str, runs: Sequence[Run]) -> str:
+def _differences(study: Study, network: str, score: Score, runs: Sequence[Run]) -> str:
     found: dict[tuple[str, str], Estimate] = {}
     others = [layer for layer in study.layers if layer != study.baseline]
     for layer in others:
         for setting in study.settings:
             values, baseline = (
-                accuracies(runs, Cell(network, each, setting)) for each in (layer, study.baseline)
+                by_seed(runs, Cell(network, each, setting), score)
+                for each in (layer, study.baseline)
             )
             difference = estimates.paired(values, baseline)
             if difference:
@@ -62,11 +75,15 @@ def _differences(study: Study, network: str, runs: Sequence[Run]) -> str:
     return _tested(others, list(study.settings), found)
 
 
-def _changes(study: Study, network: str, runs: Sequence[Run], ends: tuple[str, str]) -> str:
+def _changes(
+    study: Study, network: str, score: Score, runs: Sequence[Run], ends: tuple[str, str]
+) -> str:
     head = f"{ends[0]} to {ends[1]}"
     found: dict[tuple[str, str], Estimate] = {}
     for layer in study.layers:
-        before, after = (list(accuracies(runs, Cell(network, layer, end)).values()) for end in ends)
+        before, after = (
+            list(by_seed(runs, Cell(network, layer, end), score).values()) for end in ends
+        )
         change = estimates.independent(after, before)
         if change:
             found[layer, head] = change

@@ -10,7 +10,7 @@ import trainers  # noqa: F401
 # isort: split
 from trainers.data import loading
 from trainers.errors import TrainersError
-from trainers.gan import data, features, metrics
+from trainers.gan import data, features, metrics, real_scores
 from trainers.gan.config import GanModelConfig
 
 
@@ -102,6 +102,10 @@ def test_the_digits_network_knows_digits_it_has_not_seen():
         tf.random.stateless_uniform((360, 16, 16, 1), [0, 0], -1.0, 1.0)
     )
     real = metrics.frechet_inception_distance(train, found)
+    printed = real_scores.real_scores(2)
+    assert printed["fid"] == pytest.approx(real)
+    assert printed["inception_score"] == pytest.approx(metrics.inception_score(probabilities))
+    assert printed["accuracy"] == np.mean(np.argmax(probabilities, -1) == split.labels)
     assert 20 * real < metrics.frechet_inception_distance(train, noise)
 
 

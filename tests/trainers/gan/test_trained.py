@@ -1,20 +1,17 @@
-"""Evaluation, resume, export, samples and the report, on one GAN trained for four steps."""
+"""Evaluation, resume, export and samples, on one GAN trained for four steps."""
 
 import glob
-import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
-from absl.testing import flagsaver
 
 from tests.trainers.gan import tiny
 from tests.trainers.short import restored
 from trainers import train
 from trainers.data import loading
 from trainers.errors import TrainersError
-from trainers.gan import data, digits_report, export, features, metrics, sample, sampling
+from trainers.gan import data, export, features, metrics, sample, sampling
 
 pytestmark = pytest.mark.slow
 
@@ -104,25 +101,6 @@ def test_samples_have_a_column_for_each_class(trained, tmp_path):
     np.testing.assert_array_equal(shown[::4, ::4], image)
     with pytest.raises(TrainersError, match=r"`rows` must be at least 1.*rows=0"):
         sample.draw(trained[0], rows=0)
-
-
-@pytest.mark.nightly
-def test_the_report_has_the_evaluations_scores(trained, tmp_path, capsys):
-    folder, _, found = trained
-    flags.FLAGS(["digits_report"])
-    if "output_dir" not in flags.FLAGS:
-        flags.DEFINE_string("output_dir", "", "Where to write.")
-        flags.FLAGS(["digits_report"])
-    with flagsaver.flagsaver(output_dir=str(tmp_path)):
-        digits_report.main(["digits_report", folder])
-    report = json.loads((tmp_path / "digits.json").read_text())
-    (run,) = report["runs"]
-    assert (run["layer"], run["steps"]) == ("evonorm_b0", [4])
-    assert run["fid"] == [pytest.approx(found["fid"], abs=0.01)]
-    assert run["inception_score"] == [pytest.approx(found["inception_score"], abs=0.001)]
-    assert 0 < report["real"]["fid"] < found["fid"]
-    assert "| evonorm_b0 | 4 |" in capsys.readouterr().out
-    assert (tmp_path / "evonorm_b0.png").exists()
 
 
 def test_a_folder_without_a_gan_is_an_error(tmp_path):

@@ -1,14 +1,11 @@
-"""Compares trained Mask R-CNNs: average precision, and pictures of their detections.
+"""Draws what trained Mask R-CNNs detect.
 
-    python -m trainers.detection.report --output_dir=DIR MODEL_DIR...
+    python -m trainers.detection.draw --output=detections.png MODEL_DIR...
 
-Prints a Markdown table, and writes it as results.md, its numbers as results.json, and each
-model's detections in the first validation images as detections.png.
+Writes a PNG with a row for the objects of the first validation images and one for each model's
+detections, in the colours of their classes. The models have the same validation data.
 """
 
-import json
-import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,69 +14,36 @@ from absl import flags
 from trainers import checks, command
 
 if __name__ == "__main__":
-    flags.DEFINE_string("output_dir", None, "Where to write. Required.", required=True)
-    command.run_module("trainers.detection.report", checks.model_folders("maskrcnn"))
+    flags.DEFINE_string("output", None, "PNG file to write. Required.", required=True)
+    command.run_module(
+        "trainers.detection.draw", checks.new_file("output"), checks.model_folders("maskrcnn")
+    )
 
 import numpy as np
 import tensorflow as tf
 from official.vision.ops import mask_ops, preprocess_ops
 
 from trainers.detection.task import MaskRCNNTask
-from trainers.engine import events, restoring
-from trainers.errors import TrainersError
+from trainers.engine import restoring
 
 _IMAGES, _LEAST_SCORE = 6, 0.5
-_SCORES = ("AP", "AP50", "mask_AP", "mask_AP50")
 _COLOURS = np.array([[0, 0, 0], [230, 60, 60], [40, 160, 70], [60, 90, 230], [220, 160, 20]])
 
 
-def report(model_dirs: list[str], output: pathlib.Path) -> str:
-    """Writes table, numbers and figure of models with the same validation data.
-
-    Returns:
-      The table.
+def draw(model_dirs: list[str], output: str) -> None:
+    """Writes the figure.
 
     Raises:
-      TrainersError: when a folder has no evaluated model.
+      TrainersError: when a folder has no trained Mask R-CNN.
     """
-    runs: list[dict[str, Any]] = []
     pictures: list[tuple[str, list[np.ndarray]]] = []
     for model_dir in model_dirs:
         params, task, model = restoring.restore(model_dir, MaskRCNNTask)
         images, labels = next(iter(task.build_inputs(params.task.validation_data)))
         if not pictures:
             pictures.append(("truth", _truth(images, labels)))
-        layer = params.task.model.norm_act
-        pictures.append((layer, _detections(model, images, labels)))
-        runs.append({"layer": layer, "batch": params.task.train_data.global_batch_size})
-        runs[-1] |= _scores(model_dir)
-    output.mkdir(parents=True, exist_ok=True)
-    table = _table(runs)
-    (output / "results.md").write_text(table, encoding="utf-8")
-    (output / "results.json").write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
-    _plot(pictures, output / "detections.png")
-    return table
-
-
-def _scores(model_dir: str) -> dict[str, Any]:
-    """The scores of the last evaluation, with its step."""
-    folder = os.path.join(model_dir, "validation")
-    curves = {name: events.read_curve(folder, name) for name in _SCORES}
-    if not all(curves.values()):
-        raise TrainersError(f"{model_dir} has no evaluation of its model")
-    step = max(curves["mask_AP"])
-    return {"step": step} | {name: round(curve[step], 4) for name, curve in curves.items()}
-
-
-def _table(runs: list[dict[str, Any]]) -> str:
-    rows = [
-        "| layer | images/step | step | box AP | box AP50 | mask AP | mask AP50 |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for run in runs:
-        scores = " | ".join(f"{100 * run[name]:.1f}" for name in _SCORES)
-        rows.append(f"| {run['layer']} | {run['batch']} | {run['step']} | {scores} |")
-    return "\n".join(rows) + "\n"
+        pictures.append((params.task.model.norm_act, _detections(model, images, labels)))
+    _plot(pictures, output)
 
 
 def _truth(images: tf.Tensor, labels: dict[str, Any]) -> list[np.ndarray]:
@@ -128,7 +92,7 @@ def _overlay(image: tf.Tensor, masks: np.ndarray, classes: np.ndarray) -> np.nda
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def _plot(pictures: list[tuple[str, list[np.ndarray]]], path: pathlib.Path) -> None:
+def _plot(pictures: list[tuple[str, list[np.ndarray]]], path: str) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -148,6 +112,6 @@ def _plot(pictures: list[tuple[str, list[np.ndarray]]], path: pathlib.Path) -> N
 
 
 def main(arguments: list[str]) -> None:
-    """Prints the table and writes the files."""
-    folders = command.named(arguments, "model folder")
-    print(report(folders, pathlib.Path(flags.FLAGS.output_dir)), end="")
+    """Draws the models that the arguments name."""
+    draw(command.named(arguments, "model folder"), flags.FLAGS.output)
+    print(flags.FLAGS.output)
