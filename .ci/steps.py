@@ -36,6 +36,7 @@ STEPS = (
     Step("test-keras3", ("tensorflow-addons", "a Keras with", "TFLite")),
     Step("test-tf215", ("a Keras with",)),
     Step("test-tpu"),
+    Step("test-gpu"),
     # Alone: its workers answer too late where others take the cores.
     Step("test-ray"),
 )

@@ -172,10 +172,16 @@ ROOMS = {
     "graph": {""},
     "numerics": {"graph"},
     "fused": {"graph", "numerics"},
-    "xla_cpu": {"fused", "numerics"},
-    "layers": {"", "graph", "numerics", "fused", "xla_cpu"},
+    "xla": {"fused"},
+    "xla_cpu": {"fused", "numerics", "xla"},
+    "xla_gpu": {"fused", "numerics", "xla"},
+    "layers": {"", "graph", "numerics", "fused", "xla_cpu", "xla_gpu"},
     "convert": {"", "layers"},
 }
+
+
+# Rooms with the passes for one kind of device; each can be deleted with its import.
+PROGRAMS = ("xla_cpu", "xla_gpu")
 
 
 def modules_imported(path):
@@ -201,7 +207,7 @@ def test_modules_within_evonorm_tf_form_no_cycle():
     graph = {}
     for path in modules("evonorm_tf"):
         # The faces of the package and its rooms import all behind them.
-        if path.name != "__init__.py" or room(module_name(path)) == "xla_cpu":
+        if path.name != "__init__.py" or room(module_name(path)) in PROGRAMS:
             graph[module_name(path)] = modules_imported(path)
     graph = {
         name: {target for target in targets if target in graph and target != name}
@@ -235,13 +241,14 @@ def test_rooms_are_imported_in_one_direction():
         done |= ready
 
 
-def test_one_module_imports_the_programs_of_xla():
+@pytest.mark.parametrize("programs", PROGRAMS)
+def test_one_module_imports_the_programs_of_xla(programs):
     outside = [
         module_name(path)
         for package in ALLOWED
         for path in modules(package)
-        if room(module_name(path)) != "xla_cpu"
-        and any(room(name) == "xla_cpu" for name in modules_imported(path))
+        if room(module_name(path)) != programs
+        and any(room(name) == programs for name in modules_imported(path))
     ]
     assert outside == ["evonorm_tf.layers.fused_layer"]
 
@@ -253,7 +260,7 @@ def test_private_tensorflow_has_one_module_of_each_kind():
         if "tensorflow.python" in (text := path.read_text(encoding="utf-8"))
         or "tensorflow.compiler" in text
     }
-    assert private == {"evonorm_tf.numerics.forward_mode", "evonorm_tf.xla_cpu.internals"}
+    assert private == {"evonorm_tf.numerics.forward_mode", "evonorm_tf.xla.internals"}
 
 
 def test_public_names_are_importable_and_documented():

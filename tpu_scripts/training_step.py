@@ -109,7 +109,7 @@ def lower(
 
 def _stablehlo(step: Any, *inputs: tf.TensorSpec) -> bytes:
     """The program of a tf.function. Raises ValueError for one that XLA cannot compile."""
-    with devices.for_accelerator():
+    with devices.for_accelerator("TPU"):
         generate = step.experimental_get_compiler_ir(*inputs)
     try:
         return generate(stage="stablehlo_serialized", platform_name="CPU")

@@ -42,7 +42,7 @@ def layer_pass(name: str, shape: str, dtype: str, kind: str) -> bytes:
     import tensorflow as tf
 
     from evonorm_tf.numerics import devices
-    from evonorm_tf.xla_cpu import internals
+    from evonorm_tf.xla import internals
 
     spec = tf.TensorSpec([int(size) for size in shape.split("x")], dtype)
     layer = contenders.layer_of(name, dtype)
@@ -59,7 +59,7 @@ def layer_pass(name: str, shape: str, dtype: str, kind: str) -> bytes:
         gradients = tape.gradient(y, sources, upstream, unconnected_gradients="zero")
         return [*gradients, output]
 
-    with devices.for_accelerator():
+    with devices.for_accelerator("GPU"):
         function = tf.function(run, autograph=False, jit_compile=True)
         lower = function.experimental_get_compiler_ir(spec, spec)
     return lower(stage="stablehlo_serialized", platform_name="CPU")

@@ -2,8 +2,8 @@
 
 The compiler's final text has one instruction of ENTRY for each kernel. A kernel reads its operands
 from the device's memory and writes its result there, so the shapes of both say how much it
-moves. What a cache serves is counted too, and an operand of which a kernel reads a part counts
-in full.
+moves. What a cache serves is counted too. Two operands that are one array count once, and an
+operand of which a kernel takes only slices counts as these.
 """
 
 import math
@@ -17,6 +17,8 @@ _NAME = re.compile(r"%[\w.\-]+")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?(%[\w.\-]+) = (.+)$")
 _COMPUTATION = re.compile(r"^(ENTRY )?(%[\w.\-]+) .*\{$")
 _CALLED = re.compile(r"to_apply=(%[\w.\-]+)")
+_FUSED = re.compile(r"calls=(%[\w.\-]+)")
+_INDEX = re.compile(r"index=(\d+)")
 # These name an existing value, and run nothing.
 _FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all"}
 
@@ -54,15 +56,47 @@ def kernels(text: str) -> list[Kernel]:
 
 def _kernels(computations: dict[str, list[str]], name: str) -> Iterator[Kernel]:
     sizes: dict[str, int] = {}
+    parts: dict[str, list[str]] = {}  # of tuples
+    arrays: dict[str, str] = {}  # names of an array, and the first of them
     for line in computations[name]:
         result, rest = _INSTRUCTION.findall(line)[0]
-        shape, opcode, operands = _parts(rest)
+        shape, opcode, text = _parts(rest)
+        operands = [arrays.get(operand, operand) for operand in _NAME.findall(text)]
         sizes[result] = size_of(shape)
+        if opcode == "tuple":
+            parts[result] = operands
+        elif opcode == "bitcast":
+            arrays[result] = operands[0]
+        elif opcode == "get-tuple-element" and operands[0] in parts:
+            arrays[result] = parts[operands[0]][int(_INDEX.findall(rest)[0])]
         if opcode == "call":  # launched together, as one graph of kernels
             yield from _kernels(computations, _CALLED.findall(rest)[0])
         elif opcode not in _FREE and not opcode.endswith("-done"):
-            read = sum(sizes[operand] for operand in dict.fromkeys(_NAME.findall(operands)))
-            yield Kernel(result[1:], opcode, read, sizes[result])
+            fused = _FUSED.findall(rest) if opcode == "fusion" else []
+            sliced = _sliced(computations.get(fused[0], [])) if fused else {}
+            read: dict[str, int] = {}
+            for number, operand in enumerate(operands):
+                size = sliced.get(number, sizes[operand])
+                read[operand] = max(size, read.get(operand, 0))
+            yield Kernel(result[1:], opcode, sum(read.values()), sizes[result])
+
+
+def _sliced(fused: list[str]) -> dict[int, int]:
+    """Bytes of the slices of a kernel's parameters, by number, that it does nothing else with."""
+    numbers: dict[str, int] = {}
+    slices: dict[str, int] = {}
+    whole = set()
+    for line in fused:
+        result, rest = _INSTRUCTION.findall(line)[0]
+        shape, opcode, text = _parts(rest)
+        if opcode == "parameter":
+            numbers[result] = int(text.strip("()"))
+        for operand in _NAME.findall(text):
+            if opcode == "slice":
+                slices[operand] = slices.get(operand, 0) + size_of(shape)
+            else:
+                whole.add(operand)
+    return {numbers[name]: size for name, size in slices.items() if name in numbers.keys() - whole}
 
 
 def _computations(text: str) -> tuple[dict[str, list[str]], str | None]:

@@ -51,7 +51,7 @@ class Program:
 
     def __init__(self, module: bytes):
         device = jax.devices()[0]
-        parsed = _loaded(module)
+        parsed = loaded(module)
         self.arguments = _arguments(parsed)
         options = compiler.get_compile_options(num_replicas=1, num_partitions=1)
         devices = extension.DeviceList((device,))
@@ -77,7 +77,7 @@ class Program:
         }
 
 
-def _loaded(module: bytes) -> Any:
+def loaded(module: bytes) -> Any:
     """The parsed module, less TensorFlow's `mhlo.copy`, which jax's dialects do not have.
 
     It donates no inputs to outputs, such as a variable's memory to its new value, since the inputs

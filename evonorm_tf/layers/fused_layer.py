@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import xla_cpu
+from evonorm_tf import xla_cpu, xla_gpu
 from evonorm_tf.fused import keep_input
 from evonorm_tf.fused.computation import MOMENTS, Coefficients, Computation, Context, Reduction
 from evonorm_tf.layers import base, formulas, parts
@@ -49,18 +49,20 @@ class FusedNormAct(base.NormAct):
             x,
             weights,
             self.compute_dtype,
-            xla_cpu.PASSES if self._uses_programs(x, training) else keep_input.PLAIN,
+            self._passes(x, training),
         )
         if observed:
             self._observe(observed, x, training)
         return y
 
-    def _uses_programs(self, x: tf.Tensor, training) -> bool:
-        """Whether XLA compiles this call's passes."""
+    def _passes(self, x: tf.Tensor, training) -> keep_input.Passes:
+        """XLA programs for the device's kind, or plain operations."""
         # Programs are cached, whatever operations the coefficients used.
         if quantization.is_active():
-            return False
-        return xla_cpu.use_xla_programs(x, self.axis, training)
+            return keep_input.PLAIN
+        if xla_cpu.use_xla_programs(x, self.axis, training):
+            return xla_cpu.PASSES
+        return xla_gpu.PASSES if xla_gpu.use_xla_programs(x, training) else keep_input.PLAIN
 
     def _computation(self, x: tf.Tensor, training) -> Computation:
         """What this call computes; of x only rank and number of elements matter."""

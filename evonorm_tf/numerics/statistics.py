@@ -97,7 +97,7 @@ def moments(x: tf.Tensor, axes: list[int]) -> Moments:
     which costs up to m^2 2^-16 on large maps.
     """
     wide_x = widened(x)
-    uses_one_pass = x.dtype == tf.bfloat16 and not devices.only_cpus()
+    uses_one_pass = x.dtype == tf.bfloat16 and devices.accelerator() is not None
     return one_pass(wide_x, axes) if uses_one_pass else two_pass(wide_x, axes)
 
 

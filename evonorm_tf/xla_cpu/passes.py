@@ -15,6 +15,7 @@ from evonorm_tf.fused import keep_input
 from evonorm_tf.fused.computation import Coefficients, Computation
 from evonorm_tf.fused.vjp import value_and_vjp
 from evonorm_tf.numerics import statistics
+from evonorm_tf.xla.programs import graph_value_and_vjp
 from evonorm_tf.xla_cpu import programs
 
 Weights = Mapping[str, tf.Tensor]
@@ -71,7 +72,7 @@ def backward(
     return programs.run_differentiable(
         by(keep_input.backward),
         (backward, key, tuple(weights)),
-        by(functools.partial(_backward, programs.graph_value_and_vjp)),
+        by(functools.partial(_backward, graph_value_and_vjp)),
         [x, upstream, *weights.values(), *(moments or ())],
     )
 

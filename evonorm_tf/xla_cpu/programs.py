@@ -16,9 +16,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf.fused.vjp import ValueAndVjp, value_and_vjp
+from evonorm_tf.fused.vjp import value_and_vjp
 from evonorm_tf.numerics import devices, logistic, statistics
-from evonorm_tf.xla_cpu import internals
+from evonorm_tf.xla import internals, programs
+from evonorm_tf.xla.programs import Tensors, graph_value_and_vjp
 from evonorm_tf.xla_cpu.sigmoid import sigmoid
 
 # For fewer elements the launch overhead of a program exceeds its gain.
@@ -31,10 +32,7 @@ _MOST_SLICES = 8
 # A kernel maps (value_and_vjp, *large, *small) to one or two arrays, element by element.
 # It differentiates with its first argument only.
 Kernel = Callable[..., Sequence[tf.Tensor]]
-Tensors = Sequence[tf.Tensor]
 
-# The key: what is computed, the signature of the arguments, and whether XLA compiles the caller.
-_PROGRAMS: dict[tuple[Hashable, tuple, bool], Callable] = {}
 _state = threading.local()
 
 
@@ -49,19 +47,9 @@ def use_xla_programs(x: tf.Tensor, axis: int, training: Any) -> bool:
     sizes = x.shape[1:]
     if axis % x.shape.rank != x.shape.rank - 1 or not sizes.is_fully_defined():
         return False
-    if x.dtype == tf.float64 or internals.is_saving() or not devices.only_cpus():
+    if x.dtype == tf.float64 or internals.is_saving() or devices.accelerator() is not None:
         return False
     return (x.shape[0] or _USUAL_BATCH) * sizes.num_elements() >= _LEAST_ELEMENTS
-
-
-def graph_value_and_vjp(compute: Callable[[], Any], sources: Tensors) -> ValueAndVjp:
-    """`value_and_vjp` in the graph that is being traced; it needs no tape."""
-
-    def vjp(targets, upstream):
-        zero = tf.UnconnectedGradients.ZERO
-        return tf.gradients(targets, sources, upstream, unconnected_gradients=zero)
-
-    return compute(), vjp
 
 
 def elementwise(kernel: Kernel, large: Tensors, small: Tensors, dtype: Any) -> tf.Tensor:
@@ -105,40 +93,20 @@ def sums(kernel: Kernel, large: Tensors, small: Tensors) -> list[tf.Tensor]:
 
 
 def run(key: Hashable, body: Callable, tensors: Tensors) -> Any:
-    """Returns body(*tensors) without gradients, from a program.
+    """`xla.programs.run` for CPUs.
 
     Inside a program that is being traced, the body becomes a part of that program.
-
-    Args:
-      key: the cache key. Bodies with equal keys must compute the same; they share a program for
-        each signature of their arguments.
-      body: returns tensors, in any structure.
-      tensors: the arguments.
     """
     part_numbers = getattr(_state, "part_numbers", None)
     if part_numbers is not None:
         return _behind_barriers(body, tensors, next(part_numbers))
-    signature = tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
-    full_key = key, signature, internals.in_xla()
-    if full_key not in _PROGRAMS:
-        _PROGRAMS[full_key] = _program(body, signature, full_key[2])
-    # A tape must not record the program: its own gradient would keep intermediate arrays.
-    return _PROGRAMS[full_key](*(tf.stop_gradient(tensor) for tensor in tensors))
-
-
-def _program(body: Callable, signature: tuple, in_xla: bool) -> Callable:
-    """Traces a program, outside every graph and every tape.
-
-    If `in_xla`, XLA compiles the program as a part of its caller.
-    """
+    barriers = int(internals.in_xla())
 
     def whole(*tensors):
-        return _behind_barriers(body, tensors, 1) if in_xla else body(*tensors)
+        with logistic.replaced_by(sigmoid), _numbered_parts():
+            return _behind_barriers(body, tensors, barriers)
 
-    function = tf.function(whole, jit_compile=not in_xla, autograph=False)
-    specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
-    with tf.init_scope(), logistic.replaced_by(sigmoid), _numbered_parts():
-        return function.get_concrete_function(*specs)
+    return programs.run(key, whole, tensors)
 
 
 def _behind_barriers(body: Callable, tensors: Tensors, number: int) -> Any:
@@ -163,18 +131,7 @@ def _numbered_parts():
 
 def run_differentiable(plain: Callable, key: Hashable, body: Callable, tensors: Tensors) -> Any:
     """`run` with the gradients of plain(*tensors), which must equal body(*tensors)."""
-
-    @tf.custom_gradient
-    def run_once(*tensors):
-        def gradient(*upstream):
-            # A tensor can be an argument twice; each argument has its own gradient.
-            sources = [tf.identity(tensor) for tensor in tensors]
-            values, vjp = value_and_vjp(lambda: plain(*sources), sources)
-            return vjp(tf.nest.flatten(values), upstream)
-
-        return run(key, body, tensors), gradient
-
-    return run_once(*tensors)
+    return programs.with_gradients_of(plain, lambda *inputs: run(key, body, inputs), tensors)
 
 
 def in_shape(x: tf.Tensor, rows: tf.Tensor, dtype: Any) -> tf.Tensor:

@@ -40,6 +40,36 @@ def test_kernels_move_their_operands_and_results():
     ]
 
 
+SHARED = """HloModule jit_step, is_scheduled=true
+
+%fused_sample (p.0: f32[4,8]) -> f32[8] {
+  %p.0 = f32[4,8]{1,0} parameter(0)
+  %part = f32[1,8]{1,0} slice(%p.0), slice={[0:4:4], [0:8:1]}
+  ROOT %row = f32[8]{0} bitcast(%part)
+}
+
+%fused_both (p.0: f32[4,8], p.1: f32[4,8]) -> f32[4,8] {
+  %p.0 = f32[4,8]{1,0} parameter(0)
+  %p.1 = f32[4,8]{1,0} parameter(1)
+  %part = f32[1,8]{1,0} slice(%p.0), slice={[0:4:4], [0:8:1]}
+  ROOT %sum = f32[4,8]{1,0} add(%p.0, %p.1)
+}
+
+ENTRY %main (x: f32[4,8], y: f32[4,8]) -> f32[4,8] {
+  %x = f32[4,8]{1,0} parameter(0)
+  %y = f32[4,8]{1,0} parameter(1)
+  %barrier = (f32[4,8]{1,0}, f32[4,8]{1,0}) tuple(%y, %x)
+  %again = f32[4,8]{1,0} get-tuple-element(%barrier), index=1
+  %sample = f32[8]{0} fusion(%x), kind=kInput, calls=%fused_sample
+  ROOT %z = f32[4,8]{1,0} fusion(%x, %again), kind=kLoop, calls=%fused_both
+}
+"""
+
+
+def test_slices_and_arrays_of_two_names_count_once():
+    assert hlo.kernels(SHARED) == [("sample", "fusion", 32, 32), ("z", "fusion", 128, 128)]
+
+
 @pytest.mark.parametrize(
     "shape, size",
     [("f32[2,3]{1,0}", 24), ("pred[5]", 5), ("(bf16[4], s64[])", 16), ("f8e4m3fn[7]{0}", 7)],

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from evonorm_tf.xla_cpu import programs
+from evonorm_tf.xla import programs
 from tests.evonorm_tf.program_cases import EVERYDAY, SHAPES, arrays, first_order, layer_of
 
 

@@ -38,7 +38,7 @@ def test_one_pass_costs_a_bfloat16_less_than_its_rounding_did(mean):
 def test_bfloat16_takes_one_pass_on_accelerators(dtype, passes):
     _, x = rounded(dtype, 8.0)
     compute = {1: statistics.one_pass, 2: statistics.two_pass}[passes]
-    with devices.for_accelerator():
+    with devices.for_accelerator("TPU"):
         found = statistics.moments(x, list(AXES))
     for part, wanted in zip(found, compute(tf.cast(x, tf.float32), list(AXES)), strict=True):
         np.testing.assert_array_equal(part, wanted)
@@ -61,7 +61,7 @@ def test_other_dtypes_keep_the_variance_of_what_they_hold(dtype, mean):
 
 def test_a_constant_bfloat16_has_no_negative_variance():
     x = tf.fill((1, 15, 15, 3), tf.constant(1.2345e3, tf.bfloat16))
-    with devices.for_accelerator():
+    with devices.for_accelerator("TPU"):
         found = statistics.moments(x, list(AXES))
     np.testing.assert_allclose(found.mean, tf.cast(x, tf.float32)[:, :1, :1], rtol=1e-7)
     assert np.all(found.variance.numpy() >= 0.0)

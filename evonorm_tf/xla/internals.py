@@ -1,4 +1,4 @@
-"""What only private modules of TensorFlow offer; no other module of this folder uses them."""
+"""What only private modules of TensorFlow offer, for the programs of XLA."""
 
 from collections.abc import Sequence
 
