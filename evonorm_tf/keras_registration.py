@@ -36,7 +36,7 @@ def follow_keras(own_modules: Iterable[str]) -> None:
 
     def imported(module: ModuleType) -> None:
         finished.add(module.__name__)
-        in_progress = [name for name in followed if name in sys.modules and name not in finished]
+        in_progress = [name for name in followed if sys.modules.get(name) and name not in finished]
         if not in_progress and (_TENSORFLOW in finished or _needs_no_tensorflow(finished)):
             importlib.import_module(_LAYERS)
 

@@ -5,7 +5,7 @@ from typing import Any
 from keras import ops
 
 from evonorm_tf.layers.arguments import documentation
-from evonorm_tf.layers.portable import base
+from evonorm_tf.layers.portable import base, float64
 from evonorm_tf.layers.portable.statistics import Statistics
 
 
@@ -18,7 +18,7 @@ class _EvoNormB(base.BatchNormAct):
     def _output(self, x, statistics, training):
         variance = self._batch_moments(x, statistics, training).variance
         batch_std = ops.sqrt(variance + self.epsilon)
-        return self._affine(x / ops.maximum(batch_std, self._local_term(x, statistics)))
+        return self._affine(x / float64.maximum(batch_std, self._local_term(x, statistics)))
 
     def _local_term(self, x: Any, statistics: Statistics) -> Any:
         raise NotImplementedError

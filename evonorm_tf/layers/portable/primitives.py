@@ -11,9 +11,14 @@ import keras
 from keras import ops as keras_ops
 
 from evonorm_tf.graph import ops
+from evonorm_tf.layers.portable import float64
 from evonorm_tf.layers.portable.statistics import Statistics
 
 _EPSILON = ops.EPSILON
+
+
+def _at_least_epsilon(x: Any) -> Any:
+    return float64.maximum(keras_ops.abs(x), keras_ops.full_like(x, _EPSILON))
 
 
 def _div(x: Any, y: Any) -> Any:
@@ -23,21 +28,21 @@ def _div(x: Any, y: Any) -> Any:
 
 
 def _log(x: Any) -> Any:
-    return keras_ops.sign(x) * keras_ops.log(keras_ops.maximum(keras_ops.abs(x), _EPSILON))
+    return keras_ops.sign(x) * keras_ops.log(_at_least_epsilon(x))
 
 
 def _sqrt(x: Any) -> Any:
-    return x / keras_ops.sqrt(keras_ops.maximum(keras_ops.abs(x), _EPSILON))
+    return x / keras_ops.sqrt(_at_least_epsilon(x))
 
 
 ELEMENTWISE = {
     "ADD": keras_ops.add,
     "MUL": keras_ops.multiply,
     "DIV": _div,
-    "MAX": keras_ops.maximum,
+    "MAX": float64.maximum,
     "NEG": keras_ops.negative,
     "SIGMOID": keras_ops.sigmoid,
-    "TANH": keras_ops.tanh,
+    "TANH": float64.tanh,
     "EXP": keras_ops.exp,
     "LOG": _log,
     "ABS": keras_ops.abs,

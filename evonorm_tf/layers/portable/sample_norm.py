@@ -3,7 +3,7 @@
 from keras import ops
 
 from evonorm_tf.layers.arguments import documentation
-from evonorm_tf.layers.portable import activated_norm, base
+from evonorm_tf.layers.portable import activated_norm, base, float64
 
 
 class _SampleNorm(activated_norm.ActivatedNorm):
@@ -73,7 +73,7 @@ class PixelNormReLU(activated_norm.ActivatedNorm):
 
     def _normalized(self, x, statistics, training):
         # No mask: each position is normalized by itself.
-        square = ops.mean(ops.square(x), self.axis, keepdims=True)
+        square = float64.mean(ops.square(x), [self.axis])
         return x / ops.sqrt(square + self.epsilon)
 
 
@@ -99,4 +99,4 @@ class FilterResponseNorm(activated_norm.ActivatedNorm):
         return x / ops.sqrt(statistics.second_moment(x, "WH") + self.epsilon)
 
     def _activated(self, z):
-        return ops.maximum(z, self._per_channel(self.v, z))
+        return float64.maximum(z, self._per_channel(self.v, z))

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from evonorm_tf.layers.portable import float64
+
 
 class Moments(NamedTuple):
     """Mean and biased variance; each field broadcasts to x.
@@ -103,11 +105,11 @@ class Statistics:
 def _mean(x: Any, axes: Sequence[int], mask: Any) -> Any:
     """Mean over axes, which keep size 1; 0 where the mask is False everywhere."""
     if mask is None:
-        return ops.mean(x, axes, keepdims=True)
+        return float64.mean(x, axes)
     counted = ops.where(mask, x, ops.zeros_like(x))
     ones = ops.cast(ops.broadcast_to(mask, ops.shape(counted)), x.dtype)
     count = ops.sum(ones, axes, keepdims=True)
-    return ops.sum(counted, axes, keepdims=True) / ops.maximum(count, 1.0)
+    return ops.sum(counted, axes, keepdims=True) / float64.maximum(count, ops.ones_like(count))
 
 
 def _moments(x: Any, axes: Sequence[int], mask: Any) -> Moments:
@@ -116,4 +118,4 @@ def _moments(x: Any, axes: Sequence[int], mask: Any) -> Moments:
     deviation = x - shift
     rest = _mean(deviation, axes, mask)
     square = _mean(ops.square(deviation), axes, mask)
-    return Moments(shift, rest, ops.maximum(square - ops.square(rest), 0.0))
+    return Moments(shift, rest, ops.relu(square - ops.square(rest)))
