@@ -21,8 +21,13 @@ class Workers:
         self._processes = {backend: self._started(backend) for backend in BACKENDS}
 
     def _started(self, backend):
-        # JAX has float64 only on demand.
-        settings = {"KERAS_BACKEND": backend, "TF_USE_LEGACY_KERAS": "0", "JAX_ENABLE_X64": "1"}
+        settings = {
+            "KERAS_BACKEND": backend,
+            "TF_USE_LEGACY_KERAS": "0",
+            # JAX has float64, and several devices on a CPU, only on demand.
+            "JAX_ENABLE_X64": "1",
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        }
         with open(self.folder / f"{backend}.log", "w") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.backends.worker"],
