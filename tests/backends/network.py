@@ -66,5 +66,6 @@ def distribute(folder):
     model.compile("sgd", "mse", jit_compile=True)
     model.fit(images, np.zeros(4), batch_size=4, verbose=0)
     keras.distribution.set_distribution(None)
+    assert len(layer.moving_variance.value.sharding.device_set) == 2
     moving = keras.ops.convert_to_numpy(layer.moving_variance)
     np.savez(folder / "distributed.npz", images=images, moving=moving)

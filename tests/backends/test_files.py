@@ -1,6 +1,9 @@
 """A Keras file of one backend on the other backends."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -39,3 +42,22 @@ def test_configurations_are_equal(folder, chosen):
 def _without_name(config):
     """Names are numbered: each backend has made as many layers, so they agree in files alone."""
     return {key: value for key, value in config.items() if key != "name"}
+
+
+LOADING = """
+import sys
+import keras
+import evonorm_tf
+layers = keras.models.load_model(sys.argv[1]).layers
+assert type(layers[-1]) is evonorm_tf.EvoNormB0, layers
+assert "tensorflow" not in sys.modules
+"""
+
+
+def test_loading_needs_only_the_import_after_keras(folder):
+    chosen = next(one for one in cases.IN_FILES if one.name == "evonorm_b0")
+    path = folder / f"{chosen.label()}.tensorflow.keras"
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    command = [sys.executable, "-c", LOADING, str(path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
