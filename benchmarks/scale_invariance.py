@@ -25,7 +25,7 @@ from benchmarks.cifar_networks import settings_of
 from evonorm_tf import registry
 from evonorm_tf.files import write_whole
 from evonorm_tf.graph.layer_graph import LayerGraph
-from evonorm_tf.layers.parts import effective_groups
+from evonorm_tf.layers.arguments.settings import effective_groups
 from search.evaluation.engine.instructions import Sizes
 from search.evaluation.engine.layer_program import LayerProgram, initial_vectors
 from search.replay.table import PACKAGED, Table

@@ -3,8 +3,9 @@
 Liu, Brock, Simonyan, Le: "Evolving Normalization-Activation Layers", NeurIPS 2020,
 https://arxiv.org/abs/2004.02967.
 
-`import evonorm_tf` does not import TensorFlow. Names that need TensorFlow are imported at their
-first use, and the layers as soon as TensorFlow is imported; see `keras_registration`.
+`import evonorm_tf` imports neither TensorFlow nor Keras. Names that need them are imported at their
+first use, and the layers as soon as Keras's backend is imported; see `keras_registration`. With
+another backend than TensorFlow, the layers are those of `layers.portable`.
 """
 
 # ruff: noqa: F403, F405
@@ -12,6 +13,7 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
+from evonorm_tf import backend
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.keras_registration import all_modules, follow_keras
@@ -55,14 +57,17 @@ if TYPE_CHECKING:
     from evonorm_tf.layers import *
     from evonorm_tf.numerics.quantization import quantizable
 else:
-    # Every other public name that needs TensorFlow is a layer.
+    # Every other public name that needs Keras is a layer.
     _HOMES = {
         "convert_model": "convert",
         "norm_act_factory": "factory",
         "quantizable": "numerics.quantization",
     }
+    _ON_TENSORFLOW_ALONE = {"convert", "convert_model", "quantizable"}
 
     def __getattr__(name: str) -> Any:
+        if name in _ON_TENSORFLOW_ALONE:
+            backend.check_is_tensorflow(f"evonorm_tf.{name}")
         if name in _MODULES:
             return importlib.import_module(f"{__name__}.{name}")
         if name not in __all__:

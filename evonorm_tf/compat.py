@@ -10,13 +10,6 @@ import tensorflow as tf
 # `tf.keras.version` is a function only in Keras 3.
 IS_KERAS_3 = hasattr(tf.keras, "version")
 
-PACKAGE = "evonorm_tf"
-
-
-def serializable(cls):
-    """Registers a layer class, so that loading a model needs no `custom_objects`."""
-    return tf.keras.utils.register_keras_serializable(package=PACKAGE)(cls)
-
 
 def add_float32_weight(layer: Any, name: str, shape: tuple[int, ...], **kwargs: Any) -> Any:
     """`layer.add_weight` for a weight that stays float32 under any dtype policy."""

@@ -1,19 +1,20 @@
 """The norm-act factory, through which a model creates layers without knowing their class."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tensorflow as tf
-
-from evonorm_tf import registry
+from evonorm_tf import backend, registry
 from evonorm_tf.graph.layer_graph import LayerGraph
-from evonorm_tf.layers import base
-from evonorm_tf.layers.graph_layer import GraphLayer
+from evonorm_tf.layers import GraphLayer
+from evonorm_tf.layers import NormAct as NormActLayer
 
-NormAct = str | LayerGraph | Callable[..., tf.keras.layers.Layer]
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+NormAct = str | LayerGraph | Callable[..., Any]
 
 
-def norm_act_factory(norm_act: NormAct, **kwargs: Any) -> Callable[..., tf.keras.layers.Layer]:
+def norm_act_factory(norm_act: NormAct, **kwargs: Any) -> "Callable[..., tf.keras.layers.Layer]":
     """Returns a function that creates the layers which `norm_act` stands for.
 
     Args:
@@ -56,7 +57,7 @@ def norm_act_factory(norm_act: NormAct, **kwargs: Any) -> Callable[..., tf.keras
 
 def is_norm_act_class(norm_act: Any) -> bool:
     """Whether this is the class of a norm-act layer."""
-    return isinstance(norm_act, type) and issubclass(norm_act, base.NormAct)
+    return isinstance(norm_act, type) and issubclass(norm_act, NormActLayer)
 
 
 class _Maker:
@@ -76,5 +77,5 @@ class _CallableMaker:
     def __call__(self, nonlinearity: bool = True, name: str | None = None, gamma_initializer=None):
         layer = self._function(nonlinearity, name)
         if gamma_initializer is not None and hasattr(layer, "gamma_initializer"):
-            layer.gamma_initializer = tf.keras.initializers.get(gamma_initializer)
+            layer.gamma_initializer = backend.keras().initializers.get(gamma_initializer)
         return layer

@@ -18,7 +18,7 @@ import evonorm_tf as en
 from evonorm_tf.convert import converter, plan, targets
 from evonorm_tf.convert.calibration.examples import Examples, in_structure
 from evonorm_tf.graph.layer_graph import LayerGraph
-from evonorm_tf.layers.parts import effective_groups
+from evonorm_tf.layers.arguments.settings import effective_groups
 from search.config import Config, Method, Space
 from search.controller.breeding import new_algorithm
 from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array, Sizes

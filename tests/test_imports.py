@@ -16,7 +16,9 @@ ALLOWED = {
 }
 TOP_LEVEL = {*ALLOWED, "tests", "benchmarks"}
 # Of what evonorm_tf imports, all but the standard library.
-EVONORM_TF_NEEDS = {"tensorflow", "numpy", "google", "wrapt", "evonorm_tf"}
+EVONORM_TF_NEEDS = {"tensorflow", "keras", "numpy", "google", "wrapt", "evonorm_tf"}
+# The layers of backends other than TensorFlow, and what they share with TensorFlow's.
+PORTABLE, SHARED = "evonorm_tf/layers/portable", "evonorm_tf/layers/arguments"
 
 
 def modules(package):
@@ -50,9 +52,18 @@ def test_evonorm_tf_needs_only_its_dependencies():
         assert not foreign, f"{path.relative_to(ROOT)} imports {sorted(foreign)}"
 
 
-def test_keras_is_used_through_tf_keras_alone():
-    for path in modules("evonorm_tf"):
+def test_with_tensorflow_keras_is_used_through_tf_keras_alone():
+    for path in {*modules("evonorm_tf")} - {*modules(PORTABLE)}:
         assert not imported(path) & {"keras", "tf_keras"}, path
+
+
+@pytest.mark.parametrize("package", [PORTABLE, SHARED])
+def test_portable_layers_import_no_module_of_tensorflow(package):
+    allowed = tuple(room.replace("/", ".") for room in (PORTABLE, SHARED, "evonorm_tf/graph"))
+    for path in modules(package):
+        assert "tensorflow" not in imported(path), path
+        own = {name for name in modules_imported(path) if name.count(".") > 1}
+        assert all(name.startswith(allowed) for name in own), f"{path} imports {sorted(own)}"
 
 
 def test_nothing_imports_tensorflow_models():

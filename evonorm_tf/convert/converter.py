@@ -10,7 +10,7 @@ from evonorm_tf.convert.calibration.examples import Examples
 from evonorm_tf.convert.report import Report
 from evonorm_tf.convert.sources import KINDS
 from evonorm_tf.factory import NormAct
-from evonorm_tf.layers import base
+from evonorm_tf.layers.arguments import checks
 
 _LINEAR = ("convert", "affine", "keep")
 
@@ -130,7 +130,7 @@ def _note_class_change(report: Report, model: tf.keras.Model, new_model: tf.kera
 
 
 def _check_arguments(linear: Any, kinds: Any, dry_run: Any) -> None:
-    base.check_bool("dry_run", dry_run)
+    checks.check_bool("dry_run", dry_run)
     if linear not in _LINEAR:
         raise ValueError(
             f"`linear` must be one of {', '.join(_LINEAR)}. Received: linear={linear!r}"
@@ -142,9 +142,9 @@ def _check_arguments(linear: Any, kinds: Any, dry_run: Any) -> None:
 
 
 def _check_calibration(to: Any, data: Any, refit_kernels: Any, steps: Any) -> None:
-    base.check_bool("refit_kernels", refit_kernels)
+    checks.check_bool("refit_kernels", refit_kernels)
     if steps:
-        base.check_positive_int("distill", steps)
+        checks.check_positive_int("distill", steps)
         if data is None:
             raise ValueError(f"`distill` needs `calibrate`. Received: distill={steps}")
     if data is not None and to == targets.KERAS:

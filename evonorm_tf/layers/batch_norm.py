@@ -3,7 +3,8 @@
 import tensorflow as tf
 
 from evonorm_tf.fused.computation import MOMENTS
-from evonorm_tf.layers import base, formulas, fused_layer
+from evonorm_tf.layers import formulas, fused_layer
+from evonorm_tf.layers.arguments import documentation
 from evonorm_tf.numerics import statistics
 
 
@@ -26,7 +27,7 @@ class _BatchNorm(fused_layer.FusedBatchNormAct):
         return coefficients._replace(observed=(batch.mean, batch.variance))
 
 
-@base.public_layer
+@documentation.public_layer
 class BatchNormReLU(_BatchNorm):
     """Batch normalization and ReLU (paper table 3), the baseline.
 
@@ -47,7 +48,7 @@ class BatchNormReLU(_BatchNorm):
     formula = staticmethod(formulas.affine_relu)
 
 
-@base.public_layer
+@documentation.public_layer
 class BatchNormSiLU(_BatchNorm):
     """Batch normalization and SiLU/Swish with a trainable slope (paper table 3).
 
@@ -65,7 +66,7 @@ class BatchNormSiLU(_BatchNorm):
     """
 
     _HAS_V = True
-    ARGUMENTS = base.V_ARGUMENT
+    ARGUMENTS = documentation.V_ARGUMENT
     formula = staticmethod(formulas.affine_silu)
 
     def __init__(self, *, v_initializer="ones", **kwargs):

@@ -3,7 +3,8 @@
 import tensorflow as tf
 
 from evonorm_tf.fused.computation import Coefficients
-from evonorm_tf.layers import base, fused_layer
+from evonorm_tf.layers import fused_layer
+from evonorm_tf.layers.arguments import checks, documentation
 from evonorm_tf.numerics import quantization, statistics
 
 
@@ -36,7 +37,7 @@ def _root(moment: tf.Tensor, epsilon: float) -> tf.Tensor:
     return quantization.root(moment + epsilon)
 
 
-@base.public_layer
+@documentation.public_layer
 class EvoNormB0(_EvoNormB):
     """EvoNorm-B0 (paper table 1): the strongest layer for large batches.
 
@@ -55,7 +56,7 @@ class EvoNormB0(_EvoNormB):
     """
 
     _HAS_V = True
-    ARGUMENTS = base.V_ARGUMENT
+    ARGUMENTS = documentation.V_ARGUMENT
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class EvoNormB0(_EvoNormB):
         beta_constraint=None,
         **kwargs,
     ):
-        super().__init__(**base.arguments(locals()))
+        super().__init__(**checks.arguments(locals()))
 
     @staticmethod
     def formula(x, *, v, instance_std, batch_std, gamma, beta):
@@ -87,7 +88,7 @@ class EvoNormB0(_EvoNormB):
         return {"v": v, "instance_std": _root(instance.variance, epsilon)}
 
 
-@base.public_layer
+@documentation.public_layer
 class EvoNormB1(_EvoNormB):
     """EvoNorm-B1 (paper table 3).
 
@@ -115,7 +116,7 @@ class EvoNormB1(_EvoNormB):
         return {"instance_root": _root(statistics.second_moment(instance), epsilon)}
 
 
-@base.public_layer
+@documentation.public_layer
 class EvoNormB2(_EvoNormB):
     """EvoNorm-B2 (paper table 3).
 

@@ -3,7 +3,8 @@
 import tensorflow as tf
 
 from evonorm_tf.fused.computation import SECOND_MOMENT, Coefficients
-from evonorm_tf.layers import base, fused_layer, parts
+from evonorm_tf.layers import fused_layer, parts
+from evonorm_tf.layers.arguments import checks, documentation
 from evonorm_tf.numerics import logistic, quantization, statistics
 
 
@@ -28,7 +29,7 @@ class _EvoNormS(parts.ChannelGroups, fused_layer.FusedNormAct):
         return statistics.group_variance(moments, context.axis, context.groups)
 
 
-@base.public_layer
+@documentation.public_layer
 class EvoNormS0(_EvoNormS):
     """EvoNorm-S0 (paper table 4): the strongest layer that needs no batch.
 
@@ -47,7 +48,7 @@ class EvoNormS0(_EvoNormS):
     """
 
     _HAS_V = True
-    ARGUMENTS = base.V_ARGUMENT
+    ARGUMENTS = documentation.V_ARGUMENT
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class EvoNormS0(_EvoNormS):
         beta_constraint=None,
         **kwargs,
     ):
-        super().__init__(**base.arguments(locals()))
+        super().__init__(**checks.arguments(locals()))
 
     @staticmethod
     def formula(x, *, scale, v, beta):
@@ -74,7 +75,7 @@ class EvoNormS0(_EvoNormS):
         return x * logistic.sigmoid(v * x) * scale + beta
 
 
-@base.public_layer
+@documentation.public_layer
 class EvoNormS1(_EvoNormS):
     """EvoNorm-S1 (paper table 4).
 
@@ -92,7 +93,7 @@ class EvoNormS1(_EvoNormS):
     """
 
 
-@base.public_layer
+@documentation.public_layer
 class EvoNormS2(_EvoNormS):
     """EvoNorm-S2 (paper table 4).
 

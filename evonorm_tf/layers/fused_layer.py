@@ -9,6 +9,7 @@ from evonorm_tf import xla_cpu, xla_gpu
 from evonorm_tf.fused import keep_input
 from evonorm_tf.fused.computation import MOMENTS, Coefficients, Computation, Context, Reduction
 from evonorm_tf.layers import base, formulas, parts
+from evonorm_tf.layers.arguments import settings
 from evonorm_tf.numerics import quantization, statistics
 
 
@@ -20,22 +21,8 @@ class FusedNormAct(base.NormAct):
     from their context; a subclass with a setting of its own adds it as `Context.extra`.
     """
 
-    # Whether nonlinearity=False leaves x * gamma + beta and no normalization.
-    _LINEAR_IS_AFFINE = False
-    _HAS_V = False
     # (x - shift, **coefficients) -> output, element by element.
     formula: Callable[..., tf.Tensor]
-
-    def __init__(self, **kwargs):
-        v_initializer = kwargs.pop("v_initializer", None) if self._HAS_V else None
-        super().__init__(**kwargs)
-        if self._HAS_V:
-            self.v_initializer = tf.keras.initializers.get(v_initializer)
-
-    def build(self, input_shape):
-        """Creates gamma and beta, and v of the same shape for a layer whose formula has it."""
-        super().build(input_shape)
-        self.v = self._add_vector("v") if self._HAS_V and self.nonlinearity else None
 
     def _call(self, inputs, training):
         x = self._checked(inputs)
@@ -66,7 +53,7 @@ class FusedNormAct(base.NormAct):
 
     def _computation(self, x: tf.Tensor, training) -> Computation:
         """What this call computes; of x only rank and number of elements matter."""
-        if self._LINEAR_IS_AFFINE and not self.nonlinearity:
+        if self._is_affine:
             context = Context(self.axis, self.epsilon)
             return Computation(formulas.affine, formulas.affine_coefficients, context, None)
         context = self._context(x, training)
@@ -95,36 +82,16 @@ class FusedNormAct(base.NormAct):
     def _observe(self, observed: Sequence[tf.Tensor], x: tf.Tensor, training) -> None:
         """Updates moving averages with batch statistics."""
 
-    def get_config(self):
-        """The constructor's arguments; `v_initializer` only for a layer whose formula has v."""
-        config = super().get_config()
-        if self._HAS_V:
-            config["v_initializer"] = tf.keras.initializers.serialize(self.v_initializer)
-        return config
 
+class FusedBatchNormAct(settings.BatchNormActSettings, parts.BatchStatistics, FusedNormAct):
+    """Base of the layers with batch statistics and their moving averages.
 
-class FusedBatchNormAct(parts.BatchStatistics, FusedNormAct):
-    """Base of the layers with batch statistics and their moving averages."""
-
-    # Names of the weights that follow what `_coefficients` observes, in the same order.
-    _MOVING: tuple[str, ...]
-
-    def build(self, input_shape):
-        """Creates the moving averages too, each of shape (channels,) and float32.
-
-        A linear form that is x * gamma + beta has no statistics, and no moving averages.
-        """
-        super().build(input_shape)
-        if self.nonlinearity or not self._LINEAR_IS_AFFINE:
-            for name in self._MOVING:
-                setattr(self, name, self._add_moving(name))
+    `_coefficients` observes statistics in the order of `_MOVING`.
+    """
 
     def _context(self, x, training):
         batch = self._batch_mode(self._moving_weights(), x, training)
         return super()._context(x, training)._replace(batch=batch)
-
-    def _moving_weights(self) -> Sequence:
-        return [getattr(self, name) for name in self._MOVING if hasattr(self, name)]
 
     def _observe(self, observed, x, training):
         training = self._in_training(training)

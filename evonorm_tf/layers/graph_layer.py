@@ -1,20 +1,17 @@
 """`GraphLayer`: any layer graph as a Keras layer."""
 
-import textwrap
-from collections import Counter
-
 import tensorflow as tf
 
-from evonorm_tf import compat
 from evonorm_tf.fused import graph_plan
 from evonorm_tf.fused.computation import MOMENTS, SECOND_MOMENT, Coefficients
-from evonorm_tf.graph import layer_graph, ops
+from evonorm_tf.graph import ops
 from evonorm_tf.layers import base, fused_layer, parts, primitive_layer
+from evonorm_tf.layers.arguments import documentation, graphs
 from evonorm_tf.numerics import primitives, statistics
 
 
-@base.public_layer
-class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
+@documentation.public_layer
+class GraphLayer(graphs.GraphSettings, fused_layer.FusedBatchNormAct, parts.ChannelGroups):
     """Runs a `LayerGraph` (paper section 3): the graph's output * gamma + beta.
 
     Dead nodes are not computed, and equal nodes are computed once. If x is the input of every
@@ -33,32 +30,9 @@ class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
       TensorShape([2, 8, 8, 16])
     """
 
-    _LINEAR_IS_AFFINE = True
-    _MOVING = ()
-    ARGUMENTS = textwrap.dedent("""\
-        graph: a `LayerGraph`, or one in its JSON form.""")
-
     def __init__(self, graph, **kwargs):
-        super().__init__(**kwargs)
-        if isinstance(graph, str):
-            graph = layer_graph.LayerGraph.from_json(graph)
-        if not isinstance(graph, layer_graph.LayerGraph):
-            raise ValueError(f"`graph` must be a LayerGraph or JSON text. Received: {graph!r}")
-        self.graph = graph
-        self._nodes = graph.canonical().nodes
+        super().__init__(graph, **kwargs)
         self._plan = graph_plan.plan(self._nodes)
-
-    def build(self, input_shape):
-        """Creates gamma, beta, v0 and v1 if the graph uses them, and moving averages.
-
-        There is a moving average for each node over (b, w, h), unless the layer is linear. All
-        are of shape (channels,) and float32.
-        """
-        super().build(input_shape)
-        used = {source for node in self._nodes for source in node.inputs}
-        self.v0 = self._add_initial_vector("v0", "zeros", ops.V0 in used)
-        self.v1 = self._add_initial_vector("v1", "ones", ops.V1 in used)
-        self._moving = self._add_moving_moments() if self.nonlinearity else {}
 
     def _call(self, inputs, training):
         if self.nonlinearity and self._plan is None:
@@ -131,25 +105,3 @@ class GraphLayer(parts.ChannelGroups, fused_layer.FusedBatchNormAct):
         if node.index_set != "BWH":
             return moment()
         return context.batch.choose(moment, lambda *moving: moving[position])
-
-    def _moving_weights(self):
-        return list(self._moving.values())
-
-    def _add_initial_vector(self, name: str, initializer: str, used: bool):
-        if not (used and self.nonlinearity):
-            return None
-        return compat.add_float32_weight(self, name, (self.channels,), initializer=initializer)
-
-    def _add_moving_moments(self):
-        batch = [(i, node.op) for i, node in enumerate(self._nodes) if node.index_set == "BWH"]
-        totals, seen = Counter(op for _, op in batch), Counter()
-        moving = {}
-        for index, op in batch:
-            seen[op] += 1
-            suffix = f"_{seen[op]}" if totals[op] > 1 else ""
-            moving[str(index)] = self._add_moving(primitive_layer.moving_name(op) + suffix)
-        return moving
-
-    def get_config(self):
-        """The constructor's arguments; `graph` is the graph's JSON."""
-        return {**super().get_config(), "graph": self.graph.to_json()}

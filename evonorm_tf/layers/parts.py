@@ -1,7 +1,6 @@
 """Bases that layers combine: batch statistics and channel groups."""
 
 import functools
-import textwrap
 from typing import Any
 
 import tensorflow as tf
@@ -9,32 +8,18 @@ import tensorflow as tf
 from evonorm_tf import compat
 from evonorm_tf.fused.computation import BatchMode
 from evonorm_tf.layers import base
+from evonorm_tf.layers.arguments import settings
 from evonorm_tf.numerics import masks, statistics
 
 
-class BatchStatistics(base.ChannelLayer):
+class BatchStatistics(settings.BatchSettings, base.ChannelLayer):
     """A layer with statistics of the batch in training, and moving averages in inference.
 
     As with Keras's BatchNormalization, a layer with `trainable = False` runs in inference.
     """
 
-    ARGUMENTS = textwrap.dedent("""\
-        momentum: weight of the old value in each update of a moving average, in [0, 1];
-          default 0.9.
-        synchronized: whether all replicas of a distribution strategy share their batch
-          statistics; default False. If not, each replica uses its own, and the moving
-          averages are averaged over the replicas. With several replicas and
-          synchronized=True, `training` must be a bool: TensorFlow cannot
-          communicate inside a condition.""")
-
-    def __init__(self, *, momentum=0.9, synchronized=False, **kwargs):
-        super().__init__(**kwargs)
-        self.momentum = base.check_number("momentum", momentum, 0.0, 1.0)
-        self.synchronized = base.check_bool("synchronized", synchronized)
-
     def _add_moving(self, name: str):
-        # As in the authors' code, variances start at 1: an untrained layer stays finite.
-        initializer = "zeros" if name.startswith("moving_mean") else "ones"
+        initializer = self._moving_initializer(name)
         return compat.add_moving_statistic(self, name, (self.channels,), initializer)
 
     def _batch_mode(self, moving_weights, x: tf.Tensor, training) -> BatchMode | None:
@@ -73,51 +58,6 @@ class BatchStatistics(base.ChannelLayer):
             return tf.cast(training, tf.bool) if value is None else bool(value)
         return bool(training)
 
-    def get_config(self):
-        """The constructor's arguments, with `momentum` and `synchronized`."""
-        return {
-            **super().get_config(),
-            "momentum": self.momentum,
-            "synchronized": self.synchronized,
-        }
 
-
-class ChannelGroups(base.ChannelLayer):
+class ChannelGroups(settings.GroupSettings, base.ChannelLayer):
     """A layer with groups of neighbouring channels."""
-
-    ARGUMENTS = textwrap.dedent("""\
-        groups: upper bound of the number of channel groups; default 32. The layer uses the
-          largest divisor of the channels up to it, its attribute `effective_groups`.
-        group_size: channels per group, in place of `groups`; must divide the channels.
-          Default None.""")
-
-    def __init__(self, *, groups=32, group_size=None, **kwargs):
-        super().__init__(**kwargs)
-        self.groups = base.check_positive_int("groups", groups)
-        self.group_size = (
-            None if group_size is None else base.check_positive_int("group_size", group_size)
-        )
-
-    def _set_channels(self, input_shape) -> None:
-        super()._set_channels(input_shape)
-        self.effective_groups = effective_groups(self.channels, self.groups, self.group_size)
-
-    def get_config(self):
-        """The constructor's arguments; `groups` is as given, not `effective_groups`."""
-        return {**super().get_config(), "groups": self.groups, "group_size": self.group_size}
-
-
-def effective_groups(channels: int, groups: int, group_size: int | None = None) -> int:
-    """Number of groups: channels / group_size, else the largest divisor up to `groups`.
-
-    Raises:
-      ValueError: when `group_size` does not divide the channels.
-    """
-    if group_size is None:
-        return max(n for n in range(1, min(groups, channels) + 1) if channels % n == 0)
-    if channels % group_size:
-        raise ValueError(
-            f"`group_size` must divide the input's {channels} channels. "
-            f"Received: group_size={group_size}"
-        )
-    return channels // group_size

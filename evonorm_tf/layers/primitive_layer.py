@@ -1,24 +1,12 @@
 """`PrimitiveLayer`: one primitive of table 2 as a Keras layer."""
 
-import textwrap
-
 import tensorflow as tf
 
 from evonorm_tf import compat
 from evonorm_tf.graph import ops
-from evonorm_tf.layers import base, parts
+from evonorm_tf.layers import parts
+from evonorm_tf.layers.arguments import documentation, graphs
 from evonorm_tf.numerics import masks, primitives, registered, statistics
-
-_MOVING_NAMES = {
-    "MEAN": "moving_mean",
-    "RMS": "moving_second_moment",
-    "STD": "moving_variance",
-}
-
-
-def moving_name(op: str) -> str:
-    """The name of the weight with the moving average of an aggregation."""
-    return _MOVING_NAMES.get(op, f"moving_{op.lower()}")
 
 
 def run_primitive(layer, primitive: ops.Primitive, inputs, x, moving, training) -> tf.Tensor:
@@ -69,8 +57,8 @@ def _check_alone(op: str, elements: tf.Tensor | None) -> None:
         )
 
 
-@base.public_layer
-class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
+@documentation.public_layer
+class PrimitiveLayer(graphs.PrimitiveSettings, parts.BatchStatistics, parts.ChannelGroups):
     """One of the 24 primitives (paper section 3, table 2), or a registered one, as a Keras layer.
 
     Element-wise operations are computed by the functions of `evonorm_tf.numerics.primitives`.
@@ -89,30 +77,6 @@ class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
       TensorShape([2, 8, 8, 16])
     """
 
-    ARGUMENTS = textwrap.dedent("""\
-        op: ADD, MUL, DIV, MAX (two inputs), NEG, SIGMOID, TANH, EXP, LOG, ABS, SQUARE,
-          SQRT (one input), the aggregations MEAN, RMS, STD, or a registered primitive.
-        index_set: BWH, WHC, WH or WHCQ for an aggregation, else None.""")
-
-    def __init__(self, op, index_set=None, groups=32, **kwargs):
-        super().__init__(groups=groups, **kwargs)
-        ops.check_primitive(op, index_set)
-        self.primitive = ops.Primitive(op, index_set)
-
-    def build(self, input_shape):
-        """Creates the moving average of a primitive over (b, w, h); the others have no weights.
-
-        Raises:
-          ValueError: for a primitive of two inputs, without two shapes that are equal.
-        """
-        if self.primitive.arity == 1:
-            self._set_channels(input_shape)
-        else:
-            self._set_two_inputs(input_shape)
-        uses_batch = self.primitive.uses_batch
-        self.moving = self._add_moving(moving_name(self.primitive.op)) if uses_batch else None
-        super().build(input_shape)
-
     def _call(self, inputs, training):
         tensors = [inputs] if self.primitive.arity == 1 else inputs
         tensors = [self._to_statistics_dtype(tensor) for tensor in tensors]
@@ -122,21 +86,3 @@ class PrimitiveLayer(parts.BatchStatistics, parts.ChannelGroups):
     def compute_output_shape(self, input_shape):
         """The shape of the input, or of the first of two inputs."""
         return compat.output_shape(input_shape if self.primitive.arity == 1 else input_shape[0])
-
-    def _set_two_inputs(self, input_shape) -> None:
-        op = self.primitive.op
-        is_pair = isinstance(input_shape, (list, tuple)) and len(input_shape) == 2
-        if not is_pair or not all(hasattr(shape, "__len__") for shape in input_shape):
-            raise ValueError(f"{op} takes a list of two inputs. Received: shape {input_shape}")
-        first, second = (tuple(shape) for shape in input_shape)
-        if first != second:
-            raise ValueError(
-                f"the two inputs of {op} must have one shape. Received: {first} and {second}"
-            )
-        self._set_channels(first)
-        self.input_spec = [self.input_spec] * 2
-
-    def get_config(self):
-        """The constructor's arguments; `index_set` is None for an elementwise primitive."""
-        op, index_set = self.primitive
-        return {**super().get_config(), "op": op, "index_set": index_set}

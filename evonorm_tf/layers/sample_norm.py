@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from evonorm_tf.fused.computation import SECOND_MOMENT, Coefficients
 from evonorm_tf.layers import base, formulas, fused_layer, parts
+from evonorm_tf.layers.arguments import documentation
 from evonorm_tf.numerics import quantization, statistics
 
 
@@ -31,7 +32,7 @@ class _GroupNorm(parts.ChannelGroups, _SampleNorm):
         return statistics.group_moments(instance, context.axis, context.groups)
 
 
-@base.public_layer
+@documentation.public_layer
 class GroupNormReLU(_GroupNorm):
     """Group normalization and ReLU (paper table 4).
 
@@ -50,7 +51,7 @@ class GroupNormReLU(_GroupNorm):
     formula = staticmethod(formulas.affine_relu)
 
 
-@base.public_layer
+@documentation.public_layer
 class GroupNormSiLU(_GroupNorm):
     """Group normalization and SiLU/Swish with a trainable slope (paper table 8).
 
@@ -67,14 +68,14 @@ class GroupNormSiLU(_GroupNorm):
     """
 
     _HAS_V = True
-    ARGUMENTS = base.V_ARGUMENT
+    ARGUMENTS = documentation.V_ARGUMENT
     formula = staticmethod(formulas.affine_silu)
 
     def __init__(self, *, v_initializer="ones", **kwargs):
         super().__init__(v_initializer=v_initializer, **kwargs)
 
 
-@base.public_layer
+@documentation.public_layer
 class LayerNormReLU(_SampleNorm):
     """Layer normalization over (w, h, c) and ReLU (paper table 6).
 
@@ -97,7 +98,7 @@ class LayerNormReLU(_SampleNorm):
         return statistics.merge(instance, context.axis)
 
 
-@base.public_layer
+@documentation.public_layer
 class PixelNormReLU(base.NormAct):
     """Pixel-wise normalization over the channels and ReLU (paper table 6).
 
@@ -122,7 +123,7 @@ class PixelNormReLU(base.NormAct):
         return tf.nn.relu(z) if self.nonlinearity else z
 
 
-@base.public_layer
+@documentation.public_layer
 class FilterResponseNorm(fused_layer.FusedNormAct):
     """Filter response normalization with a thresholded linear unit (paper table 4).
 
@@ -141,7 +142,7 @@ class FilterResponseNorm(fused_layer.FusedNormAct):
 
     gamma_before_activation = True
     _HAS_V = True
-    ARGUMENTS = 'v_initializer: of the threshold v; default "zeros".'
+    ARGUMENTS = documentation.THRESHOLD_ARGUMENT
     formula = staticmethod(formulas.affine_threshold)
 
     def __init__(self, *, v_initializer="zeros", **kwargs):

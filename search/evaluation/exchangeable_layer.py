@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
-from evonorm_tf.layers.parts import effective_groups
+from evonorm_tf.layers.arguments.settings import effective_groups
 from search.evaluation.engine.instructions import Array, Sizes
 from search.evaluation.engine.layer_program import MOMENTUM, STARTS, VECTORS, LayerProgram, Trained
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from evonorm_tf.graph.layer_graph import LayerGraph
-from evonorm_tf.layers.parts import effective_groups
+from evonorm_tf.layers.arguments.settings import effective_groups
 from search.evaluation import signal
 from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array, Sizes
 from search.evaluation.engine.layer_program import (
