@@ -5,8 +5,8 @@
 The layers are a search's own genotypes, so cheap rejections and full trainings have the shares that
 they have in a search. A sample of those that the search has evaluated, at equal distances, goes
 through its tests and trainings in both ways, in turn; a sample of those that were settled without a
-network is probed, which is the same in both ways. Times are processor seconds of one thread. Those
-of the first layer are left out, since it pays for the one trace.
+network is probed, which is the same in both ways. Times are processor seconds of one thread, without
+those of the one trace.
 """
 
 import argparse
@@ -35,12 +35,12 @@ def compare(run: Run, evaluated: int) -> dict[str, Any]:
     once = Evaluator(config)
     trained = [row for row in run.genotypes if row.was_evaluated]
     settled = [row for row in run.genotypes if not row.was_evaluated and row.graph]
-    warm_up, *sample = _spread(trained, evaluated + 1)
-    once.evaluate(warm_up.require_layer(), True)
-    rows = [_both(row, config, once) for row in sample]
-    probe = statistics.fmean(
-        _seconds(lambda row=row: once.probe(row.graph))[1] for row in _spread(settled, _PROBED)
-    )
+    if run.winner is None:
+        raise SystemExit(f"{run.path}: the run has no accepted layer")
+    once.evaluate(run.winner.require_layer(), True)  # the one trace
+    rows = [_both(row, config, once) for row in _spread(trained, evaluated)]
+    probes = [_seconds(once.probe, row.graph)[1] for row in _spread(settled, _PROBED)]
+    probe = statistics.fmean(probes)
     return {
         "genotypes": len(run.genotypes),
         "evaluated": len(trained),
@@ -54,7 +54,7 @@ def _both(row: Candidate, config: Config, once: Evaluator) -> dict[str, Any]:
     layer = row.require_layer()
     result: dict[str, Any] = {"genotype": row.id}
     for way, evaluator in (("once", once), ("each", _TracedForEach(config))):
-        outcome, seconds = _seconds(lambda evaluator=evaluator: evaluator.evaluate(layer, True))
+        outcome, seconds = _seconds(evaluator.evaluate, layer, True)
         result[way] = {"verdict": _verdict(outcome), "scores": outcome.scores, "seconds": seconds}
     print(result, flush=True)
     return result
@@ -108,9 +108,9 @@ def _verdict(outcome: Outcome) -> str:
     return outcome.reason or outcome.status
 
 
-def _seconds(work: Callable[[], Any]) -> tuple[Any, float]:
+def _seconds(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     start = time.process_time()
-    result = work()
+    result = work(*arguments)
     return result, time.process_time() - start
 
 
