@@ -5,8 +5,8 @@
 The layers are a search's own genotypes, so cheap rejections and full trainings have the shares that
 they have in a search. A sample of those that the search has evaluated, at equal distances, goes
 through its tests and trainings in both ways, in turn; a sample of those that were settled without a
-network is probed, which is the same in both ways. Times are processor seconds of one thread, without
-those of the one trace.
+network is probed, which is the same in both ways. Times are processor seconds of one thread,
+without those of the one trace.
 """
 
 import argparse
