@@ -10,6 +10,7 @@ from trainers.studies.journal import Run
 from trainers.studies.study import Cell, Score, Study
 
 _MINUS = "\N{MINUS SIGN}"
+_NONE = "-"
 
 
 def text(study: Study, runs: Sequence[Run]) -> str:
@@ -51,7 +52,7 @@ def _means(study: Study, network: str, score: Score, runs: Sequence[Run]) -> str
         cell = Cell(network, layer, setting)
         values = list(by_seed(runs, cell, score).values())
         if not values:
-            return "-"
+            return _NONE
         diverged = sum(bool(run["first_bad_step"]) for run in runs if cell.has(run))
         note = f", {diverged} of {len(values)} not finite" if diverged else ""
         mean = estimates.mean(values)
@@ -101,7 +102,7 @@ def _tested(
     def shown(layer: str, column: str) -> str:
         estimate = found.get((layer, column))
         if estimate is None:
-            return "-"
+            return _NONE
         number = f"{estimate.value:+.1f}".replace("-", _MINUS)
         return f"{_with_interval(number, estimate)}, p {probabilities[layer, column]:.2g}"
 
@@ -124,6 +125,7 @@ def _table(
         "| --- |" + " ---: |" * len(columns),
     ]
     for layer in layers:
-        cells = " | ".join(shown(layer, column) for column in columns)
-        lines.append(f"| `{layer}` | {cells} |")
+        cells = [shown(layer, column) for column in columns]
+        if any(cell != _NONE for cell in cells):  # a layer that was not trained has no row
+            lines.append(f"| `{layer}` | {' | '.join(cells)} |")
     return "\n".join(lines)
