@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from evonorm_tf.fused import graph_plan
+from evonorm_tf.fused import graph_plan, keep_input
 from evonorm_tf.fused.computation import MOMENTS, SECOND_MOMENT, Coefficients
 from evonorm_tf.graph import ops
 from evonorm_tf.layers import base, fused_layer, parts, primitive_layer
@@ -39,11 +39,11 @@ class GraphLayer(graphs.GraphSettings, fused_layer.FusedBatchNormAct, parts.Chan
             return base.NormAct._call(self, inputs, training)
         return super()._call(inputs, training)
 
-    def _uses_programs(self, x, training):
+    def _passes(self, x, training):
         # XLA need not know the operations of a registered primitive.
         if any(ops.registered(node.op) for node in self._nodes):
-            return False
-        return super()._uses_programs(x, training)
+            return keep_input.PLAIN
+        return super()._passes(x, training)
 
     def _forward(self, x, training):
         return self._affine(self._output(x, training))

@@ -35,7 +35,7 @@ def test_samples_are_spread_over_all_rows():
     assert search_verdicts._spread(rows[:2], 4) == rows[:2]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_both_ways_give_a_layer_the_same_verdict():
     config = preset("smoke")
     layer = registry.graph("evonorm_s0").to_json()

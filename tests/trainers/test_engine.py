@@ -138,7 +138,7 @@ def test_what_orbit_prints_is_not_logged_too(monkeypatch):
     handler = logging.get_absl_handler()
     monkeypatch.setattr(handler, "filters", [])
     with np.printoptions():
-        train._tidy_output()
+        train.tidy_output()
         assert repr({"loss": np.float32(0.5)}) == "{'loss': 0.5}"
 
     def logged(path, level):
