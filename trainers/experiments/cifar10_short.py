@@ -11,8 +11,8 @@ from trainers.classification.config import (
     ModelConfig,
 )
 from trainers.data.config import DataConfig
-from trainers.engine.config import OptimizationConfig
 from trainers.experiments.cifar10 import MEAN, STDDEV
+from trainers.experiments.optimizers import warmed_up
 
 _CROP, _RATE_PER_64 = 24, 0.1
 # Of 16 to 512 channels. With the paper's 32 most groups of the thin stages had one channel.
@@ -46,18 +46,5 @@ def config(
     trainer.train_steps = trainer.checkpoint_interval = trainer.validation_interval = steps
     trainer.steps_per_loop = trainer.summary_interval = max(1, steps // 10)
     trainer.max_to_keep = 1
-    trainer.optimizer_config = _optimizer(_RATE_PER_64 * batch_size / 64, steps)
+    trainer.optimizer_config = warmed_up(_RATE_PER_64 * batch_size / 64, steps)
     return experiment
-
-
-def _optimizer(rate: float, steps: int) -> OptimizationConfig:
-    return OptimizationConfig(
-        {
-            "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9, "nesterov": True}},
-            "learning_rate": {
-                "type": "cosine",
-                "cosine": {"initial_learning_rate": rate, "decay_steps": steps},
-            },
-            "warmup": {"type": "linear", "linear": {"warmup_steps": steps // 10}},
-        }
-    )

@@ -11,8 +11,8 @@ from trainers.classification.config import (
     ModelConfig,
 )
 from trainers.data.config import DataConfig
-from trainers.engine.config import OptimizationConfig
 from trainers.experiments.catalogue import BATCH_SIZES, LAYERS
+from trainers.experiments.optimizers import warmed_up
 
 __all__ = ["BATCH_SIZES", "EPOCHS", "LAYERS", "TRAIN_IMAGES", "config"]
 
@@ -60,18 +60,5 @@ def config(
     trainer.steps_per_loop = trainer.summary_interval = max(1, steps // EPOCHS)
     trainer.checkpoint_interval = trainer.validation_interval = steps
     trainer.max_to_keep = 1
-    trainer.optimizer_config = _optimizer(_RATE_PER_128 * batch_size / 128, steps)
+    trainer.optimizer_config = warmed_up(_RATE_PER_128 * batch_size / 128, steps)
     return experiment
-
-
-def _optimizer(rate: float, steps: int) -> OptimizationConfig:
-    return OptimizationConfig(
-        {
-            "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9, "nesterov": True}},
-            "learning_rate": {
-                "type": "cosine",
-                "cosine": {"initial_learning_rate": rate, "decay_steps": steps},
-            },
-            "warmup": {"type": "linear", "linear": {"warmup_steps": steps // EPOCHS}},
-        }
-    )
