@@ -74,9 +74,11 @@ endef
 .venv-keras3/ready: pyproject.toml constraints/keras3.txt | $(UV)
 	$(call environment,.venv-keras3,>=3.10$(COMMA)<3.14,keras3,test)
 
-# A build of PyTorch without gigabytes of CUDA: from the index that uv knows as PyTorch's, or where pip
-# is told of a folder of packages, from there.
-TORCH_SOURCE := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
+# A build of PyTorch without gigabytes of CUDA: where pip is told of a folder of packages, from there,
+# else from PyTorch's own index. Where that cannot be reached, PyPI's build has to do.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu/
+TORCH_SOURCE = $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),$(shell \
+	curl --silent --fail --head --max-time 9 $(TORCH_INDEX) >/dev/null 2>&1 && echo --torch-backend cpu))
 
 .venv-backends/ready: pyproject.toml constraints/backends.txt | $(UV)
 	$(call environment,.venv-backends,>=3.11$(COMMA)<3.14,backends,backends test,$(TORCH_SOURCE))
