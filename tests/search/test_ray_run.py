@@ -21,7 +21,7 @@ cluster_utils = pytest.importorskip(
 psutil = pytest.importorskip("psutil", reason="needs the group ray: make test-ray")
 
 # Without the free rejections, so that nearly every candidate is some seconds on a worker.
-SETTINGS = ["--preset", "smoke", "--seed", "3", "--set", "method.max_candidates=8"]
+SETTINGS = ["--preset", "smoke", "--seed", "3", "--set", "method.max_candidates=16"]
 SETTINGS += ["--set", "evaluation.free_rejections=false"]
 LONGEST = 240.0
 
