@@ -1,4 +1,4 @@
-"""CIFAR-10 in minutes on one core: the paper's anchors in trainings of some epochs.
+"""CIFAR-10 in minutes on one core: short trainings of the anchors, the paper's and the small ones.
 
 Random 24x24 crops and flips, 64 images a step, warm-up and cosine decay; scored on whole images.
 TFDS looks for the data in the folder that the environment variable TFDS_DATA_DIR names.
