@@ -7,7 +7,7 @@ start fast.
 import importlib
 from typing import Any
 
-import trainers  # noqa: F401  (selects Keras 2 before anything imports TensorFlow)
+import trainers  # noqa: F401  (chooses the Keras before TensorFlow does)
 
 __all__ = [
     "Compared",
