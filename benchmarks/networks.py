@@ -8,7 +8,9 @@ into FOLDER/networks.json, in addition to what it holds, and a table and a figur
 
 A step is loss, gradients and an update by SGD with momentum, as a tf.function. Time: median
 over the rounds of the ratio to the rival's in the same round. Memory, with `--gib`: the largest
-batch whose step fits in so much, from the peaks of resident memory at two batch sizes.
+batch whose step fits in so much, from the peaks of resident memory at two batch sizes. A layer with
+`+recompute` after its name is in a network whose convolutions compute its output again in the
+backward pass.
 """
 
 import argparse
@@ -32,6 +34,7 @@ _SIZES = {
 }
 _LAYERS = ["bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0"]
 _CLASSES = 10
+_RECOMPUTE = "+recompute"
 
 
 def keras_bn_relu(nonlinearity: bool, name: str) -> Any:
@@ -52,9 +55,13 @@ def make_step(network: str, layer: str, batch: int) -> Callable[[], float]:
     from trainers.models.mobilenet_v2 import mobilenet_v2
     from trainers.models.resnet import resnet
 
-    norm_act = keras_bn_relu if layer == RIVAL else layer
+    norm_act = keras_bn_relu if layer == RIVAL else layer.removesuffix(_RECOMPUTE)
     size = _SIZES[network][1]
-    common: dict[str, Any] = {"num_classes": _CLASSES, "input_shape": (size, size, 3)}
+    common: dict[str, Any] = {
+        "num_classes": _CLASSES,
+        "input_shape": (size, size, 3),
+        "recompute": layer.endswith(_RECOMPUTE),
+    }
     if network in ANCHORS:
         model = ANCHORS[network].build(norm_act=norm_act, **ANCHORS[network].arguments, **common)
     elif network == "resnet50":

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from evonorm_tf import compat
+from evonorm_tf.layers import recomputation
 from evonorm_tf.layers.arguments import checks, settings
 from evonorm_tf.numerics import masks, statistics
 
@@ -30,6 +31,14 @@ class ChannelLayer(settings.ChannelSettings, tf.keras.layers.Layer):
         if mask is None or isinstance(inputs, (list, tuple)):  # ADD and its like have no statistics
             return self._call(inputs, training)
         with masks.applied(self._checked_mask(mask, inputs)):
+            return self._call(inputs, training)
+
+    def recomputed(self, inputs, training=None):
+        """The output of a call once more, in a backward pass; moving averages stay.
+
+        For operations that would otherwise keep this layer's output for their own backward pass.
+        """
+        with recomputation.active():
             return self._call(inputs, training)
 
     def _call(self, inputs, training):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from evonorm_tf import compat
 from evonorm_tf.fused.computation import BatchMode
-from evonorm_tf.layers import base
+from evonorm_tf.layers import base, recomputation
 from evonorm_tf.layers.arguments import settings
 from evonorm_tf.numerics import masks, statistics
 
@@ -36,8 +36,11 @@ class BatchStatistics(settings.BatchSettings, base.ChannelLayer):
         """Sets moving to momentum * moving + (1 - momentum) * value.
 
         Nothing moves where the tensor `training` is false, or where the batch has no examples:
-        distribution strategies give replicas empty batches at the end of a dataset.
+        distribution strategies give replicas empty batches at the end of a dataset. Nor does it
+        in a backward pass, which computes the value once more.
         """
+        if recomputation.is_active():
+            return
         old = tf.convert_to_tensor(moving)
         value = tf.cast(tf.reshape(value, [self.channels]), old.dtype)
         if not x.shape.num_elements() or masks.current() is not None:  # x may be empty

@@ -49,6 +49,21 @@ def expected(trained):
     return images, task.logits(images, model, training=False).numpy()
 
 
+def test_a_training_that_recomputes_exports_the_same_model(trained, exported, tmp_path):
+    """Its checkpoint goes into a network that keeps the outputs of norm-act layers."""
+    params = tiny.config("evonorm_b0")
+    params.task.recompute = True
+    folder = str(tmp_path / "run")
+    train.run(params, "train", folder)
+    export.export(folder, str(tmp_path / "exported"))
+    loaded = [
+        tf.keras.models.load_model(f"{path}/model.keras")
+        for path in (exported, tmp_path / "exported")
+    ]
+    for actual, expected in zip(*(model.get_weights() for model in loaded), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_the_saved_model_serves_uint8_images(exported, expected):
     images, logits = expected
     served = tf.saved_model.load(f"{exported}/saved_model").signatures["serving_default"]

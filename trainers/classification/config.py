@@ -64,6 +64,8 @@ class ClassificationConfig(config_definitions.TaskConfig):
 
     Attributes:
       seed: seed of the initial weights.
+      recompute: whether convolutions compute the outputs of norm-act layers again in the backward
+        pass: larger batches for the same numbers, and a somewhat longer step.
     """
 
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -73,6 +75,7 @@ class ClassificationConfig(config_definitions.TaskConfig):
         default_factory=lambda: DataConfig(split="validation", is_training=False)
     )
     seed: int = 0
+    recompute: bool = False
 
 
 @dataclasses.dataclass

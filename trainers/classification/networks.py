@@ -10,10 +10,11 @@ from trainers.models import names, norm_act
 from trainers.models.classifiers import CLASSIFIERS
 
 
-def build_network(config: ModelConfig) -> tf.keras.Model:
+def build_network(config: ModelConfig, recompute: bool = False) -> tf.keras.Model:
     """The configured network, from normalized images to logits.
 
-    Its spatial sizes are unknown, since images of evaluation may be larger than crops.
+    Its spatial sizes are unknown, since images of evaluation may be larger than crops. With
+    `recompute` it is for training alone, and has the same variables.
 
     Raises:
       TrainersError: for an unknown network or layer, or an argument that the network does
@@ -39,6 +40,7 @@ def build_network(config: ModelConfig) -> tf.keras.Model:
         num_classes=config.num_classes,
         input_shape=(None, None, config.input_size[-1]),
         name=config.network,
+        recompute=recompute,
         **arguments,
     )
 

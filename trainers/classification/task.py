@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainers.classification import class_names, networks, weight_decay
-from trainers.classification.config import ExperimentConfig
+from trainers.classification.config import ClassificationConfig, ExperimentConfig
 from trainers.data import inputs
 from trainers.data.config import DataConfig
 from trainers.engine import kinds, steps
@@ -52,10 +52,15 @@ class ClassificationTask(EngineTask):
         """The data set's source."""
         return config.source
 
+    @classmethod
+    def in_inference(cls, config: ClassificationConfig) -> ClassificationConfig:
+        """Without recomputation, with which a model cannot be saved."""
+        return config.replace(recompute=False)
+
     def build_model(self) -> tf.keras.Model:
         """The network, with the same initial weights for the same `task.seed`."""
         tf.keras.utils.set_random_seed(self.task_config.seed)
-        return networks.build_network(self.task_config.model)
+        return networks.build_network(self.task_config.model, self.task_config.recompute)
 
     def build_inputs(
         self,

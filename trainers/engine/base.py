@@ -51,6 +51,14 @@ class EngineTask(base_task.Task):
     def data_name(cls, config: Any) -> str:
         """The name of a data set in messages."""
 
+    @classmethod
+    def in_inference(cls, config: Any) -> Any:
+        """The task's configuration for a model that is not trained on: what training needs is off.
+
+        The model must have the same variables.
+        """
+        return config
+
     def make_optimizer_variables(self, model: tf.keras.Model, optimizer: Any) -> None:
         """Creates the variables of `optimizer`, in the strategy's scope, before the first step."""
         steps.make_variables(optimizer, model.trainable_variables)

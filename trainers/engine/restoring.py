@@ -19,6 +19,8 @@ def restore(
 ) -> tuple[ExperimentConfig, Task, tf.keras.Model]:
     """The configuration, task and model of a model folder, with the checkpoint's weights.
 
+    The model is one for inference; see `EngineTask.in_inference`.
+
     Args:
       model_dir: a folder that `trainers.train` wrote.
       task_class: the task whose models the caller can use.
@@ -30,7 +32,7 @@ def restore(
         the model is one of another task.
     """
     params = configuration(model_dir, task_class)
-    task = task_class(params.task)
+    task = task_class(task_class.in_inference(params.task))
     model = task.build_model()
     path = checkpoint or newest(model_dir)
     try:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from evonorm_tf import norm_act_factory
 from evonorm_tf.factory import NormAct
+from trainers.models import recompute as recomputing
 
 DIVISOR = 8
 
@@ -34,6 +35,8 @@ class Network:
       data_format: "channels_last" or "channels_first"; None is Keras's setting. A callable
         `norm_act` must return layers for that format itself.
       unit_strides: how many spatially reducing operations, from the input on, get stride 1.
+      recompute: convolutions compute the outputs of norm-act layers again in the backward pass,
+        rather than keep them: less memory for the same numbers. Not for a callable `norm_act`.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Network:
         kernel_regularizer: Any = None,
         data_format: str | None = None,
         unit_strides: int = 0,
+        recompute: bool = False,
     ):
         """Checks the data format; the class describes the arguments."""
         data_format = data_format or tf.keras.backend.image_data_format()
@@ -53,6 +57,11 @@ class Network:
             raise ValueError(
                 "`data_format` must be 'channels_last' or 'channels_first'. "
                 f"Received: data_format={data_format!r}"
+            )
+        if recompute and callable(norm_act):
+            raise ValueError(
+                "`recompute` needs a `norm_act` that is a registered name or a LayerGraph. "
+                f"Received: norm_act={norm_act!r}"
             )
         arguments = dict(norm_act_args or {})
         self.channel_axis = -1 if data_format == "channels_last" else 1
@@ -64,6 +73,9 @@ class Network:
         self._kernel_regularizer = tf.keras.regularizers.get(kernel_regularizer)
         self._data_format = data_format
         self._unit_strides_left = unit_strides
+        self._recompute = recompute
+        # Outputs of norm-act layers by id, each with the layer and its input.
+        self._activated: dict[int, tuple[tf.Tensor, Any, tf.Tensor]] = {}
         self.level = 0
 
     def reduction(self, strides: int) -> int:
@@ -90,32 +102,40 @@ class Network:
 
     def norm_act(self, x: tf.Tensor, name: str, **kwargs: Any) -> tf.Tensor:
         """The norm-act layer; `nonlinearity=False` where no activation follows."""
-        return self._make_norm_act(name=name, **kwargs)(x)
+        layer = self._make_norm_act(name=name, **kwargs)
+        y = layer(x)
+        if self._recompute:
+            self._activated[id(y)] = (y, layer, x)
+        return y
 
     def conv(
         self, x: tf.Tensor, filters: int, kernel_size: int, name: str, strides: int = 1
     ) -> tf.Tensor:
         """A convolution without bias."""
-        x, padding = self._padded(x, kernel_size, strides, name)
-        return self._conv(
-            x, filters, kernel_size, name, strides=strides, padding=padding, use_bias=False
+        return self._without_bias(
+            (tf.keras.layers.Conv2D, recomputing.RecomputingConv2D),
+            x,
+            kernel_size,
+            name,
+            strides,
+            filters=filters,
+            kernel_initializer=self._make_initializer(),
+            kernel_regularizer=self._kernel_regularizer,
         )
 
     def depthwise_conv(
         self, x: tf.Tensor, kernel_size: int, name: str, strides: int = 1
     ) -> tf.Tensor:
         """A depthwise convolution without bias."""
-        x, padding = self._padded(x, kernel_size, strides, name)
-        return tf.keras.layers.DepthwiseConv2D(
+        return self._without_bias(
+            (tf.keras.layers.DepthwiseConv2D, recomputing.RecomputingDepthwiseConv2D),
+            x,
             kernel_size,
-            strides=strides,
-            padding=padding,
-            use_bias=False,
+            name,
+            strides,
             depthwise_initializer=self._make_initializer(),
             depthwise_regularizer=self._kernel_regularizer,
-            data_format=self._data_format,
-            name=name,
-        )(x)
+        )
 
     def squeeze_excite(
         self, x: tf.Tensor, filters: int, name: str, activation: str = "swish"
@@ -193,14 +213,44 @@ class Network:
             **kwargs,
         )(x)
 
-    def _padded(
-        self, x: tf.Tensor, kernel_size: int, strides: int, name: str
-    ) -> tuple[tf.Tensor, str]:
+    def _without_bias(
+        self,
+        classes: tuple[type, type],
+        x: tf.Tensor,
+        kernel_size: int,
+        name: str,
+        strides: int,
+        **kwargs: Any,
+    ) -> tf.Tensor:
+        """A layer of the first class, or of the second if its input is to be recomputed."""
+        margins = self._margins(kernel_size, strides)
+        y = x
+        if margins is not None:
+            y = tf.keras.layers.ZeroPadding2D(
+                (margins, margins), data_format=self._data_format, name=f"{name}_pad"
+            )(x)
+        kwargs |= {
+            "kernel_size": kernel_size,
+            "strides": strides,
+            "padding": "same" if margins is None else "valid",
+            "data_format": self._data_format,
+            "name": name,
+        }
+        plain, again = classes
+        if id(x) not in self._activated:
+            return plain(use_bias=False, **kwargs)(y)
+        _, norm_act, source = self._activated[id(x)]
+        of_axes = None if margins is None else self._of_all_axes(margins)
+        return again(norm_act=norm_act, margins=of_axes, **kwargs)([y, source])
+
+    def _margins(self, kernel_size: int, strides: int) -> tuple[int, int] | None:
+        """Zeros before and after each spatial axis; None for padding "same"."""
         if self._padding == "same" or strides == 1 or kernel_size == 1:
-            return x, "same"
+            return None
         before = (kernel_size - 1) // 2
-        margins = (before, kernel_size - 1 - before)
-        pad = tf.keras.layers.ZeroPadding2D(
-            (margins, margins), data_format=self._data_format, name=f"{name}_pad"
-        )
-        return pad(x), "valid"
+        return before, kernel_size - 1 - before
+
+    def _of_all_axes(self, margins: tuple[int, int]) -> list[tuple[int, int]]:
+        none = (0, 0)
+        spatial = [margins, margins]
+        return [none, *spatial, none] if self.channel_axis == -1 else [none, none, *spatial]
