@@ -5,7 +5,7 @@
 (a) Evolution against random search with the same rejections, at equal numbers of evaluations
 (genotypes on which training was spent), over several seeds: figure 6 in small. (b) Random
 search without any rejection: how many of the trained genotypes stay at random guess, figure 2
-in small.
+in small, and what an accuracy on one network says of that on another, figure 3.
 
 A run that was stopped goes on where it was, up to the budget asked for now. The numbers go
 to JSON, with a figure each.
@@ -13,11 +13,12 @@ to JSON, with a figure each.
 
 import argparse
 import dataclasses
+import itertools
 import json
 import pathlib
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -82,6 +83,18 @@ def share_at_guess(scores: list[float]) -> float:
     return statistics.fmean(map(ScoreFormat().is_near_chance, scores))
 
 
+def fail_on_another(accuracies: Mapping[str, Sequence[float]]) -> dict[str, list[int]]:
+    """Of the layers that learn on an anchor: how many stay at random guess on another, and all."""
+    near = ScoreFormat().is_near_chance
+    result = {}
+    for anchor, scores in accuracies.items():
+        learning = [layer for layer, score in enumerate(scores) if not near(score)]
+        others = [accuracies[other] for other in accuracies if other != anchor]
+        failing = [i for i in learning if any(near(other[i]) for other in others)]
+        result[anchor] = [len(failing), len(learning)]
+    return result
+
+
 def evolution_experiment(folder: pathlib.Path, seeds: int, evaluations: int, workers: int) -> dict:
     """Runs both algorithms for each seed; returns their curves and final figures."""
     result: dict = {"seeds": list(range(seeds)), "evaluations": evaluations, "runs": []}
@@ -116,6 +129,7 @@ def rejection_experiment(folder: pathlib.Path, candidates: int, workers: int) ->
     return {
         "trained": len(rows),
         "share_at_random_guess": shares,
+        "fail_on_another": fail_on_another(accuracies),
         "accuracies": accuracies,
         "evaluation": settings,
     }
@@ -161,6 +175,20 @@ def _draw_histograms(result: dict, path: pathlib.Path) -> None:
         axes.set_title(anchor, fontsize=10)
         axes.set_xlabel("validation accuracy")
     every[0].set_ylabel("random layers")
+    canvas.savefig(path, dpi=150)
+
+
+def _draw_calibration(result: dict, path: pathlib.Path) -> None:
+    """Every layer's accuracy on one anchor over that on another, for each pair of anchors."""
+    from matplotlib import figure
+
+    pairs = list(itertools.combinations(result["accuracies"], 2))
+    canvas = figure.Figure(figsize=(9.6, 3.4), layout="constrained")
+    for axes, (first, second) in zip(canvas.subplots(1, len(pairs)), pairs, strict=True):
+        axes.plot(*(result["accuracies"][anchor] for anchor in (first, second)), ".", alpha=0.5)
+        axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1)
+        axes.set_xlabel(f"accuracy, {first}")
+        axes.set_ylabel(f"accuracy, {second}")
     canvas.savefig(path, dpi=150)
 
 
@@ -214,6 +242,7 @@ def _experiment(options: argparse.Namespace) -> None:
     quiet_tensorflow()
     rejection = rejection_experiment(options.run_dir, options.random_candidates, options.workers)
     _keep("rejection", rejection, _draw_histograms, options.out)
+    _draw_calibration(rejection, options.out / "calibration.png")
     print(json.dumps(rejection["share_at_random_guess"]))
     evolution = evolution_experiment(
         options.run_dir, options.seeds, options.evaluations, options.workers

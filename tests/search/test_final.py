@@ -138,6 +138,11 @@ def test_share_at_random_guess():
     assert experiments.share_at_guess([0.1, 0.19, 0.2, 0.9]) == 0.5
 
 
+def test_layers_that_learn_on_one_anchor_and_fail_on_another():
+    accuracies = {"a": [0.1, 0.5, 0.6, 0.7], "b": [0.8, 0.1, 0.6, 0.7], "c": [0.9, 0.9, 0.6, 0.1]}
+    assert experiments.fail_on_another(accuracies) == {"a": [2, 3], "b": [2, 3], "c": [2, 3]}
+
+
 @pytest.mark.slow
 def test_a_whole_run_from_search_to_comparison(tmp_path):
     run_dir = tmp_path / "run"
