@@ -33,6 +33,8 @@ from search.storage.database import DATABASE
 from search.storage.store import Store
 
 _TOP = 10
+# Where no layer is rejected: one of each family, as the paper has them.
+_THREE = ("resnet_small", "mobilenet_v2_small", "efficientnet_small")
 # Shorter trainings than the demo's: what counts here is the difference between methods.
 _SETTINGS = (
     "evaluation.steps=100",
@@ -120,6 +122,7 @@ def evolution_experiment(folder: pathlib.Path, seeds: int, evaluations: int, wor
 def rejection_experiment(folder: pathlib.Path, candidates: int, workers: int) -> dict:
     """Trains random graphs without any rejection; returns their accuracies by anchor."""
     config = configure("random", 0, f"max_candidates={candidates}", workers)
+    config = config.override([f"evaluation.anchors={','.join(_THREE)}"])
     with _run(folder / "random_0", config) as store:
         rows = [row for row in store.candidates() if row.scores is not None]
         anchors = config.evaluation.anchors
@@ -183,8 +186,9 @@ def _draw_calibration(result: dict, path: pathlib.Path) -> None:
     from matplotlib import figure
 
     pairs = list(itertools.combinations(result["accuracies"], 2))
-    canvas = figure.Figure(figsize=(9.6, 3.4), layout="constrained")
-    for axes, (first, second) in zip(canvas.subplots(1, len(pairs)), pairs, strict=True):
+    canvas = figure.Figure(figsize=(1 + 3.2 * len(pairs), 3.6), layout="constrained")
+    every = canvas.subplots(1, len(pairs), squeeze=False)
+    for axes, (first, second) in zip(every[0], pairs, strict=True):
         axes.plot(*(result["accuracies"][anchor] for anchor in (first, second)), ".", alpha=0.5)
         axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1)
         axes.set_xlabel(f"accuracy, {first}")
