@@ -66,13 +66,13 @@ define environment
 endef
 
 .venv/ready: pyproject.toml constraints/everyday.txt | $(UV)
-	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search ray dev)
+	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search official ray dev)
 
 .venv-tf215/ready: pyproject.toml constraints/tf215.txt | $(UV)
-	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search addons test,cloud-tpu-client)
+	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search official addons test,cloud-tpu-client)
 
 .venv-keras3/ready: pyproject.toml constraints/keras3.txt | $(UV)
-	$(call environment,.venv-keras3,>=3.10$(COMMA)<3.14,keras3,test)
+	$(call environment,.venv-keras3,>=3.11$(COMMA)<3.14,keras3,search test)
 
 # A build of PyTorch without gigabytes of CUDA: where pip is told of a folder of packages, from there,
 # else from PyTorch's own index. Where that cannot be reached, PyPI's build has to do.
