@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
+from evonorm_tf import compat
 from evonorm_tf.layers.base import NormAct
 from tests.tiers import tiered
 from trainers.models import efficientnet, mnasnet, mobilenet_v2, resnet
@@ -36,7 +37,7 @@ def norm_acts(model):
 
 def producer(model, layer_name):
     """The layer whose output a layer takes."""
-    return model.get_layer(layer_name).input._keras_history.layer.name
+    return compat.producer(model.get_layer(layer_name).input).name
 
 
 @pytest.mark.parametrize("family", BUILDERS)
@@ -98,7 +99,7 @@ def test_squeeze_excite_is_untouched():
     assert tf.keras.activations.serialize(reduce.activation) in ("swish", "silu")
     assert reduce.filters == 2  # a quarter of the block's 8 input channels
     sources = model.get_layer("stage2_block1_se_excite").input
-    assert [tensor._keras_history.layer.name for tensor in sources] == [
+    assert [compat.producer(tensor).name for tensor in sources] == [
         "stage2_block1_depthwise_norm_act",
         "stage2_block1_se_expand",
     ]
