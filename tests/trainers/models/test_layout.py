@@ -181,3 +181,17 @@ def test_make_divisible(filters, divisible):
 def test_wrong_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_seed_of_a_network_is_that_of_its_dropouts():
+    def dropped(seed):
+        tf.keras.utils.set_random_seed(seed)
+        net, x = Network("bn_relu", make_initializer=None), tf.keras.Input((1, 1, 1))
+        sums = [net.residual(x, x, name, drop_rate=0.5) for name in ("first", "second")]
+        found = tf.keras.Model(x, sums)(np.ones((64, 1, 1, 1), "float32"), training=True)
+        return [tensor.numpy().ravel() for tensor in found]
+
+    (first, second), again, other = dropped(1), dropped(1), dropped(2)
+    assert {*first} == {1.0, 3.0}
+    np.testing.assert_array_equal([first, second], again)
+    assert (first != second).any() and (first != other[0]).any()
