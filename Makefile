@@ -31,7 +31,7 @@ help:
 	@echo 'make test-search         the search'
 	@echo 'make test-trainers       networks, trainers, documents, benchmarks'
 	@echo 'make test-detection-gan  Mask R-CNN and BigGAN'
-	@echo 'make test-keras3         layers with the newest TensorFlow and Keras 3, in .venv-keras3'
+	@echo 'make test-keras3         layers, networks and search with Keras 3, in .venv-keras3'
 	@echo 'make test-backends       layers with Keras on JAX and PyTorch, in .venv-backends'
 	@echo 'make test-tf215          layers with TensorFlow 2.15 and its addons, in .venv-tf215'
 	@echo 'make test-tpu            layers compiled for TPUs, and tpu_scripts, in .venv-tpu'
@@ -66,13 +66,13 @@ define environment
 endef
 
 .venv/ready: pyproject.toml constraints/everyday.txt | $(UV)
-	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search ray dev)
+	$(call environment,.venv,>=3.10$(COMMA)<3.14,everyday,search official ray dev)
 
 .venv-tf215/ready: pyproject.toml constraints/tf215.txt | $(UV)
-	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search addons test,cloud-tpu-client)
+	$(call environment,.venv-tf215,>=3.10$(COMMA)<3.12,tf215,search official addons test,cloud-tpu-client)
 
 .venv-keras3/ready: pyproject.toml constraints/keras3.txt | $(UV)
-	$(call environment,.venv-keras3,>=3.10$(COMMA)<3.14,keras3,test)
+	$(call environment,.venv-keras3,>=3.11$(COMMA)<3.14,keras3,search test)
 
 # A build of PyTorch without gigabytes of CUDA: where pip is told of a folder of packages, from there,
 # else from PyTorch's own index. Where that cannot be reached, PyPI's build has to do.
@@ -132,9 +132,15 @@ test-tf215: .venv-tf215/ready
 	$(QUIET) .venv-tf215/bin/python -m pytest $(PARALLEL) -m '$(OTHER_TIER)' \
 		tests/evonorm_tf $(PYTEST_ARGS)
 
+# Of networks and search, what builds, trains or loads models.
+KERAS3_TESTS := tests/evonorm_tf tests/trainers/models $(addprefix tests/search/,test_anchor_trainer.py \
+	test_called_primitives.py test_exchangeable_layer.py test_export.py test_final.py \
+	test_layer_program.py test_network_fit.py test_own_inputs.py test_own_models.py test_own_networks.py \
+	test_own_objectives.py test_own_primitives.py test_own_runs.py test_stability.py test_verdicts.py)
+
 test-keras3: .venv-keras3/ready
 	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest $(PARALLEL) \
-		-m '$(OTHER_TIER)' tests/evonorm_tf $(PYTEST_ARGS)
+		-m '$(OTHER_TIER)' $(KERAS3_TESTS) $(PYTEST_ARGS)
 
 # In one process, which starts one for each backend.
 test-backends: .venv-backends/ready

@@ -33,7 +33,7 @@ STEPS = (
     Step("test-detection-gan"),
     Step("docs"),
     Step("test-docs"),
-    Step("test-keras3", ("tensorflow-addons", "a Keras with", "TFLite")),
+    Step("test-keras3", ("tensorflow-addons", "a Keras with", "TFLite", "torch and timm")),
     Step("test-backends"),
     Step("test-tf215", ("a Keras with",)),
     Step("test-tpu"),

@@ -45,6 +45,12 @@ def add_moving_statistic(layer: Any, name: str, shape: tuple[int, ...], initiali
     )
 
 
+def producer(tensor: Any) -> Any:
+    """The layer whose output a symbolic tensor of a functional model is."""
+    history = tensor._keras_history
+    return history.operation if IS_KERAS_3 else history.layer
+
+
 def variable(weight: Any) -> tf.Variable:
     """The TensorFlow variable of a layer's weight."""
     return weight.value if IS_KERAS_3 else weight

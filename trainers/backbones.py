@@ -21,8 +21,33 @@ from trainers.models.efficientnet import efficientnet_spec, variant
 from trainers.models.inverted_bottleneck import InvertedBottleneckSpec
 from trainers.models.mnasnet import mnasnet_spec
 from trainers.models.mobilenet_v2 import mobilenet_v2_spec
-from trainers.models.norm_act import NormActArgs
 from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
+
+
+@dataclasses.dataclass
+class NormActArgs(hyperparams.Config):
+    """Constructor arguments that a user chooses for all norm-act layers of a network.
+
+    None leaves an argument to the network's defaults, such as a task's `norm_activation` of
+    tf-models-official, or else to the layer's. An argument that the layer does not have is an
+    error.
+
+    Attributes:
+      groups, group_size: of the layers with channel groups.
+      epsilon: added to variances inside the root.
+      momentum: share of the old value in the moving averages.
+      synchronized: whether all replicas share their batch statistics.
+    """
+
+    groups: int | None = None
+    group_size: int | None = None
+    epsilon: float | None = None
+    momentum: float | None = None
+    synchronized: bool | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The arguments that are not None."""
+        return {name: value for name, value in self.as_dict().items() if value is not None}
 
 
 @dataclasses.dataclass

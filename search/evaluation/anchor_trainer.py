@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from evonorm_tf import compat
 from evonorm_tf.factory import NormAct
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Evaluation
@@ -65,12 +66,13 @@ class AnchorTrainer:
         self.model = self.rebuilt(norm_act)
         self._layers = networks.searched_layers(self.model)
         self._initial = self.model.get_weights()
-        self._slots = [tf.Variable(tf.zeros_like(v)) for v in self.model.trainable_variables]
+        self._variables = [compat.variable(weight) for weight in self.model.trainable_weights]
+        self._slots = [tf.Variable(tf.zeros_like(variable)) for variable in self._variables]
         self.batches = _draw_batches(len(data.train), settings, data.train.images.shape, seed)
         self._on_device: dict[int, tuple[Split, tf.Tensor, tf.Tensor]] = {}
         self._run_steps = self._steps_function()
         self._count_correct = self._correct_function()
-        self._ascend = ascent_function(self._loss, self.model.trainable_variables, settings)
+        self._ascend = ascent_function(self._loss, self._variables, settings)
 
     def rebuilt(self, norm_act: NormAct | None) -> tf.keras.Model:
         """A new model of the same network with this layer; None for the searched one."""
@@ -173,11 +175,10 @@ class AnchorTrainer:
 
     def _step(self, x: tf.Tensor, y: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         """Runs one step of Nesterov momentum; returns whether the loss is finite."""
-        variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             loss = self._loss(x, y) + self._decay()
-        gradients = tape.gradient(loss, variables)
-        for variable, slot, gradient in zip(variables, self._slots, gradients, strict=True):
+        gradients = tape.gradient(loss, self._variables)
+        for variable, slot, gradient in zip(self._variables, self._slots, gradients, strict=True):
             if gradient is None:
                 continue
             tf.raw_ops.ResourceApplyKerasMomentum(

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from evonorm_tf import compat
 from evonorm_tf.convert import converter, sources
 from evonorm_tf.convert.report import Report
 from evonorm_tf.convert.targets import NormActTarget
@@ -104,7 +105,7 @@ def _with_new_weights(model: tf.keras.Model, makes_logits: bool = True) -> tf.ke
     Layers that are not trainable keep their weights. The preprocessing at the input is left out,
     since the search normalizes the data, and so is a softmax at the output.
     """
-    last = model.output._keras_history.layer if makes_logits else None
+    last = compat.producer(model.outputs[0]) if makes_logits else None
 
     def clone(layer: Any) -> Any:
         if isinstance(layer, tf.keras.Model):
@@ -127,5 +128,5 @@ def _is_preprocessing(layer: Any) -> bool:
     """Whether a layer scales the input, alone or after another that does."""
     if not isinstance(layer, _PREPROCESSING):
         return False
-    before = layer.input._keras_history.layer
+    before = compat.producer(layer.input)
     return isinstance(before, _LAYERS.InputLayer) or _is_preprocessing(before)

@@ -77,7 +77,10 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         names = VECTORS if self.nonlinearity else ("gamma", "beta")
         self._vectors = [
             self.add_weight(
-                name, (channels,), tf.float32, tf.keras.initializers.Constant(STARTS[name])
+                name=name,
+                shape=(channels,),
+                dtype="float32",
+                initializer=tf.keras.initializers.Constant(STARTS[name]),
             )
             for name in names
         ]

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import evonorm_tf as en
 import search
-from evonorm_tf import registry
+from evonorm_tf import compat, registry
 from search.evaluation.engine.instructions import BATCH, PLACES, Compiled, Program, Sizes
 from search.evaluation.engine.layer_program import VECTORS, LayerProgram
 
@@ -67,7 +67,7 @@ class Case:
         """Output, gradients, the gradients of a sum of the gradient for x, and inference."""
         x, upstream = tf.constant(self.x), tf.constant(self.upstream)
         names = [name for name in VECTORS if getattr(self.layer, name) is not None]
-        sources = [x, *(getattr(self.layer, name) for name in names)]
+        sources = [x, *(compat.variable(getattr(self.layer, name)) for name in names)]
         with tf.GradientTape() as outer:
             outer.watch([x, upstream])
             with tf.GradientTape() as inner:

@@ -1,12 +1,14 @@
 """Model files and applications of Keras as anchors: their places become searched layers."""
 
 import dataclasses
+import operator
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
+from evonorm_tf import compat
 from search import cli
 from search.config import preset
 from search.errors import SearchError
@@ -28,14 +30,14 @@ def images():
     return arrays.to_image_data({"x_train": x, "y_train": y})
 
 
-def a_model(classes=3):
+def a_model(classes=3, add=operator.add):
     """BN-ReLU, BN alone in a model of its own, LN alone, a BN over rows, scaling, a softmax."""
     inputs = tf.keras.Input((6, 9, 3))
     x = L.Normalization(mean=[9.0] * 3, variance=[4.0] * 3)(L.Rescaling(1 / 255)(inputs))
     x = L.Conv2D(4, 3, use_bias=False, name="first")(x)
     x = L.ReLU()(L.BatchNormalization(name="bn")(x))
     block = tf.keras.Sequential([L.InputLayer((4, 7, 4)), L.BatchNormalization(name="alone")])
-    x = L.LayerNormalization(name="ln")(x + block(x))
+    x = L.LayerNormalization(name="ln")(add(x, block(x)))
     x = L.BatchNormalization(axis=1, name="rows")(x)
     x = L.Conv2D(4, 1, name="frozen", trainable=False)(x)
     x = L.GlobalAveragePooling2D()(x)
@@ -62,11 +64,23 @@ def test_the_places_of_a_file(path, images):
     }
 
 
-@pytest.mark.parametrize("form", ["mine.h5", "folder"])
-def test_other_forms_of_a_file(tmp_path, saved, images, form):
-    saved.save(tmp_path / form)
-    places = networks.check_own(str(tmp_path / form), images, SETTINGS)
+def test_a_file_in_the_older_form(tmp_path, images):
+    # Keras 3 cannot load a sum of tensors from it, but a layer that adds.
+    a_model(add=lambda x, y: L.Add()([x, y])).save(tmp_path / "mine.h5")
+    places = networks.check_own(str(tmp_path / "mine.h5"), images, SETTINGS)
     assert places["searched"] == ["bn", "ln"] and places["affine"] == ["alone"]
+
+
+def test_a_saved_model_is_for_keras_2_alone(tmp_path, saved, images):
+    path = str(tmp_path / "folder")
+    if compat.IS_KERAS_3:
+        saved.export(path)
+        with pytest.raises(SearchError, match="loading it raised ValueError: File format not supp"):
+            networks.check_own(path, images, SETTINGS)
+    else:
+        saved.save(path)
+        places = networks.check_own(path, images, SETTINGS)
+        assert places["searched"] == ["bn", "ln"] and places["affine"] == ["alone"]
 
 
 def test_the_network_of_a_file_computes_logits_of_normalized_images(path, saved):
@@ -126,7 +140,7 @@ def with_two_outputs():
         (with_two_outputs, "converting it raised ValueError: the model must have one output. Rec"),
         (lambda: a_model(4), r"must have 3 logits for each example, .*Received: \(2, 4\)"),
         (without_norms, "searched layer, in place of a normalization .* a network without one"),
-        (with_python, "loading it raised ValueError: .* Lambda layer .*module:function can"),
+        (with_python, "loading it raised ValueError: .* `?Lambda`? layer .*module:function can"),
         (lambda: None, "loading it raised .*module:function can make any network"),
     ],
 )

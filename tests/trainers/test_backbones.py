@@ -15,9 +15,16 @@ import evonorm_tf as en
 from evonorm_tf.layers.base import NormAct
 from tests.tiers import tiered
 from trainers import backbones
-from trainers.backbones import Backbone, EvoEfficientNet, EvoMnasNet, EvoMobileNetV2, EvoResNet
+from trainers.backbones import (
+    Backbone,
+    EvoEfficientNet,
+    EvoMnasNet,
+    EvoMobileNetV2,
+    EvoResNet,
+    NormActArgs,
+)
 from trainers.models import summary
-from trainers.models.norm_act import NormActArgs, resolve
+from trainers.models.norm_act import resolve
 
 FAMILIES = {
     "evo_resnet": EvoResNet(depth=18),

@@ -5,8 +5,8 @@ import dataclasses
 from official.modeling import hyperparams
 from official.vision.configs import common, maskrcnn
 
+from trainers.backbones import NormActArgs
 from trainers.engine import config
-from trainers.models.norm_act import NormActArgs
 
 # The configuration of one split; see tf-models-official's `vision/configs/maskrcnn.py`.
 DataConfig = maskrcnn.DataConfig

@@ -2,13 +2,15 @@
 
 import tensorflow as tf
 
+from evonorm_tf import compat
+
 
 def kernel_of(layer: tf.keras.layers.Layer) -> tf.Variable | None:
-    """The weights that a convolution or dense layer multiplies its input by; None for others."""
+    """What a convolution or dense layer multiplies its input by; None for other layers."""
     if isinstance(layer, tf.keras.layers.DepthwiseConv2D):
-        return layer.depthwise_kernel
+        return compat.variable(layer.kernel if compat.IS_KERAS_3 else layer.depthwise_kernel)
     if isinstance(layer, (tf.keras.layers.Conv2D, tf.keras.layers.Dense)):
-        return layer.kernel
+        return compat.variable(layer.kernel)
     return None
 
 

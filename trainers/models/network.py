@@ -1,12 +1,14 @@
 """`Network`: adds plain Keras layers to a functional model, with one network's settings."""
 
 import functools
+import random
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import norm_act_factory
+from evonorm_tf import compat, norm_act_factory
 from evonorm_tf.factory import NormAct
 from trainers.models import recompute as recomputing
 
@@ -179,10 +181,8 @@ class Network:
     ) -> tf.Tensor:
         """Returns x + branch; in training an example's branch is dropped with `drop_rate`."""
         if drop_rate:
-            noise_shape = (None, 1, 1, 1)
-            branch = tf.keras.layers.Dropout(
-                drop_rate, noise_shape=noise_shape, name=f"{name}_stochastic_depth"
-            )(branch)
+            drop = _dropout(drop_rate, f"{name}_stochastic_depth", noise_shape=(None, 1, 1, 1))
+            branch = drop(branch)
         return tf.keras.layers.Add(name=f"{name}_add")([x, branch])
 
     def classifier(
@@ -191,7 +191,7 @@ class Network:
         """Logits, in float32 under any dtype policy."""
         x = self.global_average_pool(x, "pool")
         if dropout:
-            x = tf.keras.layers.Dropout(dropout, name="dropout")(x)
+            x = _dropout(dropout, "dropout")(x)
         return tf.keras.layers.Dense(
             num_classes,
             kernel_initializer=kernel_initializer,
@@ -254,3 +254,16 @@ class Network:
         none = (0, 0)
         spatial = [margins, margins]
         return [none, *spatial, none] if self.channel_axis == -1 else [none, none, *spatial]
+
+
+def _dropout(rate: float, name: str, **kwargs: Any) -> tf.keras.layers.Layer:
+    """A dropout that does not change which kernels a seed gives.
+
+    Keras 3 draws the seeds of dropouts and kernels from Python's generator in turn, Keras 2 those
+    of kernels alone. So a dropout gets a seed here that leaves the generator as it is.
+    """
+    if compat.IS_KERAS_3:
+        copy = random.Random()
+        copy.setstate(random.getstate())
+        kwargs["seed"] = zlib.crc32(name.encode(), copy.getrandbits(31))
+    return tf.keras.layers.Dropout(rate, name=name, **kwargs)

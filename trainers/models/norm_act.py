@@ -1,41 +1,12 @@
 """The norm-act layer that a configuration asks for: its name and its arguments."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
-
-from official.modeling import hyperparams
 
 import evonorm_tf as en
 from evonorm_tf.factory import NormAct
 from trainers.errors import TrainersError
 from trainers.models import names
-
-
-@dataclasses.dataclass
-class NormActArgs(hyperparams.Config):
-    """Constructor arguments that a user chooses for all norm-act layers of a network.
-
-    None leaves an argument to the network's defaults, such as a task's `norm_activation` of
-    tf-models-official, or else to the layer's. An argument that the layer does not have is an
-    error.
-
-    Attributes:
-      groups, group_size: of the layers with channel groups.
-      epsilon: added to variances inside the root.
-      momentum: share of the old value in the moving averages.
-      synchronized: whether all replicas share their batch statistics.
-    """
-
-    groups: int | None = None
-    group_size: int | None = None
-    epsilon: float | None = None
-    momentum: float | None = None
-    synchronized: bool | None = None
-
-    def given(self) -> dict[str, Any]:
-        """The arguments that are not None."""
-        return {name: value for name, value in self.as_dict().items() if value is not None}
 
 
 def source_of(norm_act: str, field: str = names.LAYER_FIELD) -> NormAct:

@@ -11,6 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainers.models.kernels import kernel_of
+
 # Numbers of zeros before and after, for each axis of the input.
 Margins = Sequence[Sequence[int]]
 
@@ -44,7 +46,7 @@ class _Recomputing:
     def call(self, inputs: Sequence[tf.Tensor], training: Any = None) -> tf.Tensor:
         """The convolution of the first input."""
         y, x = inputs
-        kernel = tf.cast(tf.convert_to_tensor(self._kernel), self.compute_dtype)  # type: ignore[attr-defined]
+        kernel = tf.cast(tf.convert_to_tensor(kernel_of(self)), self.compute_dtype)  # type: ignore[attr-defined]
         if training is None or training is False:
             return self.convolution_op(y, kernel)  # type: ignore[attr-defined]
 
@@ -80,17 +82,9 @@ class _Recomputing:
 class RecomputingConv2D(_Recomputing, tf.keras.layers.Conv2D):
     """`Conv2D` of [y, x] with y = norm_act(x); see the module."""
 
-    @property
-    def _kernel(self) -> Any:
-        return self.kernel
-
 
 class RecomputingDepthwiseConv2D(_Recomputing, tf.keras.layers.DepthwiseConv2D):
     """`DepthwiseConv2D` of [y, x] with y = norm_act(x); see the module."""
-
-    @property
-    def _kernel(self) -> Any:
-        return self.kernel if hasattr(self, "kernel") else self.depthwise_kernel  # Keras 3, Keras 2
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The convolution of each channel, which Keras 2's class has no method for."""

@@ -103,7 +103,7 @@ def skeleton(network: str) -> Skeleton:
 
     model = NETWORKS[network](norm_act=identity)
     sites = [
-        Site(layer.input_shape[-1], nonlinearity[layer.name])
+        Site(layer.input.shape[-1], nonlinearity[layer.name])
         for layer in model.layers
         if layer.name in nonlinearity
     ]
@@ -123,7 +123,7 @@ def multiply_adds(model: tf.keras.Model) -> int:
         if kernel is None:
             continue
         axis_first = getattr(layer, "data_format", None) == "channels_first"
-        spatial = layer.output_shape[2:] if axis_first else layer.output_shape[1:-1]
+        spatial = layer.output.shape[2:] if axis_first else layer.output.shape[1:-1]
         total += int(np.prod(kernel.shape)) * int(np.prod(spatial, dtype=np.int64))
     return total
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,7 +116,10 @@ def _connect(address: str | None, own: list[str]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    return {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1"}
+    """The workers have this process's Keras (`trainers.keras_choice`)."""
+    choice = "TF_USE_LEGACY_KERAS"
+    chosen = {choice: os.environ[choice]} if choice in os.environ else {}
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", **chosen}
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from tests.tiers import tiered
+from tests.tiers import everywhere, tiered
 from trainers.models import efficientnet, mobilenet_v2, resnet, summary
 from trainers.models.anchors import ANCHORS
 
@@ -38,7 +38,7 @@ EVERY_DAY = ("resnet50_v2", "mobilenet_v2")
 SLOW = ("resnet50_v1", "resnet50d_v2", "mnasnet_b1_0.5", "efficientnet_b0", "efficientnet_b3")
 
 
-@pytest.mark.parametrize("network", tiered(PUBLISHED, EVERY_DAY, SLOW))
+@pytest.mark.parametrize("network", everywhere(tiered(PUBLISHED, EVERY_DAY, SLOW), EVERY_DAY))
 def test_published_counts(network):
     parameters, multiply_adds = PUBLISHED[network]
     assert summary.count(network, "bn_relu").trainable == parameters
@@ -53,6 +53,8 @@ def variables(model):
     return trainable, model.count_params()
 
 
+# tf-models-official is in the everyday environment alone.
+@pytest.mark.one_environment
 @pytest.mark.parametrize("depth", tiered([18, 50], slow=[18]))
 def test_resnet_v1_counts_as_tf_models_official(depth):
     from official.vision.modeling.backbones import resnet as official_resnet

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
+from evonorm_tf import compat
 from evonorm_tf.layers.base import NormAct
 from tests.tiers import tiered
 from trainers.models import efficientnet, mnasnet, mobilenet_v2, resnet
@@ -36,7 +37,7 @@ def norm_acts(model):
 
 def producer(model, layer_name):
     """The layer whose output a layer takes."""
-    return model.get_layer(layer_name).input._keras_history.layer.name
+    return compat.producer(model.get_layer(layer_name).input).name
 
 
 @pytest.mark.parametrize("family", BUILDERS)
@@ -98,7 +99,7 @@ def test_squeeze_excite_is_untouched():
     assert tf.keras.activations.serialize(reduce.activation) in ("swish", "silu")
     assert reduce.filters == 2  # a quarter of the block's 8 input channels
     sources = model.get_layer("stage2_block1_se_excite").input
-    assert [tensor._keras_history.layer.name for tensor in sources] == [
+    assert [compat.producer(tensor).name for tensor in sources] == [
         "stage2_block1_depthwise_norm_act",
         "stage2_block1_se_expand",
     ]
@@ -180,3 +181,17 @@ def test_make_divisible(filters, divisible):
 def test_wrong_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_seed_of_a_network_is_that_of_its_dropouts():
+    def dropped(seed):
+        tf.keras.utils.set_random_seed(seed)
+        net, x = Network("bn_relu", make_initializer=None), tf.keras.Input((1, 1, 1))
+        sums = [net.residual(x, x, name, drop_rate=0.5) for name in ("first", "second")]
+        found = tf.keras.Model(x, sums)(np.ones((64, 1, 1, 1), "float32"), training=True)
+        return [tensor.numpy().ravel() for tensor in found]
+
+    (first, second), again, other = dropped(1), dropped(1), dropped(2)
+    assert {*first} == {1.0, 3.0}
+    np.testing.assert_array_equal([first, second], again)
+    assert (first != second).any() and (first != other[0]).any()
