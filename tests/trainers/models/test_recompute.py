@@ -34,6 +34,10 @@ CASES = tiered(
 
 def pair(build, norm_act, **kwargs):
     """A network without and with recomputation, of the same weights."""
+    if build in (small_mobilenet_v2, small_efficientnet):
+        kwargs["dropout"] = 0.0  # Keras 3's dropouts have states of their own
+    if build is small_efficientnet:
+        kwargs["stochastic_depth"] = 0.0
     networks = [build(norm_act, recompute=again, **SMALL, **kwargs) for again in (False, True)]
     networks[1].set_weights(networks[0].get_weights())
     return networks
@@ -70,9 +74,7 @@ def _float64():
 def test_gradients_and_moving_averages_are_the_same(build, norm_act):
     kept, again = pair(build, norm_act)
     assert [weight.name for weight in again.weights] == [weight.name for weight in kept.weights]
-    tf.keras.utils.set_random_seed(1)
     expected = step_in_graph(kept, images())
-    tf.keras.utils.set_random_seed(1)  # the same dropout
     assert_equal(step_in_graph(again, images()), expected, 1e-6)  # vectors are float32
     for actual, weight in zip(again.get_weights(), kept.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, weight)
@@ -104,7 +106,8 @@ def kept_outputs(network):
     taken = [tensor for op in backward for tensor in op.inputs if tensor.op.name in forward]
     maps = {tensor.op.name for tensor in taken if tensor.shape.rank == 4 and tensor.shape[1] > 1}
     padded = [path for path in maps if "stage2_block1_conv2" in path and path.endswith("Pad")]
-    outputs = {name for name in norm_acts if any(name in path.split("/") for path in maps)}
+    parts = {part for path in maps for part in path.split("/")}  # Keras 3 appends numbers
+    outputs = {name for name in norm_acts if any(part.startswith(name) for part in parts)}
     return outputs | {"padded" for _ in padded}
 
 
