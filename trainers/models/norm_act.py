@@ -4,16 +4,15 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from official.modeling import hyperparams
-
 import evonorm_tf as en
 from evonorm_tf.factory import NormAct
 from trainers.errors import TrainersError
 from trainers.models import names
+from trainers.platform.configs import Config
 
 
 @dataclasses.dataclass
-class NormActArgs(hyperparams.Config):
+class NormActArgs(Config):
     """Constructor arguments that a user chooses for all norm-act layers of a network.
 
     None leaves an argument to the network's defaults, such as a task's `norm_activation` of
