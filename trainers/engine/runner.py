@@ -132,7 +132,7 @@ class SharedCheckpointManager(tf.train.CheckpointManager):
         for path in reversed(paths):
             try:
                 status = self.checkpoint.restore(path)
-                status.assert_existing_objects_matched()
+                status.expect_partial().assert_existing_objects_matched()
             except _UNREADABLE as error:
                 logging.warning(
                     "Checkpoint %s cannot be read, trying an older one: %s", path, error

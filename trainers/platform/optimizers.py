@@ -27,9 +27,7 @@ if TYPE_CHECKING or keras_choice.has_official():
         return loss
 
     def apply_scaled(
-        optimizer: LossScaleOptimizer,
-        gradients: Sequence[tf.Tensor],
-        variables: Sequence[tf.Variable],
+        optimizer: Any, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]
     ) -> None:
         """Applies the gradients of a scaled loss; skips the step if one is not finite."""
         gradients = optimizer.get_unscaled_gradients(gradients)

@@ -114,8 +114,9 @@ class OneOfConfig(Config):
 
     def as_dict(self) -> dict[str, Any]:
         """The chosen configuration's values alone."""
-        chosen = self.get()
-        return {"type": self.type, **({} if chosen is None else {self.type: chosen.as_dict()})}
+        if self.type is None:
+            return {"type": None}
+        return {"type": self.type, self.type: self.get().as_dict()}
 
     def _choices(self) -> str:
         return ", ".join(set(vars(self)) - {"type", *self.RESERVED_ATTR})

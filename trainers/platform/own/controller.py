@@ -88,7 +88,7 @@ class Controller:
         for path in tf.train.checkpoints_iterator(
             self._checkpoints.directory, timeout=timeout, timeout_fn=timeout_fn
         ):
-            self._checkpoints.checkpoint.restore(path)
+            self._checkpoints.checkpoint.restore(path).expect_partial()
             self.evaluate(steps)
 
     def _train_until(self, last: int) -> None:

@@ -10,22 +10,21 @@ from trainers.platform.own.loss_scale import LossScaleOptimizer
 from trainers.platform.own.moving_average import ExponentialMovingAverage
 from trainers.platform.own.optimization_config import OptimizationConfig
 
-_schedules, _optimizers = tf.keras.optimizers.schedules, tf.keras.optimizers
 _SCHEDULES = {
-    "stepwise": _schedules.PiecewiseConstantDecay,
-    "exponential": _schedules.ExponentialDecay,
-    "polynomial": _schedules.PolynomialDecay,
-    "cosine": _schedules.CosineDecay,
+    "stepwise": tf.keras.optimizers.schedules.PiecewiseConstantDecay,
+    "exponential": tf.keras.optimizers.schedules.ExponentialDecay,
+    "polynomial": tf.keras.optimizers.schedules.PolynomialDecay,
+    "cosine": tf.keras.optimizers.schedules.CosineDecay,
 }
 _OPTIMIZERS = {
-    "sgd": _optimizers.SGD,
-    "adam": _optimizers.Adam,
-    "rmsprop": _optimizers.RMSprop,
+    "sgd": tf.keras.optimizers.SGD,
+    "adam": tf.keras.optimizers.Adam,
+    "rmsprop": tf.keras.optimizers.RMSprop,
 }
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
-class LearningRate(_schedules.LearningRateSchedule):
+class LearningRate(tf.keras.optimizers.schedules.LearningRateSchedule):
     """The rate of each step: a linear warm-up, then a schedule.
 
         r(t) = w + (s(T) - w) t / T    for t < T

@@ -8,9 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainers.platform.own.best_checkpoint import BestCheckpoint
-from trainers.platform.own.experiment_config import ExperimentConfig
 from trainers.platform.own.moving_average import ExponentialMovingAverage
-from trainers.platform.own.task import Task
 
 
 class Trainer(abc.ABC):
@@ -20,8 +18,8 @@ class Trainer(abc.ABC):
     tf.function.
 
     Args:
-      config: the experiment's configuration.
-      task: the task to train.
+      config: the experiment's `ExperimentConfig`.
+      task: the `Task` to train, with the methods of `trainers.engine.base.EngineTask`.
       model: its model.
       optimizer: its optimizer.
       train: whether the trainer is used for training.
@@ -32,14 +30,14 @@ class Trainer(abc.ABC):
 
     def __init__(
         self,
-        config: ExperimentConfig,
-        task: Task,
+        config: Any,
+        task: Any,
         *,
         model: tf.keras.Model,
         optimizer: Any,
         train: bool,
         evaluate: bool,
-        train_dataset: tf.distribute.DistributedDataset | None = None,
+        train_dataset: Any = None,
         checkpoint_exporter: BestCheckpoint | None = None,
     ):
         """Creates step counter, metrics and checkpoint, and the averages of the weights."""
@@ -64,7 +62,7 @@ class Trainer(abc.ABC):
         self.train_metrics = task.build_metrics(training=True) if train else []
         self.validation_metrics = task.build_metrics(training=False) if evaluate else []
         self.train_dataset = train_dataset
-        self._train_iter: Iterator[Any] | None = None
+        self._train_iter: Any = None
 
     def distribute_dataset(
         self, build: Callable[..., tf.data.Dataset], config: Any
@@ -166,7 +164,7 @@ class Trainer(abc.ABC):
             self.optimizer.swap_weights()
 
 
-def _options_of(config: ExperimentConfig) -> tf.distribute.RunOptions:
+def _options_of(config: Any) -> tf.distribute.RunOptions:
     padder = config.runtime.tpu_enable_xla_dynamic_padder
     options = {} if padder is None else {"enable_xla_dynamic_padder": padder}
     return tf.distribute.RunOptions(experimental_xla_options=tf.tpu.XLAOptions(**options))
