@@ -252,7 +252,13 @@ def test_a_broken_journal_is_named(line, message, tmp_path):
         journal.read(path, ["accuracy"])
 
 
-@pytest.mark.parametrize("name", STUDIES)
+MADE_OF_OFFICIAL = ("digits_gan", "shapes_detection")
+EVERY_STUDY = [
+    pytest.param(name, marks=needs_official if name in MADE_OF_OFFICIAL else ()) for name in STUDIES
+]
+
+
+@pytest.mark.parametrize("name", EVERY_STUDY)
 def test_every_study_has_configurations(name):
     study = STUDIES[name]
     assert study.baseline in study.layers and set(study.shown) <= set(study.layers)
