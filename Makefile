@@ -31,7 +31,7 @@ help:
 	@echo 'make test-search         the search'
 	@echo 'make test-trainers       networks, trainers, documents, benchmarks'
 	@echo 'make test-detection-gan  Mask R-CNN and BigGAN'
-	@echo 'make test-keras3         layers, networks and search with Keras 3, in .venv-keras3'
+	@echo 'make test-keras3         layers, networks, trainers and search with Keras 3, in .venv-keras3'
 	@echo 'make test-backends       layers with Keras on JAX and PyTorch, in .venv-backends'
 	@echo 'make test-tf215          layers with TensorFlow 2.15 and its addons, in .venv-tf215'
 	@echo 'make test-tpu            layers compiled for TPUs, and tpu_scripts, in .venv-tpu'
@@ -132,8 +132,10 @@ test-tf215: .venv-tf215/ready
 	$(QUIET) .venv-tf215/bin/python -m pytest $(PARALLEL) -m '$(OTHER_TIER)' \
 		tests/evonorm_tf $(PYTEST_ARGS)
 
-# Of networks and search, what builds, trains or loads models.
-KERAS3_TESTS := tests/evonorm_tf tests/trainers/models $(addprefix tests/search/,test_anchor_trainer.py \
+# Of networks, trainers and search, what builds, trains or loads models.
+KERAS3_TESTS := tests/evonorm_tf tests/trainers/models $(addprefix tests/trainers/,test_engine.py \
+	test_experiment_keys.py test_experiments.py test_export.py test_optimizers.py test_settings.py \
+	test_studies.py) $(addprefix tests/search/,test_anchor_trainer.py \
 	test_called_primitives.py test_exchangeable_layer.py test_export.py test_final.py \
 	test_layer_program.py test_network_fit.py test_own_inputs.py test_own_models.py test_own_networks.py \
 	test_own_objectives.py test_own_primitives.py test_own_runs.py test_stability.py test_verdicts.py)

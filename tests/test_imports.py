@@ -142,17 +142,8 @@ def test_the_core_of_the_search_is_pure():
 # A room of `trainers` imports only from those before it; a module outside of folders is a room.
 TASKS = ["classification", "detection", "gan"]
 TRAINERS_ROOMS = [
-    *(
-        "errors",
-        "keras_choice",
-        "named_function",
-        "command",
-        "checks",
-        "models",
-        "backbones",
-        "engine",
-        "data",
-    ),
+    *("errors", "keras_choice", "platform", "named_function", "command", "checks", "models"),
+    *("backbones", "engine", "data"),
     *(*TASKS, "tasks"),
     *("experiments", "studies", "study", "results", "train", "rerank", "evaluate"),
     *("export", "predict"),

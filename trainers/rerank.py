@@ -16,6 +16,7 @@ comes last.
 import math
 import os
 import statistics
+import types
 from typing import Any
 
 from absl import flags
@@ -27,9 +28,7 @@ if __name__ == "__main__":
     reranking.define()
     command.run_module("trainers.rerank", reranking.check)
 
-from official.core import train_utils
-
-from trainers import experiments, train
+from trainers import train
 from trainers.engine import events, parameters
 from trainers.engine.config import ExperimentConfig
 from trainers.errors import TrainersError, TrainingDivergedError
@@ -52,12 +51,10 @@ def configuration(network: str, layer: str, given: Any) -> ExperimentConfig:
     Raises:
       TrainersError: for keys or values that cannot be used.
     """
-    options = train_utils.ParseConfigOptions(
+    changes = ("config_file", "tpu", "tf_data_service", "params_override")
+    options = types.SimpleNamespace(
         experiment=reranking_experiment(network),
-        config_file=given.config_file or [],
-        tpu=given.tpu,
-        tf_data_service=given.tf_data_service or "",
-        params_override=given.params_override or "",
+        **{name: getattr(given, name) for name in changes},
     )
     params = parsing.parse(options).replace(task={"model": {"norm_act": layer}})
     if params.runtime.distribution_strategy == "multi_worker_mirrored":
@@ -143,7 +140,6 @@ def main(arguments: list[str]) -> None:
     """Trains, and prints the ranking."""
     given = flags.FLAGS
     train.tidy_output()
-    experiments.register_all()
     layers = reranking.layers(command.named(arguments, "layer"))
     scores = rerank(layers, given.networks, given.output_dir, given)
     print(table(scores, given.networks))

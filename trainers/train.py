@@ -17,18 +17,16 @@ if __name__ == "__main__":
 import os
 
 import numpy as np
+import tensorflow as tf
 from absl import flags, logging
-from official.core import task_factory, train_utils
-from official.modeling import performance
-from official.vision.utils.summary_manager import maybe_build_eval_summary_manager as _summaries
 
 import trainers.tasks  # noqa: F401  (registers every kind of experiment)
-from trainers import experiments
-from trainers.engine import distribution, parameters
+from trainers.engine import distribution, kinds, parameters
 from trainers.engine.config import ExperimentConfig
 from trainers.engine.runner import Runner
 from trainers.errors import TrainersError
 from trainers.experiments import parsing
+from trainers.platform import configs
 
 __all__ = ["LastEvaluation", "command_line", "main", "run", "tidy_output"]
 
@@ -46,12 +44,13 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
     parameters.check_model_dir(params, model_dir)
     parameters.check_data(params, mode, strategy.num_replicas_in_sync)
     # Set even for float32: a policy holds for the whole process.
-    performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype or "float32")
+    tf.keras.mixed_precision.set_global_policy(_policy(params.runtime.mixed_precision_dtype))
     chief = strategy.extended.should_checkpoint
     if "train" in mode and chief:
-        train_utils.serialize_config(params, model_dir)
+        tf.io.gfile.makedirs(model_dir)
+        configs.save(params, os.path.join(model_dir, "params.yaml"))
     with strategy.scope():
-        task = task_factory.get_task(params.task, logging_dir=model_dir)
+        task = kinds.find(params.kind).task(params.task, logging_dir=model_dir)
     if "train" in mode and chief:
         task.write_assets(model_dir)
     recorder = LastEvaluation()
@@ -63,10 +62,20 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
         model_dir=model_dir,
         save_summary=chief,
         eval_actions=[recorder],
-        eval_summary_manager=_summaries(params, model_dir) if chief else None,
     )
     runner.run()
     return recorder.metrics
+
+
+def _policy(dtype: str | None) -> str:
+    """The name of Keras' policy for a precision. Raises TrainersError for an unknown one."""
+    policies = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+    if (dtype or "float32") not in policies:
+        raise TrainersError(
+            f"`runtime.mixed_precision_dtype` must be one of {', '.join(policies)}. "
+            f"Received: mixed_precision_dtype={dtype!r}"
+        )
+    return policies[dtype or "float32"]
 
 
 def tidy_output() -> None:
@@ -97,7 +106,6 @@ class LastEvaluation:
 def main(_: list[str]) -> None:
     """Runs what the flags say."""
     tidy_output()
-    experiments.register_all()
     metrics = run(parsing.parse(flags.FLAGS), flags.FLAGS.mode, flags.FLAGS.model_dir)
     for name, value in sorted(metrics.items()):
         print(f"{name:20} {value:.6g}")

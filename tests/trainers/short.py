@@ -1,10 +1,11 @@
 """What short trainings of every kind share."""
 
-import trainers  # noqa: F401
+import trainers.tasks  # noqa: F401  (registers every kind of experiment)
 
 # isort: split
 import tensorflow as tf
-from official.core import task_factory
+
+from trainers.engine import kinds
 
 
 def four_steps(params, **trainer):
@@ -24,7 +25,7 @@ def four_steps(params, **trainer):
 
 def restored(folder, params):
     """The task and its model as in the folder's newest checkpoint."""
-    task = task_factory.get_task(params.task)
+    task = kinds.find(params.kind).task(params.task)
     model = task.build_model()
     tf.train.Checkpoint(model=model).read(tf.train.latest_checkpoint(folder)).expect_partial()
     return task, model

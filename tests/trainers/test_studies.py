@@ -11,8 +11,7 @@ from scipy import stats
 
 from tests.tiers import tiered
 from tests.trainers import tiny  # noqa: F401  (makes the network known)
-from tests.trainers.detection import small as small_detection
-from tests.trainers.gan import tiny as small_gan
+from tests.trainers.official import needs_official
 from trainers import study as command
 from trainers import train
 from trainers.classification import evaluate
@@ -92,11 +91,15 @@ def test_a_study_trains_as_the_engine_does(short, tmp_path):
 
 def gan(folder):
     """A study, and what makes the configuration of a short training of its kind."""
+    from tests.trainers.gan import tiny as small_gan
+
     return STUDIES["digits_gan"], small_gan.config
 
 
 def detection(folder):
     """The same of Mask R-CNN."""
+    from tests.trainers.detection import small as small_detection
+
     data = small_detection.write(folder / "data")
     return STUDIES["shapes_detection"], functools.partial(small_detection.config, data)
 
@@ -104,6 +107,7 @@ def detection(folder):
 OTHER_TASKS = [(gan, [1]), (detection, [0, 1])]
 
 
+@needs_official
 @pytest.mark.parametrize(("kind", "seeds"), tiered(OTHER_TASKS, slow=OTHER_TASKS[:1]))
 def test_a_study_of_another_task_trains_as_the_engine_does(kind, seeds, tmp_path, monkeypatch):
     study, config = kind(tmp_path)
@@ -119,6 +123,7 @@ def test_a_study_of_another_task_trains_as_the_engine_does(kind, seeds, tmp_path
         assert runs[-1][key] == pytest.approx(metrics[key], rel=1e-5)
 
 
+@needs_official
 def test_missing_data_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cell = Cell("Mask R-CNN", "bn_relu", "2")
@@ -247,7 +252,13 @@ def test_a_broken_journal_is_named(line, message, tmp_path):
         journal.read(path, ["accuracy"])
 
 
-@pytest.mark.parametrize("name", STUDIES)
+MADE_OF_OFFICIAL = ("digits_gan", "shapes_detection")
+EVERY_STUDY = [
+    pytest.param(name, marks=needs_official if name in MADE_OF_OFFICIAL else ()) for name in STUDIES
+]
+
+
+@pytest.mark.parametrize("name", EVERY_STUDY)
 def test_every_study_has_configurations(name):
     study = STUDIES[name]
     assert study.baseline in study.layers and set(study.shown) <= set(study.layers)

@@ -7,7 +7,7 @@ import trainers  # noqa: F401
 
 # isort: split
 from tests.trainers.short import four_steps
-from trainers import experiments, models, train
+from trainers import models, train
 from trainers.classification.config import ExperimentConfig
 from trainers.experiments import digits
 from trainers.models.classifiers import CLASSIFIERS
@@ -15,7 +15,6 @@ from trainers.models.resnet import ResNetSpec
 
 SPEC = ResNetSpec((1,), bottleneck=False, filters=(4,), stem="conv3")
 CLASSIFIERS["tiny"] = (models.resnet, {"depth": SPEC})
-experiments.register_all()
 
 
 def config(layer: str = "evonorm_s0", batch_size: int = 8, **trainer) -> ExperimentConfig:

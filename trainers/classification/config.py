@@ -2,11 +2,9 @@
 
 import dataclasses
 
-from official.core import config_definitions
-from official.modeling.hyperparams import base_config
-
 from trainers.data.config import DataConfig
 from trainers.engine import config
+from trainers.platform.configs import Config, TaskConfig
 
 # Of ImageNet, in units of a pixel's 0 to 255; as in tf-models-official and the authors' code.
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
@@ -14,7 +12,7 @@ IMAGENET_STDDEV = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
 
 @dataclasses.dataclass
-class ModelConfig(base_config.Config):
+class ModelConfig(Config):
     """The network and its norm-act layer.
 
     Attributes:
@@ -45,7 +43,7 @@ class ModelConfig(base_config.Config):
 
 
 @dataclasses.dataclass
-class LossConfig(base_config.Config):
+class LossConfig(Config):
     """Cross-entropy and weight decay.
 
     Attributes:
@@ -59,7 +57,7 @@ class LossConfig(base_config.Config):
 
 
 @dataclasses.dataclass
-class ClassificationConfig(config_definitions.TaskConfig):
+class ClassificationConfig(TaskConfig):
     """The task: model, loss and data.
 
     Attributes:

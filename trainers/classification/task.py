@@ -1,4 +1,4 @@
-"""The classification task: model, loss, steps and metrics, for tf-models-official."""
+"""The classification task: model, loss, steps and metrics."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from trainers.engine import kinds, steps
 from trainers.engine.base import EngineTask, Named
 from trainers.errors import TrainersError
 from trainers.models import norm_act
+from trainers.platform import model_parts
 
 _TOP_K = 5
 
@@ -137,7 +138,7 @@ class ClassificationTask(EngineTask):
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, model.trainable_variables)
         names = [layer.name for layer in model.layers]
-        variables = [variable.name for variable in model.trainable_variables]
+        variables = [model_parts.name_of(variable) for variable in model.trainable_variables]
         return (
             list(zip(names, outputs, strict=True)),
             list(zip(variables, gradients, strict=True)),

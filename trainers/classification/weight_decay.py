@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from evonorm_tf.layers.base import NormAct
+from trainers.platform import model_parts
 
 
 def decayed_variables(model: tf.keras.Model) -> list[tf.Variable]:
@@ -13,7 +14,7 @@ def decayed_variables(model: tf.keras.Model) -> list[tf.Variable]:
     """
     not_decayed = {
         id(variable)
-        for layer in model.submodules
+        for layer in model_parts.layers_within(model)
         if isinstance(layer, NormAct)
         for variable in layer.trainable_variables
     }

@@ -1,12 +1,13 @@
 """Crops, flips and augmentation policies."""
 
-from collections.abc import Callable
-
 import tensorflow as tf
-from official.vision.ops import augment, preprocess_ops
 
+from trainers import keras_choice
+from trainers.data import crops
 from trainers.data.config import DataConfig
 from trainers.errors import TrainersError
+from trainers.platform import policies
+from trainers.platform.policies import Policy
 
 CROPS = ("none", "random", "inception")
 POLICIES = ("", "randaugment", "autoaugment")
@@ -15,7 +16,10 @@ _CUTOUT, _TRANSLATE = 40, 100
 
 
 def check(config: DataConfig, where: str) -> None:
-    """Raises TrainersError for unknown settings and those that exclude each other."""
+    """Raises TrainersError for unknown settings and those that exclude each other.
+
+    And for an augmentation policy where tf-models-official, which has them, cannot be used.
+    """
     choices = {"crop": CROPS, "augment": POLICIES}
     for name, allowed in choices.items():
         value = getattr(config, name)
@@ -33,6 +37,8 @@ def check(config: DataConfig, where: str) -> None:
             f"`{where}.in_memory` goes with crops 'none' and 'random' and no augmentation. "
             f"Received: crop={config.crop!r}, augment={config.augment!r}"
         )
+    if config.augment:
+        keras_choice.require_official(f"`{where}.augment`={config.augment!r}")
 
 
 def crop_and_flip(images: tf.Tensor, config: DataConfig, draws: tf.Tensor) -> tf.Tensor:
@@ -55,17 +61,14 @@ def crop_and_flip(images: tf.Tensor, config: DataConfig, draws: tf.Tensor) -> tf
     return images
 
 
-def policy_of(config: DataConfig) -> Callable[[tf.Tensor], tf.Tensor] | None:
+def policy_of(config: DataConfig) -> Policy | None:
     """The configured policy as a function of a uint8 image; None if there is no policy."""
     if config.augment == "randaugment":
-        return augment.RandAugment(
-            num_layers=config.augment_layers,
-            magnitude=config.augment_magnitude,
-            cutout_const=_CUTOUT,
-            translate_const=_TRANSLATE,
-        ).distort
+        return policies.rand_augment(
+            config.augment_layers, config.augment_magnitude, _CUTOUT, _TRANSLATE
+        )
     if config.augment == "autoaugment":
-        return augment.AutoAugment().distort
+        return policies.auto_augment()
     return None
 
 
@@ -73,7 +76,7 @@ def training_image(
     encoded: tf.Tensor,
     config: DataConfig,
     size: list[int],
-    policy: Callable[[tf.Tensor], tf.Tensor] | None,
+    policy: Policy | None,
 ) -> tf.Tensor:
     """Crops, resizes, mirrors and augments one image; float32 pixels from 0 to 255.
 
@@ -84,7 +87,8 @@ def training_image(
       policy: a function that `policy_of` returned.
     """
     if config.crop == "inception":
-        image = _inception_crop(encoded)
+        is_jpeg = encoded.dtype == tf.string
+        image = crops.random_of_jpeg(encoded) if is_jpeg else crops.random(encoded)
         image = _resized(image, size)
     else:
         image = _pixels(encoded, size)
@@ -106,23 +110,7 @@ def evaluation_image(encoded: tf.Tensor, config: DataConfig, size: list[int]) ->
 
 def centre_crop(image: tf.Tensor, size: list[int], fraction: float) -> tf.Tensor:
     """A square of `fraction` of the shorter side, resized to `size`."""
-    return _resized(preprocess_ops.center_crop_image(image, fraction), size)
-
-
-def _inception_crop(encoded: tf.Tensor) -> tf.Tensor:
-    """A crop of 8 to 100% of the area, with an aspect ratio of 3/4 to 4/3.
-
-    The centre of the image where no such crop was drawn.
-    """
-    if encoded.dtype != tf.string:
-        return preprocess_ops.random_crop_image(encoded)
-    shape = tf.image.extract_jpeg_shape(encoded)
-    cropped = preprocess_ops.random_crop_image_v2(encoded, shape)
-    return tf.cond(
-        tf.reduce_all(tf.equal(tf.shape(cropped), shape)),
-        lambda: preprocess_ops.center_crop_image_v2(encoded, shape),
-        lambda: cropped,
-    )
+    return _resized(crops.center(image, fraction), size)
 
 
 def _pixels(encoded: tf.Tensor, size: list[int]) -> tf.Tensor:

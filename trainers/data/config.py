@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Protocol
 
-from official.modeling.hyperparams import base_config
+from trainers.platform.configs import Config
 
 
 class ImageSpec(Protocol):
@@ -19,7 +19,7 @@ class ImageSpec(Protocol):
 
 
 @dataclasses.dataclass
-class DataConfig(base_config.Config):
+class DataConfig(Config):
     """One split of a data set and what is done to its images.
 
     Attributes:

@@ -2,6 +2,9 @@
 
 import dataclasses
 
+from trainers.platform import official_alone  # noqa: F401
+
+# isort: split
 from official.modeling import hyperparams
 from official.vision.configs import common, maskrcnn
 

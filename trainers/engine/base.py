@@ -4,21 +4,22 @@ import abc
 from typing import Any
 
 import tensorflow as tf
-from official.core import base_task
 
-from trainers.engine import steps
 from trainers.engine.config import ExperimentConfig
+from trainers.platform import optimizers
+from trainers.platform.training import Task
 
 Named = tuple[str, tf.Tensor]
 
 
-class EngineTask(base_task.Task):
-    """A task of tf-models-official that resumes at any step and reports values that are not finite.
+class EngineTask(Task):
+    """A task that resumes at any step and reports values that are not finite.
 
     `trainers.engine.kinds.register` registers it. Besides the methods below, a task has those
-    of tf-models-official: `build_metrics`, `validation_step`, `aggregate_logs`,
-    `reduce_aggregated_logs`, `create_optimizer`. The trainer prints the last evaluation's
-    scalars, which come from `build_metrics(training=False)` or `reduce_aggregated_logs`.
+    of `trainers.platform.training.Task`: `create_optimizer`, `aggregate_logs` and
+    `reduce_aggregated_logs`; and it defines `build_metrics` and `validation_step`. The trainer
+    prints the last evaluation's scalars, which come from `build_metrics(training=False)` or
+    `reduce_aggregated_logs`.
 
     Attributes:
       unread: paths of configuration fields, such as "task.name", that the task inherits from
@@ -61,7 +62,7 @@ class EngineTask(base_task.Task):
 
     def make_optimizer_variables(self, model: tf.keras.Model, optimizer: Any) -> None:
         """Creates the variables of `optimizer`, in the strategy's scope, before the first step."""
-        steps.make_variables(optimizer, model.trainable_variables)
+        optimizers.make_variables(optimizer, model.trainable_variables)
 
     @abc.abstractmethod
     def build_model(self) -> tf.keras.Model:

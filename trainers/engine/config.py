@@ -1,6 +1,6 @@
 """What the configurations of all experiments share, whatever their task.
 
-They are dataclasses of tf-models-official's kind: YAML files and `--params_override` change
+They are dataclasses of `trainers.platform.configs`: YAML files and `--params_override` change
 them, where an unknown key is an error, and `params.yaml` in the model folder holds them. Every
 field is read; inherited fields that nothing reads are listed in `trainers.engine.parameters`
 and in each task.
@@ -8,14 +8,13 @@ and in each task.
 
 import dataclasses
 
-from official.core import config_definitions
-from official.modeling import optimization
+from trainers.platform import configs
 
-OptimizationConfig = optimization.OptimizationConfig
+OptimizationConfig = configs.OptimizationConfig
 
 
 @dataclasses.dataclass
-class RuntimeConfig(config_definitions.RuntimeConfig):
+class RuntimeConfig(configs.RuntimeConfig):
     """The devices of a training or an evaluation.
 
     Attributes:
@@ -34,7 +33,7 @@ class RuntimeConfig(config_definitions.RuntimeConfig):
 
 
 @dataclasses.dataclass
-class ExperimentConfig(config_definitions.ExperimentConfig):
+class ExperimentConfig(configs.ExperimentConfig):
     """A whole experiment; each kind of task has a subclass.
 
     Attributes:
@@ -43,7 +42,5 @@ class ExperimentConfig(config_definitions.ExperimentConfig):
     """
 
     kind: str = ""
-    trainer: config_definitions.TrainerConfig = dataclasses.field(
-        default_factory=config_definitions.TrainerConfig
-    )
+    trainer: configs.TrainerConfig = dataclasses.field(default_factory=configs.TrainerConfig)
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)

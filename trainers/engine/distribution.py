@@ -1,4 +1,4 @@
-"""Distribution strategies of tf-models-official, for the devices of this machine."""
+"""Distribution strategies for the devices of this machine, and for TPUs."""
 
 import contextlib
 import functools
@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable
 
 import tensorflow as tf
-from official.common import distribute_utils
 
 from trainers.engine.config import RuntimeConfig
 from trainers.errors import TrainersError, reason
+from trainers.platform import devices
 
 _TPU_ADVICE = (
     "Is it READY, in that zone and project, and reachable from here? docs/tpu.md has the steps."
@@ -39,10 +39,10 @@ def build_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
     if name == "tpu" or (name == "auto" and runtime.tpu is not None):
         return tpu_strategy(runtime)
     if runtime.worker_hosts:
-        distribute_utils.configure_cluster(runtime.worker_hosts, runtime.task_index)
+        devices.configure_cluster(runtime.worker_hosts, runtime.task_index)
     gpus = runtime.num_gpus or gpus
     if name == "multi_worker_mirrored":
-        return distribute_utils.get_distribution_strategy(
+        return devices.get_distribution_strategy(
             name, num_gpus=gpus, all_reduce_alg=runtime.all_reduce_alg
         )
     if name == "mirrored" and not gpus:
@@ -51,13 +51,13 @@ def build_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
             _cpus(runtime.cpu_replicas), tf.distribute.ReductionToOneDevice()
         )
     if name == "mirrored" or (name == "auto" and gpus > 1):
-        return distribute_utils.get_distribution_strategy(
+        return devices.get_distribution_strategy(
             "mirrored",
             num_gpus=gpus,
             all_reduce_alg=runtime.all_reduce_alg,
             num_packs=runtime.num_packs,
         )
-    return distribute_utils.get_distribution_strategy("one_device", num_gpus=min(gpus, 1))
+    return devices.get_distribution_strategy("one_device", num_gpus=min(gpus, 1))
 
 
 def tpu_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:

@@ -5,9 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainers.engine.steps import all_replicas
 from trainers.engine.trainer import Trainer
 from trainers.errors import TrainingDivergedError
+from trainers.platform import model_parts
+from trainers.platform.replicas import all_replicas
 
 _BATCHES = 3
 
@@ -48,7 +49,7 @@ def _locate(trainer: Trainer, step: int) -> tuple[str | None, str]:
     for layer in trainer.model.layers:
         for variable in layer.trainable_variables:
             if not bool(tf.reduce_all(tf.math.is_finite(variable))):
-                return layer.name, f"The weight {variable.name} is not finite."
+                return layer.name, f"The weight {model_parts.name_of(variable)} is not finite."
     iterator = iter(trainer.train_input(step - 1))
     names_of_bad_values = _names_of_bad_values(trainer)
     for _ in range(_BATCHES):
@@ -98,12 +99,14 @@ def _flags(tensors: Sequence[tf.Tensor | None]) -> tf.Tensor:
 
 def _class(model: tf.keras.Model, layer_name: str) -> str:
     """Class of the layer of that name, in the model or a model within it."""
-    layers = (m for m in model.submodules if getattr(m, "name", None) == layer_name)
-    return type(next(layers)).__name__
+    layers = model_parts.layers_within(model)
+    return type(next(layer for layer in layers if layer.name == layer_name)).__name__
 
 
 def _owner(model: tf.keras.Model, variable_name: str) -> str | None:
     for layer in model.layers:
-        if any(variable.name == variable_name for variable in layer.trainable_variables):
+        if any(
+            model_parts.name_of(variable) == variable_name for variable in layer.trainable_variables
+        ):
             return layer.name
     return None

@@ -4,11 +4,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
-from official.core import task_factory
-
 from trainers.engine.base import EngineTask
 from trainers.engine.config import ExperimentConfig
 from trainers.errors import TrainersError
+from trainers.platform import training
 
 _Task = TypeVar("_Task", bound=type[EngineTask])
 
@@ -31,7 +30,7 @@ KINDS: dict[str, Kind] = {}
 
 
 def register(config: type[ExperimentConfig]) -> Callable[[_Task], _Task]:
-    """A decorator that registers a task for experiments, here and with tf-models-official.
+    """A decorator that registers a task, with tf-models-official too where it is used.
 
     Args:
       config: class of the task's experiments; its default `kind` is the name.
@@ -45,7 +44,7 @@ def register(config: type[ExperimentConfig]) -> Callable[[_Task], _Task]:
         if default.kind in KINDS:
             raise ValueError(f"`kind` must be new. Received: kind={default.kind!r}")
         KINDS[default.kind] = Kind(config, task)
-        return task_factory.register_task_cls(type(default.task))(task)
+        return training.registered(type(default.task))(task)
 
     return add
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import tensorflow as tf
 import yaml
-from official.modeling.hyperparams import base_config, params_dict
 
 from trainers import checks
 from trainers.engine import kinds
 from trainers.engine.config import ExperimentConfig
 from trainers.engine.sharding import check_divides
 from trainers.errors import TrainersError
+from trainers.platform import configs
 
-# Fields that are inherited from tf-models-official and not read: setting one is an error.
+# Fields that the configurations have and nothing reads: setting one is an error.
 _UNREAD = (
     "task.differential_privacy_config",
     "task.name",
@@ -46,7 +46,7 @@ def load(path: str, kind: str | None = None) -> ExperimentConfig:
     if kind not in (None, actual):
         raise checks.wrong_kind(actual, str(kind), os.path.dirname(path))
     try:
-        return params_dict.override_params_dict(kinds.find(actual).config(), path, is_strict=True)
+        return configs.override(kinds.find(actual).config(), path)
     except (KeyError, ValueError, yaml.YAMLError) as error:
         raise checks.no_configuration(path, error) from error
 
@@ -71,8 +71,7 @@ def check(params: ExperimentConfig) -> None:
             f"`kind` must be {default.kind!r} for this experiment. Received: kind={params.kind!r}"
         )
     task, trainer = kinds.find(params.kind).task, params.trainer
-    params.validate()
-    for path in (*_UNREAD, *task.unread):
+    for path in (*_UNREAD, *configs.UNREAD, *task.unread):
         if _value(params, path) != _value(default, path):
             raise TrainersError(
                 f"`{path}` is not read by this engine; leave it alone. "
@@ -132,4 +131,4 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _value(params: Any, path: str) -> Any:
     for name in path.split("."):
         params = getattr(params, name)
-    return params.as_dict() if isinstance(params, base_config.Config) else params
+    return params.as_dict() if isinstance(params, configs.Config) else params

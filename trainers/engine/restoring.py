@@ -40,7 +40,8 @@ def restore(
         status.expect_partial().assert_existing_objects_matched()
     except (tf.errors.OpError, AssertionError, ValueError, IndexError) as error:
         raise TrainersError(
-            f"the checkpoint {path} cannot be read into the model: {reason(error)}"
+            f"the checkpoint {path} cannot be read into the model, which must be of the Keras "
+            f"that wrote it, 2 or 3: {reason(error)}"
         ) from error
     return params, task, model
 

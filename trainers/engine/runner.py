@@ -1,4 +1,4 @@
-"""The runner of tf-models-official, extended: all workers resume, and training stops at NaN."""
+"""Runs experiments so that all workers resume, and training stops at NaN."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -6,12 +6,12 @@ from typing import Any
 
 import tensorflow as tf
 from absl import logging
-from official.core import train_lib
 
 from trainers.engine.base import EngineTask
 from trainers.engine.divergence import StopWhenNotFinite
 from trainers.engine.trainer import Trainer
 from trainers.errors import TrainersError, reason
+from trainers.platform import training
 
 _UNREADABLE = (
     tf.errors.DataLossError,
@@ -21,8 +21,8 @@ _UNREADABLE = (
 )
 
 
-class Runner(train_lib.OrbitExperimentRunner):
-    """Runs an experiment; arguments as for tf-models-official's.
+class Runner(training.Runner):
+    """Runs an experiment; arguments as for `trainers.platform.training.Runner`.
 
     Workers other than the chief write to a scratch folder, but restore from the shared one,
     since otherwise the workers of a resumed job would begin at different steps.
@@ -132,7 +132,7 @@ class SharedCheckpointManager(tf.train.CheckpointManager):
         for path in reversed(paths):
             try:
                 status = self.checkpoint.restore(path)
-                status.assert_existing_objects_matched()
+                status.expect_partial().assert_existing_objects_matched()
             except _UNREADABLE as error:
                 logging.warning(
                     "Checkpoint %s cannot be read, trying an older one: %s", path, error

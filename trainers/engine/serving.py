@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from trainers.platform import model_parts
+
 
 def save(
     path: str,
@@ -18,5 +20,5 @@ def save(
       signatures: concrete functions, by their names in the SavedModel.
     """
     saved = tf.Module()
-    saved.weights = model.variables
+    saved.weights = [model_parts.as_tensorflow(variable) for variable in model.variables]
     tf.saved_model.save(saved, path, signatures=signatures)

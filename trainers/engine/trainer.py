@@ -1,18 +1,17 @@
-"""The trainer of tf-models-official, extended: it resumes at its step and notices NaN."""
+"""Trains a task: resumes at its step, and notices values that are not finite."""
 
 import functools
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
-from official.core import base_trainer
-from official.modeling import optimization
 
 from trainers.engine.base import EngineTask
 from trainers.engine.config import ExperimentConfig
+from trainers.platform import optimizers, training
 
 
-class Trainer(base_trainer.Trainer):
+class Trainer(training.Trainer):
     """Builds the training input at the step where training begins, and tracks finiteness.
 
     Args:
@@ -20,7 +19,7 @@ class Trainer(base_trainer.Trainer):
       task: the task to train.
       train: whether the trainer is used for training.
       evaluate: whether it is used for evaluation.
-      checkpoint_exporter: exports the best checkpoint; see tf-models-official.
+      checkpoint_exporter: exports the best checkpoint.
     """
 
     def __init__(
@@ -111,6 +110,6 @@ class Trainer(base_trainer.Trainer):
 
     def eval_begin(self) -> None:
         """Swaps in the moving averages of the weights, if the optimizer has them."""
-        if isinstance(self.optimizer, optimization.ExponentialMovingAverage):
+        if isinstance(self.optimizer, optimizers.ExponentialMovingAverage):
             self._weights_before_swap = [v.numpy() for v in self.model.trainable_variables]
         super().eval_begin()

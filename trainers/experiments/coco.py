@@ -3,8 +3,6 @@
 Settings that neither the paper's text nor its appendix states are marked "ours".
 """
 
-from official.modeling import optimization
-
 from trainers.detection.config import (
     DataConfig,
     ExperimentConfig,
@@ -12,6 +10,7 @@ from trainers.detection.config import (
     TaskConfig,
     coco_model,
 )
+from trainers.engine.config import OptimizationConfig
 
 VALIDATION_IMAGES, EVALUATED_AT_ONCE = 5000, 8
 _STEPS, _DROPS = 135000, (120000, 125000)
@@ -57,8 +56,8 @@ def config(backbone: str, layer: str) -> ExperimentConfig:
     return params
 
 
-def _optimizer() -> optimization.OptimizationConfig:
-    return optimization.OptimizationConfig(
+def _optimizer() -> OptimizationConfig:
+    return OptimizationConfig(
         {
             "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9}},
             "learning_rate": {

@@ -4,11 +4,11 @@ from typing import Any
 
 import tensorflow as tf
 import yaml
-from official.core import train_utils
 
 from trainers.engine import parameters
 from trainers.engine.config import ExperimentConfig
-from trainers.experiments import EXPERIMENTS, arguments, keys, overrides
+from trainers.experiments import EXPERIMENTS, arguments, keys
+from trainers.platform import configs, settings
 
 
 def parse(flags: Any) -> ExperimentConfig:
@@ -21,9 +21,22 @@ def parse(flags: Any) -> ExperimentConfig:
     arguments.check_name(flags.experiment)
     arguments.check_keys(flags, keys.tree_of(EXPERIMENTS[flags.experiment].build()))
     try:
-        params = train_utils.ExperimentParser(flags).parse()
+        params = _changed(EXPERIMENTS[flags.experiment].build(), flags)
     except (LookupError, TypeError, yaml.YAMLError, tf.errors.NotFoundError) as error:
-        raise overrides.unusable(error) from error
+        raise settings.unusable(error) from error
     parameters.check(params)
     params.lock()
+    return params
+
+
+def _changed(params: ExperimentConfig, flags: Any) -> ExperimentConfig:
+    """An experiment changed by flags, in tf-models-official's order."""
+    for source in flags.config_file or []:
+        params = configs.override(params, source)
+    params.override({"runtime": {"tpu": flags.tpu}})
+    if flags.tf_data_service:
+        data = {"tf_data_service_address": flags.tf_data_service}
+        params.override({"task": {"train_data": data, "validation_data": data}})
+    if flags.params_override:
+        params = configs.override(params, flags.params_override)
     return params

@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from trainers import keras_choice
+
 if TYPE_CHECKING:
     from trainers.engine.config import ExperimentConfig
 
@@ -70,7 +72,12 @@ def _make(module: str, function: str, *arguments: Any) -> "ExperimentConfig":
 
 @functools.cache
 def register_all() -> None:
-    """Registers all experiments with tf-models-official, once in a process."""
+    """Registers all experiments with tf-models-official, once in a process.
+
+    Raises:
+      TrainersError: where it cannot be used.
+    """
+    keras_choice.require_official("the registration of experiments")
     register = importlib.import_module("official.core.exp_factory").register_config_factory
     for experiment in EXPERIMENTS.values():
         register(experiment.name)(_factory(experiment))

@@ -3,10 +3,9 @@
 `python -m trainers.detection.shapes` draws the data.
 """
 
-from official.modeling import optimization
-
 from trainers.detection import files, shapes
 from trainers.detection.config import DataConfig, ExperimentConfig, ModelConfig, TaskConfig
+from trainers.engine.config import OptimizationConfig
 
 STEPS = 2500
 _BATCH_SIZE, _RATE = 2, 0.02
@@ -81,8 +80,8 @@ def _model() -> ModelConfig:
     return model
 
 
-def _optimizer() -> optimization.OptimizationConfig:
-    return optimization.OptimizationConfig(
+def _optimizer() -> OptimizationConfig:
+    return OptimizationConfig(
         {
             "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9, "global_clipnorm": 10.0}},
             "learning_rate": {

@@ -2,6 +2,9 @@
 
 import dataclasses
 
+from trainers.platform import official_alone  # noqa: F401
+
+# isort: split
 from official.core import config_definitions
 from official.modeling.hyperparams import base_config
 

@@ -16,6 +16,7 @@ from trainers.gan.config import GanExperimentConfig
 from trainers.gan.model import Gan
 from trainers.gan.optimizers import GanOptimizers
 from trainers.models import norm_act
+from trainers.platform import optimizers
 
 _GRID = (10, 10)
 
@@ -117,7 +118,7 @@ class GanTask(EngineTask):
         """Creates the variables of both optimizers."""
         for network in ("generator", "discriminator"):
             variables = getattr(model, network).trainable_variables
-            steps.make_variables(getattr(optimizer, network), variables)
+            optimizers.make_variables(getattr(optimizer, network), variables)
 
     def train_step(
         self,

@@ -12,6 +12,7 @@ from trainers.classification.task import ClassificationTask
 from trainers.engine import kinds, parameters
 from trainers.engine.config import ExperimentConfig
 from trainers.engine.trainer import Trainer
+from trainers.platform import optimizers
 from trainers.studies.journal import Run
 from trainers.studies.study import Cell, Score, Study
 
@@ -71,6 +72,6 @@ def _scores(trainer: Trainer, scores: Sequence[Score]) -> Run:
 def _restart(trainer: Trainer) -> None:
     """Gives the trainer of a classification the weights and the order of data of its new seed."""
     trainer.model.set_weights(trainer.task.build_model().get_weights())
-    for variable in (*trainer.optimizer.variables(), trainer.global_step):
+    for variable in (*optimizers.state(trainer.optimizer), trainer.global_step):
         variable.assign(tf.zeros_like(variable))
     trainer.restart()
