@@ -34,6 +34,7 @@ STEPS = (
     Step("docs"),
     Step("test-docs"),
     Step("test-keras3", ("tensorflow-addons", "a Keras with", "TFLite")),
+    Step("test-next", ("tensorflow-addons", "a Keras with", "TFLite")),
     Step("test-backends"),
     Step("test-tf215", ("a Keras with",)),
     Step("test-tpu"),
