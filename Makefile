@@ -15,8 +15,8 @@ QUIET := TF_CPP_MIN_LOG_LEVEL=2
 TIER ?= not nightly
 
 .PHONY: help install install-tpu install-gpu install-all test test-all test-layers test-search \
-	test-trainers test-detection-gan test-ray test-docs test-tf215 test-keras3 test-backends \
-	test-tpu test-gpu lint docs notebooks gallery search clean
+	test-trainers test-detection-gan test-ray test-docs test-tf215 test-keras3 test-next \
+	test-backends test-tpu test-gpu lint docs notebooks gallery versions search clean
 
 help:
 	@echo 'make install             the everyday environment in .venv'
@@ -26,12 +26,14 @@ help:
 	@echo 'make docs                the documentation site, in site/'
 	@echo 'make notebooks           runs the tutorials and keeps their outputs'
 	@echo 'make gallery             the pages and figures of all layers'
+	@echo 'make versions            the table of tested versions, of the environments here'
 	@echo 'Parts of what runs before a merge; with TIER= all their tests, the nightly ones too:'
 	@echo 'make test-layers         evonorm_tf'
 	@echo 'make test-search         the search'
 	@echo 'make test-trainers       networks, trainers, documents, benchmarks'
 	@echo 'make test-detection-gan  Mask R-CNN and BigGAN'
 	@echo 'make test-keras3         layers, networks, trainers and search with Keras 3, in .venv-keras3'
+	@echo 'make test-next           layers with a TensorFlow to come and Python 3.14, in .venv-next'
 	@echo 'make test-backends       layers with Keras on JAX and PyTorch, in .venv-backends'
 	@echo 'make test-tf215          layers with TensorFlow 2.15 and its addons, in .venv-tf215'
 	@echo 'make test-tpu            layers compiled for TPUs, and tpu_scripts, in .venv-tpu'
@@ -46,8 +48,8 @@ install-tpu: .venv-tpu/ready
 
 install-gpu: .venv-gpu/ready
 
-install-all: .venv/ready .venv-keras3/ready .venv-backends/ready .venv-tf215/ready .venv-tpu/ready \
-	.venv-gpu/ready .venv-docs/ready
+install-all: .venv/ready .venv-keras3/ready .venv-next/ready .venv-backends/ready .venv-tf215/ready \
+	.venv-tpu/ready .venv-gpu/ready .venv-docs/ready
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -73,6 +75,10 @@ endef
 
 .venv-keras3/ready: pyproject.toml constraints/keras3.txt | $(UV)
 	$(call environment,.venv-keras3,>=3.11$(COMMA)<3.14,keras3,search test)
+
+# Python 3.14, which TensorFlow 2.22 is the first to have a package for.
+.venv-next/ready: pyproject.toml constraints/next.txt .ci/python314.sh | $(UV)
+	$(call environment,.venv-next,$(or $(shell .ci/python314.sh $(UV)),$(error no Python 3.14)),next,test)
 
 # A build of PyTorch without gigabytes of CUDA: where pip is told of a folder of packages, from there,
 # else from PyTorch's own index. Where that cannot be reached, PyPI's build has to do.
@@ -144,6 +150,16 @@ test-keras3: .venv-keras3/ready
 	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-keras3/bin/python -m pytest $(PARALLEL) \
 		-m '$(OTHER_TIER)' $(KERAS3_TESTS) $(PYTEST_ARGS)
 
+# What Python and Keras have a say in: importing, files, dtype policies, fit, distribution, conversion,
+# and layers of each kind once. TensorFlow's kernels and XLA's programs are for the other two.
+NEXT_TESTS := $(addprefix tests/evonorm_tf/test_,baselines.py conformance.py conformance_dtypes.py \
+	convert.py convert_activations.py convert_weights.py distribution.py layer_fit.py lazy_import.py \
+	masks.py registry.py serialization.py statistics.py wrong_use.py)
+
+test-next: .venv-next/ready
+	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-next/bin/python -m pytest $(PARALLEL) \
+		-m '$(if $(TIER),not slow and )$(OTHER_TIER)' $(NEXT_TESTS) $(PYTEST_ARGS)
+
 # In one process, which starts one for each backend.
 test-backends: .venv-backends/ready
 	$(QUIET) TF_USE_LEGACY_KERAS=0 .venv-backends/bin/python -m pytest -m '$(OTHER_TIER)' \
@@ -156,7 +172,7 @@ test-tpu: .venv-tpu/ready
 test-gpu: .venv-gpu/ready
 	$(QUIET) $(LEGACY) .venv-gpu/bin/python -m pytest -m '$(TIER)' $(GPU_TESTS) $(PYTEST_ARGS)
 
-ALL_TESTS := layers search trainers detection-gan docs keras3 backends tf215 tpu gpu ray
+ALL_TESTS := layers search trainers detection-gan docs keras3 next backends tf215 tpu gpu ray
 
 test-all:
 	failed=0; for part in $(ALL_TESTS); do \
@@ -181,9 +197,13 @@ notebooks: .venv/ready
 gallery: .venv/ready
 	$(QUIET) $(LEGACY) .venv/bin/python docs/tools/gallery.py
 
+# Of the environments that are set up; .ci/run sets up all.
+versions: .venv/ready
+	.venv/bin/python docs/tools/versions.py
+
 search: .venv/ready
 	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m search run --preset demo --run-dir $(RUN_DIR)
 
 clean:
-	rm -rf .venv .venv-tf215 .venv-keras3 .venv-backends .venv-tpu .venv-gpu .venv-docs .venv-bootstrap \
+	rm -rf .venv .venv-tf215 .venv-keras3 .venv-next .venv-backends .venv-tpu .venv-gpu .venv-docs .venv-bootstrap \
 		build dist site *.egg-info

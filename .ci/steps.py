@@ -33,7 +33,11 @@ STEPS = (
     Step("test-detection-gan"),
     Step("docs"),
     Step("test-docs"),
-    Step("test-keras3", ("tensorflow-addons", "a Keras with", "TFLite", "torch and timm")),
+    Step(
+        "test-keras3",
+        ("tensorflow-addons", "a Keras with", "TFLite", "torch and timm", "tf-models-official"),
+    ),
+    Step("test-next", ("tensorflow-addons", "a Keras with", "TFLite")),
     Step("test-backends"),
     Step("test-tf215", ("a Keras with",)),
     Step("test-tpu"),

@@ -8,6 +8,8 @@ from tpu_scripts import compile_only
 from trainers.models import names
 
 DEFAULT_BATCH = 128
+# The modules that build and compile a step, each for one backend of Keras and so for one process.
+BACKENDS = {"tensorflow": "tpu_scripts.training_step", "jax": "tpu_scripts.jax_step"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Options:
       batch: images on each replica.
       image_size: side of the images; None for the network's own.
       json: whether to print JSON.
+      backend: of Keras; a name in BACKENDS.
     """
 
     model: str
@@ -29,6 +32,7 @@ class Options:
     batch: int
     image_size: int | None
     json: bool
+    backend: str
 
 
 def parse(arguments: list[str] | None) -> Options:
@@ -43,7 +47,8 @@ def parse(arguments: list[str] | None) -> Options:
             names.check_layer(layer)
     except ValueError as error:
         sys.exit(f"aot_compile: {error}")
-    return Options(given.model, layers, topology, given.batch, given.image_size, given.json)
+    figures = (given.model, layers, topology, given.batch, given.image_size)
+    return Options(*figures, given.json, given.backend)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
         "--batch", type=_positive, default=DEFAULT_BATCH, help="images on each replica"
     )
     parser.add_argument("--image_size", type=_positive, help="default: the network's own")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="tensorflow", help="of Keras; default: %(default)s"
+    )
     parser.add_argument("--json", action="store_true", help="a line of JSON per layer")
     return parser
 

@@ -20,6 +20,7 @@ class Report:
       image_size: side of the images.
       parameters: number of the network's trainable parameters.
       compiled: the compiler's figures.
+      backend: of Keras, "tensorflow" or "jax".
     """
 
     model: str
@@ -29,6 +30,7 @@ class Report:
     image_size: int
     parameters: int
     compiled: Compiled
+    backend: str
 
     @property
     def compute_seconds(self) -> float:
@@ -50,6 +52,7 @@ class Report:
         compiled, generation = self.compiled, self.topology.generation
         compute_bound = self.compute_seconds >= self.memory_seconds
         return {
+            "backend": self.backend,
             "model": self.model,
             "layer": self.layer,
             "topology": self.topology.name,
@@ -58,6 +61,7 @@ class Report:
             "image_size": self.image_size,
             "precision": "bfloat16",
             "parameters": self.parameters,
+            "fusions": compiled.fusions,
             "argument_bytes": compiled.arguments,
             "output_bytes": compiled.outputs,
             "aliased_bytes": compiled.aliased,
@@ -80,6 +84,7 @@ _ROWS: tuple[tuple[str, Callable[[Report], float]], ...] = (
     ("  outputs not aliased", lambda r: (r.compiled.outputs - r.compiled.aliased) / _MIB),
     ("  temporaries", lambda r: r.compiled.temporaries / _MIB),
     ("  code", lambda r: r.compiled.code / _MIB),
+    ("fusions", lambda r: r.compiled.fusions),
     ("bytes accessed (GB)", lambda r: r.compiled.bytes_accessed / _GIGA),
     ("flops (G)", lambda r: r.compiled.flops / _GIGA),
     ("roofline: bytes (ms)", lambda r: r.memory_seconds * 1e3),
@@ -101,8 +106,8 @@ def table(reports: list[Report]) -> str:
 def _title(report: Report) -> str:
     topology, side = report.topology, report.image_size
     return (
-        f"{report.model}, {side}x{side}, bfloat16: a step of {report.batch} images on each of "
-        f"{topology.replicas} replicas of {topology.name}, with "
+        f"{report.model} on {report.backend}, {side}x{side}, bfloat16: a step of {report.batch} "
+        f"images on each of {topology.replicas} replicas of {topology.name}, with "
         f"{topology.generation.replica_hbm_bytes // _MIB:,} MiB each"
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 from tpu_scripts.generations import GENERATIONS, Generation
 
 # libtpu reads these when it is loaded. Without them it looks for a TPU with a metadata server.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",  # of the host; any type works
@@ -68,6 +68,7 @@ class Compiled:
     """The compiler's figures of one replica's program; sizes are in bytes.
 
     Attributes:
+      fusions: kernels of several operations each; copies and single reductions come on top.
       arguments, outputs: sizes in HBM; `aliased` of these bytes belong to both.
       temporaries: the peak size of the live intermediate buffers.
       code: size of the program itself, which is in HBM too.
@@ -76,6 +77,7 @@ class Compiled:
       seconds: compile time.
     """
 
+    fusions: int
     arguments: int
     outputs: int
     aliased: int
@@ -100,23 +102,30 @@ def compile_for(stablehlo: bytes, topology: Topology) -> Compiled:
       ModuleNotFoundError: without the group `tpu`.
     """
     jax = _jax()
-    devices = _devices(topology)
+    found = devices(topology)
     module = load(stablehlo)
     options = jax.compiler.get_compile_options(
-        num_replicas=len(devices), num_partitions=1, device_assignment=jax.numpy.array(devices)
+        num_replicas=len(found), num_partitions=1, device_assignment=jax.numpy.array(found)
     )
     started = time.monotonic()
     try:
-        executable = devices[0].client.compile(
-            module, jax.extension.DeviceList(tuple(devices)), options
+        executable = found[0].client.compile(
+            module, jax.extension.DeviceList(tuple(found)), options
         )
     except jax.errors.JaxRuntimeError as error:
         raise CompilationError(f"{topology.name} cannot run it: {error}") from error
     seconds = time.monotonic() - started
-    memory = executable.get_compiled_memory_stats()
-    cost = executable.cost_analysis()
+    text = executable.hlo_modules()[0].to_string()
+    memory, cost = executable.get_compiled_memory_stats(), executable.cost_analysis()
+    return figures(text, memory, cost, seconds)
+
+
+def figures(text: str, memory: Any, cost: dict[str, float], seconds: float) -> Compiled:
+    """The figures of a program, from XLA's text of it, and statistics of memory and costs."""
+    _, _, entry = text.partition("\nENTRY ")
     # The analysis has "optimal_seconds" too, but they are negative.
     return Compiled(
+        fusions=entry.count(" fusion("),
         arguments=memory.argument_size_in_bytes,
         outputs=memory.output_size_in_bytes,
         aliased=memory.alias_size_in_bytes,
@@ -178,7 +187,13 @@ def _check(operation: Any) -> None:
             )
 
 
-def _devices(topology: Topology) -> list[Any]:
+def devices(topology: Topology) -> list[Any]:
+    """The devices of a topology, for which programs are compiled and on which none runs.
+
+    Raises:
+      ValueError: for a topology that libtpu does not know.
+      ModuleNotFoundError: without the group `tpu`.
+    """
     # Without this option libtpu has the two cores of a v4 chip as two devices.
     options = {"chip_config_name": "megacore"} if topology.generation.name == "v4" else {}
     jax = _jax()
@@ -212,7 +227,7 @@ class _Jax:
 
 @functools.cache
 def _jax() -> _Jax:
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(ENVIRONMENT)
     try:
         return _Jax()
     except ModuleNotFoundError as error:

@@ -10,50 +10,51 @@ import tensorflow as tf
 from official.modeling import optimization, performance
 
 from evonorm_tf.numerics import devices
+from tpu_scripts import compile_only, step_config
+from tpu_scripts.aot_report import Report
 from tpu_scripts.replicas import TracedReplicas
 from trainers.classification.config import ExperimentConfig
 from trainers.classification.task import ClassificationTask
 from trainers.engine import parameters
-from trainers.experiments import EXPERIMENTS
-from trainers.models.efficientnet import VARIANTS
-
-_PRECISION = "bfloat16"
-_FALLBACK = "imagenet_resnet50_evonorm_b0"
 
 
-def configure(network: str, layer: str, image_size: int | None = None) -> ExperimentConfig:
-    """A configuration that trains a network with a layer, in bfloat16.
-
-    Optimizer, loss and image size are those of the network's first experiment; a network
-    without one gets ResNet-50's.
+def compile_step(
+    network: str,
+    layer: str,
+    topology: compile_only.Topology,
+    batch: int,
+    image_size: int | None = None,
+) -> Report:
+    """Compiles one training step as the trainers run it.
 
     Args:
       network: a name in `trainers.models.classifiers.CLASSIFIERS`.
       layer: a registered name, or the path of a layer graph's JSON file.
+      topology: see `compile_only.parse_topology`.
+      batch: images on each replica.
       image_size: side of the images; None for the network's own.
+
+    Raises:
+      ValueError: for an unknown name (TrainersError), or a step that cannot run on the TPU
+        (CompilationError).
+      ModuleNotFoundError: without the group `tpu`.
+    """
+    params = configure(network, layer, image_size)
+    step = lower(params, batch, topology.replicas)
+    compiled = compile_only.compile_for(step.stablehlo, topology)
+    side = params.task.model.input_size[0]
+    return Report(network, layer, topology, batch, side, step.parameters, compiled, "tensorflow")
+
+
+def configure(network: str, layer: str, image_size: int | None = None) -> ExperimentConfig:
+    """The checked configuration of a step; see `step_config.of_step`.
 
     Raises:
       TrainersError: for an unknown network or layer.
     """
-    params = _experiment_of(network)
-    model = params.task.model
-    model.network, model.norm_act = network, layer
-    variant = VARIANTS.get(network.removeprefix("efficientnet_"))
-    side = image_size or (variant.resolution if variant else model.input_size[0])
-    model.input_size = [side, side, model.input_size[2]]
-    params.runtime.mixed_precision_dtype = _PRECISION
+    params = step_config.of_step(network, layer, image_size)
     parameters.check(params)
     return params
-
-
-def _experiment_of(network: str) -> ExperimentConfig:
-    for name, experiment in EXPERIMENTS.items():
-        if f"_{network}_" not in name:
-            continue
-        params = experiment.build()
-        if params.kind == "classification" and params.task.model.network == network:
-            return params
-    return EXPERIMENTS[_FALLBACK].build()
 
 
 @dataclasses.dataclass(frozen=True)

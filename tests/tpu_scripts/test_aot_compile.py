@@ -112,11 +112,20 @@ def run_on_cpu(module, arguments):
 
 def report(layer="bn_relu", **figures):
     values = {
-        **{"arguments": 100, "outputs": 90, "aliased": 80, "temporaries": 70, "code": 60},
+        **{
+            "fusions": 3,
+            "arguments": 100,
+            "outputs": 90,
+            "aliased": 80,
+            "temporaries": 70,
+            "code": 60,
+        },
         **{"bytes_accessed": 9e9, "flops": 123e12, "transcendentals": 0.0, "seconds": 1.0},
         **figures,
     }
-    return Report("resnet50", layer, parse_topology("v3:2x2"), 64, 224, 1, Compiled(**values))
+    return Report(
+        "resnet50", layer, parse_topology("v3:2x2"), 64, 224, 1, Compiled(**values), "jax"
+    )
 
 
 def test_roofline_is_of_one_replica():
@@ -131,7 +140,7 @@ def test_roofline_is_of_one_replica():
 
 def test_table_shows_layers_side_by_side():
     lines = table([report(), report("evonorm_s0", temporaries=140)]).splitlines()
-    assert "resnet50, 224x224" in lines[0] and "8 replicas of v3:2x2" in lines[0]
+    assert "resnet50 on jax, 224x224" in lines[0] and "8 replicas of v3:2x2" in lines[0]
     assert lines[1].split() == ["bn_relu", "evonorm_s0"]
     (temporaries,) = [line for line in lines if "temporaries" in line]
     assert temporaries.endswith("(2.00x)")
@@ -144,6 +153,7 @@ def test_command_prints_json(capsys):
     (line,) = capsys.readouterr().out.splitlines()
     figures = json.loads(line)
     assert figures["model"] == "resnet_small" and figures["layer"] == "evonorm_s0"
+    assert figures["backend"] == "tensorflow" and figures["fusions"] > 10
     assert (figures["replicas"], figures["batch_per_replica"], figures["image_size"]) == (1, 4, 8)
     assert figures["temporary_bytes"] > 0 and math.isfinite(figures["roofline_seconds"])
     assert "optimal_seconds" not in line

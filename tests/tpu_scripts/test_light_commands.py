@@ -10,7 +10,7 @@ AOT = "tpu_scripts.aot_compile"
 VM, WHERE = "tpu_scripts.tpu_vm", "vm --zone=us-central1-a --dry_run"
 # Commands with their exit status and what they say.
 ANSWERS = {
-    f"{AOT} --help": (0, r"--model MODEL.*--topology TOPOLOGY.*--json"),
+    f"{AOT} --help": (0, r"--model MODEL.*--topology TOPOLOGY.*--backend.*--json"),
     f"{AOT} --model=resnet50 --layer=frn": (2, r"required: --topology"),
     f"{AOT} --model=resnet50 --layer=frn --topology=v5e:2x2 --batch=0": (2, r"must be at least 1"),
     f"{AOT} --model=resnet50 --layer=frn --topology=v9:1x1": (1, r"^aot_compile: .*='v9:1x1'$"),
@@ -18,6 +18,7 @@ ANSWERS = {
     f"{AOT} --model=resnet50 --compare=frn,x --topology=v5e:2x2": (1, r"one of .*norm_act='x'$"),
     f"{AOT} --model=resnet50 --layer=x.json --topology=v5e:2x2": (1, r"there is no file x\.json$"),
     f"{AOT} --model=resnet50 --layer=frn --topology=v5e:2x2": (1, r"ImportError: .* is blocked"),
+    f"{AOT} --backend=torch": (2, r"--backend: invalid choice: 'torch' .*tensorflow.*jax"),
     f"{VM} --help": (0, r"doctor .*create .*wait .*status .*run .*copy .*logs .*delete "),
     f"{VM} create --help": (0, r"--type TYPE.*--queued"),
     f"{VM} create {WHERE} --type=v3-7": (1, r"^tpu_vm: the size of a v3 .*type='v3-7'$"),
