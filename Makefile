@@ -139,7 +139,7 @@ test-tf215: .venv-tf215/ready
 		tests/evonorm_tf $(PYTEST_ARGS)
 
 # Of networks, trainers and search, what builds, trains or loads models.
-KERAS3_TESTS := tests/evonorm_tf tests/trainers/models $(addprefix tests/trainers/,test_engine.py \
+KERAS3_TESTS := tests/evonorm_tf tests/trainers/models $(addprefix tests/trainers/,test_crops.py test_engine.py \
 	test_experiment_keys.py test_experiments.py test_export.py test_optimizers.py test_settings.py \
 	test_studies.py) $(addprefix tests/search/,test_anchor_trainer.py \
 	test_called_primitives.py test_exchangeable_layer.py test_export.py test_final.py \

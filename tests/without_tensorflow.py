@@ -79,6 +79,7 @@ def _run(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    importlib.import_module("trainers")  # which asks whether tf-models-official is installed
     sys.meta_path.insert(0, _Blocking())
     for module in (
         "numpy",
