@@ -71,12 +71,7 @@ def test_where_no_crop_is_drawn_the_centre_of_a_jpeg_is_taken(official, size, mo
 
 @pytest.mark.parametrize("size", SIZES)
 def test_crops_are_parts_of_the_image(size):
-    pixels = image(size)
-    for crop in [*drawn(crops.random, tf.constant(pixels)), crops.center(tf.constant(pixels)).numpy()]:
-        height, width = crop.shape[:2]
-        places = np.argwhere((pixels == crop[0, 0]).all(-1))
-        assert any(
-            (pixels[r : r + height, c : c + width] == crop).all()
-            for r, c in places
-            if r + height <= size[0] and c + width <= size[1]
-        )
+    pixels = tf.constant(image(size))
+    for crop in [*drawn(crops.random, pixels), crops.center(pixels).numpy()]:
+        windows = np.lib.stride_tricks.sliding_window_view(image(size), crop.shape)
+        assert (windows == crop).all((-3, -2, -1)).any()
