@@ -68,7 +68,6 @@ class Compiled:
     """The compiler's figures of one replica's program; sizes are in bytes.
 
     Attributes:
-      fusions: kernels of several operations each; copies and single reductions come on top.
       arguments, outputs: sizes in HBM; `aliased` of these bytes belong to both.
       temporaries: the peak size of the live intermediate buffers.
       code: size of the program itself, which is in HBM too.
@@ -77,7 +76,6 @@ class Compiled:
       seconds: compile time.
     """
 
-    fusions: int
     arguments: int
     outputs: int
     aliased: int
@@ -115,17 +113,13 @@ def compile_for(stablehlo: bytes, topology: Topology) -> Compiled:
     except jax.errors.JaxRuntimeError as error:
         raise CompilationError(f"{topology.name} cannot run it: {error}") from error
     seconds = time.monotonic() - started
-    text = executable.hlo_modules()[0].to_string()
-    memory, cost = executable.get_compiled_memory_stats(), executable.cost_analysis()
-    return figures(text, memory, cost, seconds)
+    return figures(executable.get_compiled_memory_stats(), executable.cost_analysis(), seconds)
 
 
-def figures(text: str, memory: Any, cost: dict[str, float], seconds: float) -> Compiled:
-    """The figures of a program, from XLA's text of it, and statistics of memory and costs."""
-    _, _, entry = text.partition("\nENTRY ")
+def figures(memory: Any, cost: dict[str, float], seconds: float) -> Compiled:
+    """The figures of a program, from XLA's statistics of its memory and costs."""
     # The analysis has "optimal_seconds" too, but they are negative.
     return Compiled(
-        fusions=entry.count(" fusion("),
         arguments=memory.argument_size_in_bytes,
         outputs=memory.output_size_in_bytes,
         aliased=memory.alias_size_in_bytes,

@@ -66,9 +66,7 @@ def compile_step(
     except jax.errors.JaxRuntimeError as error:
         raise compile_only.CompilationError(f"{topology.name} cannot run it: {error}") from error
     seconds = time.monotonic() - started
-    figures = compile_only.figures(
-        compiled.as_text(), compiled.memory_analysis(), compiled.cost_analysis(), seconds
-    )
+    figures = compile_only.figures(compiled.memory_analysis(), compiled.cost_analysis(), seconds)
     side, parameters = params.task.model.input_size[0], sum(value.size for value in step.state[0])
     return Report(network, layer, topology, batch, side, parameters, figures, "jax")
 

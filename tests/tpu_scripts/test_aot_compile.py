@@ -113,7 +113,6 @@ def run_on_cpu(module, arguments):
 def report(layer="bn_relu", **figures):
     values = {
         **{
-            "fusions": 3,
             "arguments": 100,
             "outputs": 90,
             "aliased": 80,
@@ -153,7 +152,7 @@ def test_command_prints_json(capsys):
     (line,) = capsys.readouterr().out.splitlines()
     figures = json.loads(line)
     assert figures["model"] == "resnet_small" and figures["layer"] == "evonorm_s0"
-    assert figures["backend"] == "tensorflow" and figures["fusions"] > 10
+    assert figures["backend"] == "tensorflow"
     assert (figures["replicas"], figures["batch_per_replica"], figures["image_size"]) == (1, 4, 8)
     assert figures["temporary_bytes"] > 0 and math.isfinite(figures["roofline_seconds"])
     assert "optimal_seconds" not in line

@@ -92,4 +92,4 @@ def test_step_compiles(topology):
     # A forward pass and two backward products of its own images alone, a flop each in + and in x.
     products = 3 * 2 * batch * summary.multiply_adds(model)
     assert 0.8 * products < figures["flops"] < 1.6 * products
-    assert figures["fusions"] > 10 and figures["temporary_bytes"] > 0
+    assert figures["temporary_bytes"] > 0
