@@ -15,6 +15,7 @@ from trainers.detection.task import MaskRCNNTask
 from trainers.engine import parameters, restoring
 from trainers.errors import TrainersError, TrainingDivergedError
 from trainers.experiments import EXPERIMENTS, coco
+from trainers.platform import configs
 
 # ymin, xmin, ymax, xmax of a rectangle in each of two images.
 BOXES = np.array([[10, 10, 30, 40], [20, 8, 50, 28]], np.float32)
@@ -115,7 +116,7 @@ def test_table_5_has_its_schedule_and_survives_yaml(tmp_path):
         params = EXPERIMENTS[name].build()
         parameters.check(params)
         path = str(tmp_path / f"{name}.yaml")
-        train.train_utils.hyperparams.save_params_dict_to_yaml(params, path)
+        configs.save(params, path)
         assert parameters.load(path).as_dict() == params.as_dict()
         assert params.task.model.norm_act in name
     settings = coco.config("r50_fpn", "evonorm_b0").trainer
