@@ -87,7 +87,7 @@ def test_equal_weights_draw_the_same_numbers_as_the_paper():
 @pytest.mark.parametrize(
     "entries, error",
     [
-        ("SOFTPLUS", "'SOFTPLUS': it is one of paper, ADD, "),
+        ("SOFTSIGN", "'SOFTSIGN': it is one of paper, ADD, "),
         ("mean", "'mean': it is one of paper"),
         ("", "'': it is one of paper"),
         ("ADD,MEAN=0", "'MEAN=0': its weight must be a number greater than 0"),
