@@ -22,6 +22,7 @@ _PACKAGES = {
     "PyTorch": "torch",
     "NumPy": "numpy",
 }
+_COLUMNS = ("Python", "TensorFlow", "Keras")
 _ASK = """
 import importlib.metadata, json, platform
 versions = {each.name: each.version for each in importlib.metadata.distributions()}
@@ -80,14 +81,18 @@ def record(old: dict) -> dict:
 
 
 def table(known: dict) -> str:
-    """The table in Markdown."""
+    """The table in Markdown, narrow enough for a page."""
     environments, tests = known["environments"], known["tests"]
-    columns = list(next(iter(environments.values())))
     lines = [
-        ["environment", *columns, "tests, and their number"],
-        ["---"] * (len(columns) + 2),
+        ["environment", *_COLUMNS, "also", "tests, and their number"],
+        ["---"] * (len(_COLUMNS) + 3),
         *(
-            [f"`{name}`", *versions.values(), _tested(targets()[name], tests)]
+            [
+                f"`{name}`",
+                *(versions.get(column, "") for column in _COLUMNS),
+                ", ".join(f"{k} {v}" for k, v in versions.items() if v and k not in _COLUMNS),
+                _tested(targets()[name], tests),
+            ]
             for name, versions in environments.items()
         ),
     ]
