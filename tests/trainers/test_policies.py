@@ -256,6 +256,12 @@ def test_a_row_of_pixels(operation, arguments, wanted):
     np.testing.assert_array_equal(operation(pixels, *arguments)[0, :, 1], wanted)
 
 
+def test_a_positive_angle_turns_counterclockwise():
+    pixels = image((5, 5))
+    found = operations.rotate(tf.constant(pixels), tf.constant(90.0))
+    np.testing.assert_array_equal(found, np.rot90(pixels))
+
+
 def test_equalized_values_are_as_frequent():
     # 255 pixels of each of the values 3, 4 and 9 in one channel: step 2, and (below + 1) // 2.
     pixels = np.repeat(np.array([3, 4, 9], np.uint8), 255).reshape(3, 255)

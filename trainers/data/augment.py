@@ -9,7 +9,7 @@ from trainers.errors import TrainersError
 
 CROPS = ("none", "random", "inception")
 POLICIES = ("", "randaugment", "autoaugment")
-# Authors' RandAugment: at most a 40 pixel cut-out and a 100 pixel shift.
+# Authors' RandAugment, in pixels: at most 40 for half the side of a cut-out, and a shift of 100.
 _CUTOUT, _TRANSLATE = 40, 100
 
 

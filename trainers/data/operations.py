@@ -1,8 +1,9 @@
 """The operations of AutoAugment and RandAugment on one uint8 image of shape (height, width, 3).
 
-As in tf-models-official, pixel for pixel, and named after Pillow's. The papers fill what comes from
-outside of the image with grey; tf-models-official, and so these operations, mirror the image there.
-Each returns an image of the same shape. Source: Cubuk et al., "AutoAugment", 2018, appendix.
+They have the names of Pillow's operations, and equal tf-models-official's in every pixel. What
+comes from outside of the image is grey in the papers; tf-models-official, and with it these
+operations, mirrors the image there. Each returns an image of the same shape.
+Source: Cubuk et al., "AutoAugment", 2018, appendix.
 """
 
 import math
@@ -102,7 +103,7 @@ def blend(first: tf.Tensor, second: tf.Tensor, factor: float) -> tf.Tensor:
 
 
 def rotate(image: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-    """Turns the image about its centre."""
+    """Turns the image about its centre, counterclockwise where `degrees` is positive."""
     angle = degrees * (math.pi / 180)
     cos, sin = tf.cos(angle), tf.sin(angle)
     bottom, right = (tf.cast(side - 1, tf.float32) for side in _size(image))
