@@ -2,24 +2,19 @@
 
 import tensorflow as tf
 
-from trainers import keras_choice
-from trainers.data import crops
+from trainers.data import crops, policies
 from trainers.data.config import DataConfig
+from trainers.data.policies import Policy
 from trainers.errors import TrainersError
-from trainers.platform import policies
-from trainers.platform.policies import Policy
 
 CROPS = ("none", "random", "inception")
 POLICIES = ("", "randaugment", "autoaugment")
-# Authors' RandAugment: at most a 40 pixel cut-out and a 100 pixel shift.
+# Authors' RandAugment, in pixels: at most 40 for half the side of a cut-out, and a shift of 100.
 _CUTOUT, _TRANSLATE = 40, 100
 
 
 def check(config: DataConfig, where: str) -> None:
-    """Raises TrainersError for unknown settings and those that exclude each other.
-
-    And for an augmentation policy where tf-models-official, which has them, cannot be used.
-    """
+    """Raises TrainersError for unknown settings and those that exclude each other."""
     choices = {"crop": CROPS, "augment": POLICIES}
     for name, allowed in choices.items():
         value = getattr(config, name)
@@ -37,8 +32,6 @@ def check(config: DataConfig, where: str) -> None:
             f"`{where}.in_memory` goes with crops 'none' and 'random' and no augmentation. "
             f"Received: crop={config.crop!r}, augment={config.augment!r}"
         )
-    if config.augment:
-        keras_choice.require_official(f"`{where}.augment`={config.augment!r}")
 
 
 def crop_and_flip(images: tf.Tensor, config: DataConfig, draws: tf.Tensor) -> tf.Tensor:
