@@ -84,9 +84,13 @@ def step_of(checkpoint) -> int:
 
 
 def assert_same_model(*folders):
-    """The newest checkpoints of two folders hold the same model, bit for bit."""
+    """The newest checkpoints of two folders hold the same model, bit for bit.
+
+    Keras 3's optimizer holds the trained variables too, and the checkpoint names them after it.
+    """
     first, second = (tf.train.load_checkpoint(tf.train.latest_checkpoint(f)) for f in folders)
-    names = [name for name in first.get_variable_to_shape_map() if name.startswith("model/")]
+    of_model = ("model/", "optimizer/_trainable_variables/")
+    names = [name for name in first.get_variable_to_shape_map() if name.startswith(of_model)]
     assert len(names) > 10
     for name in names:
         assert (first.get_tensor(name) == second.get_tensor(name)).all(), name
