@@ -29,7 +29,7 @@ STEPS = (
     Step("lint"),
     Step("test-layers", ("tensorflow-addons",)),
     Step("test-search", ("Chromium",)),
-    Step("test-trainers", ("torch and timm",)),
+    Step("test-trainers", ("torch and timm", "Keras 3")),
     Step("test-detection-gan"),
     Step("docs"),
     Step("test-docs"),
