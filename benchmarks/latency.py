@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.contenders import RIVAL
-from benchmarks.networks import keras_bn_relu
+from benchmarks.networks import compared, keras_bn_relu
 from evonorm_tf.files import write_whole
 
 NETWORKS = ("resnet50", "mobilenet_v2")
@@ -64,11 +64,12 @@ def measured(network: str, layers: list[str], threads: int, rounds: int) -> dict
     runs: dict[str, dict[str, Run]] = {runtime: {} for runtime in RUNTIMES}
     for layer in (RIVAL, *layers):
         model = _network(network, keras_bn_relu if layer == RIVAL else layer)
-        runs["SavedModel"][layer] = _saved_model(model)
-        runs["LiteRT"][layer] = _lite(model, threads)
+        signature = _inference(model)
+        runs["SavedModel"][layer] = _saved_model(model, signature)
+        runs["LiteRT"][layer] = _lite(model, signature, threads)
     named = f"{threads} thread" if threads == 1 else f"{threads} threads"
     return {
-        f"{network}, {runtime}, {named}": _times(contenders, rounds)
+        f"{network}, {runtime}, {named}": compared(contenders, _seconds, rounds)
         for runtime, contenders in runs.items()
     }
 
@@ -81,17 +82,6 @@ def report(rows: dict[str, Any]) -> str:
         cells = [f"{row[x]['milliseconds']:.1f} ms, {row[x]['ratio']:.2f}" for x in layers]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _times(runs: dict[str, Run], rounds: int) -> dict[str, dict[str, float]]:
-    seconds = [{layer: _seconds(run) for layer, run in runs.items()} for _ in range(rounds)]
-    return {
-        layer: {
-            "milliseconds": 1e3 * statistics.median(each[layer] for each in seconds),
-            "ratio": statistics.median(each[layer] / each[RIVAL] for each in seconds),
-        }
-        for layer in runs
-    }
 
 
 def _seconds(run: Run) -> float:
@@ -114,11 +104,17 @@ def _network(network: str, norm_act: Any) -> Any:
     return mobilenet_v2(1.0, norm_act, input_shape=shape)
 
 
-def _saved_model(model: Any) -> Run:
+def _inference(model: Any) -> Any:
+    """The concrete function of one image, which both runtimes are given."""
     import tensorflow as tf
 
     function = tf.function(lambda images: model(images, training=False))
-    signature = function.get_concrete_function(tf.TensorSpec((1, _SIDE, _SIDE, 3), name="images"))
+    return function.get_concrete_function(tf.TensorSpec((1, _SIDE, _SIDE, 3), name="images"))
+
+
+def _saved_model(model: Any, signature: Any) -> Run:
+    import tensorflow as tf
+
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(model, folder, signatures=signature)
         loaded = tf.saved_model.load(folder)
@@ -130,12 +126,10 @@ def _saved_model(model: Any) -> Run:
     return run
 
 
-def _lite(model: Any, threads: int) -> Run:
+def _lite(model: Any, signature: Any, threads: int) -> Run:
     import tensorflow as tf
     from ai_edge_litert import interpreter as litert
 
-    function = tf.function(lambda images: model(images, training=False))
-    signature = function.get_concrete_function(tf.TensorSpec((1, _SIDE, _SIDE, 3), name="images"))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([signature], model)
     interpreter = litert.Interpreter(model_content=converter.convert(), num_threads=threads)
     interpreter.allocate_tensors()

@@ -90,13 +90,20 @@ def times(network: str, layers: list[str], rounds: int) -> dict[str, dict]:
     steps = {layer: make_step(network, layer, batch) for layer in [RIVAL, *layers]}
     for step in steps.values():
         step(), step()
-    seconds = [{layer: _seconds(step) for layer, step in steps.items()} for _ in range(rounds)]
+    return compared(steps, _seconds, rounds)
+
+
+def compared(
+    runs: dict[str, Callable], seconds_of: Callable[[Callable], float], rounds: int
+) -> dict[str, dict[str, float]]:
+    """Milliseconds of each run, and the ratio to the rival's in the same round; medians."""
+    seconds = [{layer: seconds_of(run) for layer, run in runs.items()} for _ in range(rounds)]
     return {
         layer: {
             "milliseconds": 1e3 * statistics.median(each[layer] for each in seconds),
             "ratio": statistics.median(each[layer] / each[RIVAL] for each in seconds),
         }
-        for layer in steps
+        for layer in runs
     }
 
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from trainers.platform import model_parts
+from evonorm_tf import compat
 
 
 def save(
@@ -20,5 +20,5 @@ def save(
       signatures: concrete functions, by their names in the SavedModel.
     """
     saved = tf.Module()
-    saved.weights = [model_parts.as_tensorflow(variable) for variable in model.variables]
+    saved.weights = [compat.variable(variable) for variable in model.variables]
     tf.saved_model.save(saved, path, signatures=signatures)

@@ -1,4 +1,4 @@
-"""Layers and variables of a model, for Keras 2 and Keras 3."""
+"""Layers and names of variables of a model, for Keras 2 and Keras 3."""
 
 import tensorflow as tf
 
@@ -11,8 +11,3 @@ def layers_within(model: tf.keras.Model) -> list[tf.keras.layers.Layer]:
 def name_of(variable: tf.Variable) -> str:
     """A name that tells a model's variables apart: its path, since Keras 3's names repeat."""
     return getattr(variable, "path", variable.name)
-
-
-def as_tensorflow(variable: tf.Variable) -> tf.Variable:
-    """The variable of TensorFlow that a variable of Keras 3 holds; another one itself."""
-    return variable if isinstance(variable, tf.Variable) else variable.value

@@ -82,13 +82,6 @@ def test_unknown_sizes_compute_as_known_ones(build):
     assert unknown(images(2, (45, 36, 3))).shape == (2, 3)
 
 
-@pytest.fixture
-def _float64():
-    tf.keras.mixed_precision.set_global_policy("float64")
-    yield
-    tf.keras.mixed_precision.set_global_policy("float32")
-
-
 @pytest.mark.parametrize(("build", "norm_act"), COMPILED)
 @pytest.mark.usefixtures("_float64")
 def test_xla_computes_the_same(build, norm_act):

@@ -62,13 +62,6 @@ def assert_equal(actual, expected, rounding=1e-5):
         np.testing.assert_allclose(value, reference, rtol=rounding, atol=bound)
 
 
-@pytest.fixture
-def _float64():
-    tf.keras.mixed_precision.set_global_policy("float64")
-    yield
-    tf.keras.mixed_precision.set_global_policy("float32")
-
-
 @pytest.mark.parametrize(("build", "norm_act"), CASES)
 @pytest.mark.usefixtures("_float64")
 def test_gradients_and_moving_averages_are_the_same(build, norm_act):
