@@ -103,6 +103,8 @@ def _add_searches(commands: _Commands) -> None:
     run.add_argument("--seed", type=int, help="overrides method.seed")
     run.add_argument("--algorithm", help="overrides method.algorithm")
     _add_repeated(run, "--set", "SECTION.FIELD=VALUE", "overrides a field of the configuration")
+    text = "a run folder or a graph's JSON file, whose layers are the first genotypes"
+    _add_repeated(run, "--import-from", "PATH", text)
     resume = _add(commands, "resume", _resume, "Resume a search that was stopped or killed.")
     for command in (run, resume):
         _add_executor(command)
@@ -165,7 +167,7 @@ def _run(options: argparse.Namespace) -> int:
     quiet_tensorflow()  # a module of the user's may import it
     from search import lifecycle
 
-    with lifecycle.create(options.run_dir, config) as store:
+    with lifecycle.create(options.run_dir, config, import_from=options.import_from) as store:
         for line in lifecycle.places(store):
             print(line, file=sys.stderr)
         return _execute(store, config, options)

@@ -121,7 +121,8 @@ class Evaluation(_Section):
     objective: Text | None = None
 
     quality_test: Flag = True  # paper: True
-    quality_steps: Count = 100  # paper: 100
+    # paper: 100. Ours: counted from the end of the warm-up, which the paper does not mention.
+    quality_steps: Count = 200
     quality_ratio: Amount = 2.0  # least accuracy over random guess; paper: 2 (20% of CIFAR-10)
 
     # ours: least accuracy over random guess after half of the steps, on each anchor in turn; below

@@ -5,10 +5,10 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from evonorm_tf import files, registry
-from search import final, names, settings, sources
+from search import final, imports, names, settings, sources
 from search.config import Config
 from search.controller.loop import Controller
 from search.errors import SearchError
@@ -25,17 +25,23 @@ DATA_FILE = "data.npz"
 _BEST_FILES = 10
 
 
-def create(run_dir: str | os.PathLike, config: Config, arrays: pathlib.Path | None = None) -> Store:
-    """Makes a run folder with its configuration and baselines.
+def create(
+    run_dir: str | os.PathLike,
+    config: Config,
+    arrays: pathlib.Path | None = None,
+    import_from: Sequence[str | os.PathLike] = (),
+) -> Store:
+    """Makes a run folder with its configuration, baselines and imported layers.
 
     Args:
       run_dir: the folder.
       config: the configuration.
       arrays: the file of `evaluation.data`, if it is to be moved into the run folder.
+      import_from: run folders and files whose layers are the first genotypes (`imports.read`).
 
     Raises:
-      SearchError: for an unknown baseline, for data or a network that cannot be used, and as
-        `Store.create` does.
+      SearchError: for an unknown baseline, for data, a network or a layer to import that cannot
+        be used, and as `Store.create` does.
     """
     _check_baselines(config)
     checked = sources.check_new(config)
@@ -44,12 +50,12 @@ def create(run_dir: str | os.PathLike, config: Config, arrays: pathlib.Path | No
         digests = checked[sources.META]
         digests[home] = digests.pop(config.evaluation.data)
         config = settings.merged(config, {"evaluation": {"data": home}})
-    store = Store.create(
-        run_dir, {"config": config.to_dict(), "seed": config.method.seed, **checked}
-    )
+    imported = {imports.META: imports.read(import_from, config)} if import_from else {}
+    meta = {"config": config.to_dict(), "seed": config.method.seed, **checked, **imported}
+    store = Store.create(run_dir, meta)
     if arrays is not None:
         _move(arrays, store.run_dir / DATA_FILE)
-    add_baselines(store, config)
+    add_first(store, config)
     return store
 
 
@@ -87,8 +93,13 @@ def extend(store: Store, config: Config, minutes: float) -> Config:
     return config
 
 
-def add_baselines(store: Store, config: Config) -> None:
-    """Adds the handwritten layers as the run's first candidates."""
+def add_first(store: Store, config: Config) -> None:
+    """Adds the run's first candidates that it lacks: handwritten layers, then imported ones."""
+    _add_baselines(store, config)
+    imports.add(store, config)
+
+
+def _add_baselines(store: Store, config: Config) -> None:
     present = {row.id for row in store.baselines()}
     for number, name in enumerate(config.baselines, start=1):
         if number in present:
@@ -110,7 +121,7 @@ def execute(store: Store, config: Config, progress: Progress, with_final: bool =
       with_final: whether to rerank the best layers and compare the winner on the test split.
     """
     _write(store.run_dir / CONFIG_FILE, json.dumps(config.to_dict(), indent=2) + "\n")
-    add_baselines(store, config)
+    add_first(store, config)
     Controller(config, store, progress).run()
     save_best(store)
     if with_final and store.top(1):

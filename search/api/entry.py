@@ -105,6 +105,7 @@ def run(
     anchors: str | _Function | Sequence[str | _Function] | None = None,
     minutes: float | None = None,
     preset: str = "demo",
+    import_from: Sequence[str | os.PathLike] = (),
     seed: int | None = None,
     workers: int | None = None,
     final: bool = True,
@@ -123,6 +124,7 @@ def run(
         `num_classes` and `input_shape` that return a Keras model; one or several.
       minutes: `method.max_minutes`, the time to search; the final stage comes after it.
       preset: the configuration to begin with.
+      import_from: run folders, whose ten best layers are the first genotypes, or graphs' files.
       seed: `method.seed`.
       workers: number of evaluations at once.
       final: whether to train the best layers again, and to compare the winner on the test set.
@@ -151,7 +153,7 @@ def run(
         config = settings.merged(config, {section: chosen})
     if workers is not None:
         config = settings.with_workers(config, workers)
-    with execution.created(run_dir, config, data) as store:
+    with execution.created(run_dir, config, data, import_from) as store:
         for line in lifecycle.places(store):
             print(line, file=sys.stderr)
         config = Config.from_dict(store.meta("config"))

@@ -20,12 +20,18 @@ _ROOT = str(pathlib.Path(__file__).parents[2])
 
 
 @contextlib.contextmanager
-def created(run_dir: str | os.PathLike, config: Config, data: Any) -> Iterator[Store]:
+def created(
+    run_dir: str | os.PathLike,
+    config: Config,
+    data: Any,
+    import_from: Sequence[str | os.PathLike],
+) -> Iterator[Store]:
     """A new run; arrays become a file of its folder."""
     if data is None or isinstance(data, str | os.PathLike) or callable(data):
         source = os.fspath(data) if isinstance(data, os.PathLike) else given.named(data)
         changed = {} if source is None else {"evaluation": {"data": source}}
-        with lifecycle.create(run_dir, settings.merged(config, changed)) as store:
+        merged = settings.merged(config, changed)
+        with lifecycle.create(run_dir, merged, import_from=import_from) as store:
             yield store
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -33,7 +39,7 @@ def created(run_dir: str | os.PathLike, config: Config, data: Any) -> Iterator[S
         given.write_arrays(data, path)
         config = settings.merged(config, {"evaluation": {"data": str(path)}})
         try:
-            store = lifecycle.create(run_dir, config, arrays=path)
+            store = lifecycle.create(run_dir, config, path, import_from)
         except SearchError as error:
             raise SearchError(str(error).replace(repr(str(path)), "the arrays")) from None
     with store:

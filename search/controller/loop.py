@@ -174,7 +174,7 @@ class Controller:
 
     def _propose(self, row: Candidate) -> None:
         """Lets a candidate be trained, if no other one is more promising."""
-        if self._config.method.shortlist == 1:
+        if self._config.method.shortlist == 1 or row.origin == "import":
             self._evaluate(row)
             return
         self._shortlist.add(self._ledger.write(row, status="pending"))

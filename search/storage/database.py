@@ -23,7 +23,7 @@ SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE candidates (
   id INTEGER PRIMARY KEY,   -- order of birth
-  origin TEXT NOT NULL CHECK (origin IN ('random', 'mutation', 'baseline')),
+  origin TEXT NOT NULL CHECK (origin IN ('random', 'mutation', 'import', 'baseline')),
   parent INTEGER REFERENCES candidates (id),
   name TEXT,                -- of a baseline: its name in the registry
   graph TEXT,               -- JSON; absent for a baseline that is no layer graph

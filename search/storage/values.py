@@ -88,6 +88,11 @@ class _Cluster(BaseModel, defer_build=True):
     lost: Count
 
 
+class _Imported(BaseModel, defer_build=True):
+    graph: Text
+    source: Text
+
+
 _COMPARED_RULE = "a list of layers with an accuracy for each seed"
 _Places = dict[str, dict[Literal["searched", "affine", "kept"], list[Text]]]
 _META: dict[str, Any] = {
@@ -99,6 +104,7 @@ _META: dict[str, Any] = {
     "cluster": Annotated[_Cluster | None, rule("figures of a cluster")],
     "sources": Annotated[dict[str, MaybeText] | None, rule("a SHA-256 or NULL by source")],
     "num_classes": Annotated[Annotated[int, Field(ge=2)] | None, rule("a number of classes")],
+    "imports": Annotated[list[_Imported] | None, rule("a list of graphs with their sources")],
     "places": Annotated[_Places | None, rule("names of layers by anchor")],
 }
 

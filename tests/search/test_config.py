@@ -22,7 +22,8 @@ def test_the_paper_values():
     b, s = config.preset("paper-b"), config.preset("paper-s")
     assert (b.space.num_nodes, b.method.window, b.method.tournament_fraction) == (10, 2500, 0.05)
     assert (b.method.mutations, b.method.fresh_fraction, b.method.criterion) == (2, 0.5, "pareto")
-    assert (b.evaluation.quality_steps, b.evaluation.quality_ratio) == (100, 2.0)
+    assert (b.evaluation.quality_steps - b.evaluation.warmup_steps) == 100
+    assert b.evaluation.quality_ratio == 2.0
     assert (b.evaluation.stability_steps, b.evaluation.stability_limit) == (100, 1e8)
     assert (b.evaluation.steps, b.evaluation.schedule) == (2000, "constant")
     assert (s.evaluation.steps, s.evaluation.schedule) == (5000, "cosine")

@@ -175,7 +175,7 @@ def test_resuming_after_any_event_loses_nothing(tmp_path, pools, workers, shortl
             Controller(settings, store, KillAfter(events)).run()
             raise KilledError
         with Store.open(path, controller=True) as store:
-            lifecycle.add_baselines(store, settings)
+            lifecycle.add_first(store, settings)
             Controller(settings, store, Silent()).run()
             rows = store.candidates()
         assert [row.id for row in rows] == [row.id for row in whole]
