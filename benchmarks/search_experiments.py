@@ -3,9 +3,11 @@
     python -m benchmarks.search_experiments --run-dir DIR [--out docs/search]
 
 (a) Evolution against random search with the same rejections, at equal numbers of evaluations
-(genotypes on which training was spent), over several seeds: figure 6 in small. (b) Random
-search without any rejection: how many of the trained genotypes stay at random guess, figure 2
-in small, and what an accuracy on one network says of that on another, figure 3.
+(genotypes on which training was spent), over several seeds: figure 6 in small. Evolution also
+with tournaments by the average in place of the Pareto frontier, which is figure 5's question, and
+without the stability test, which is appendix E.2's. (b) Random search without any rejection: how
+many of the trained genotypes stay at random guess, figure 2 in small, and what an accuracy on one
+network says of that on another, figure 3.
 
 A run that was stopped goes on where it was, up to the budget asked for now. The numbers go
 to JSON, with a figure each.
@@ -19,6 +21,7 @@ import pathlib
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +34,10 @@ from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate
 from search.storage.database import DATABASE
 from search.storage.store import Store
+from trainers.studies.estimates import paired
 
 _TOP = 10
+_FIGURES = ("best", "accepted")
 # Where no layer is rejected: one of each family, as the paper has them.
 _THREE = ("resnet_small", "mobilenet_v2_small", "efficientnet_small")
 # Shorter trainings than the demo's: what counts here is the difference between methods.
@@ -43,6 +48,14 @@ _SETTINGS = (
     "method.initial_members=1",
     "method.max_minutes=none",
 )
+# The ways to search, each with what it changes of the configuration; the first is compared.
+WAYS: Mapping[str, Sequence[str]] = {
+    "evolution": (),
+    "random search with rejection": ("method.algorithm=random_rejection",),
+    "evolution by the average": ("method.criterion=average",),
+    "evolution without the stability test": ("evaluation.stability_test=false",),
+}
+EVOLUTION = next(iter(WAYS))
 
 
 def configure(algorithm: str, seed: int, budget: str, workers: int) -> Config:
@@ -98,17 +111,20 @@ def fail_on_another(accuracies: Mapping[str, Sequence[float]]) -> dict[str, list
 
 
 def evolution_experiment(folder: pathlib.Path, seeds: int, evaluations: int, workers: int) -> dict:
-    """Runs both algorithms for each seed; returns their curves and final figures."""
+    """Searches in each way with each seed; returns the curves and final figures."""
     result: dict = {"seeds": list(range(seeds)), "evaluations": evaluations, "runs": []}
     for seed in range(seeds):
-        for algorithm in ("evolution", "random_rejection"):
-            config = configure(algorithm, seed, f"max_evaluated={evaluations}", workers)
-            with _run(folder / f"{algorithm}_{seed}", config) as store:
+        for way, changes in WAYS.items():
+            config = configure("evolution", seed, f"max_evaluated={evaluations}", workers)
+            with _run(
+                folder / f"{way.replace(' ', '_')}_{seed}", config.override(changes)
+            ) as store:
                 rows = evaluated(store)[:evaluations]  # workers may have been at some more
-                result["evaluation"] = lifecycle.load_config(store).to_dict()["evaluation"]
+                if way == EVOLUTION:
+                    result["evaluation"] = lifecycle.load_config(store).to_dict()["evaluation"]
                 result["runs"].append(
                     {
-                        "algorithm": algorithm,
+                        "way": way,
                         "seed": seed,
                         "sampled": rows[-1].id,
                         "accepted": sum(row.status == "accepted" for row in rows),
@@ -148,16 +164,40 @@ def _run(path: pathlib.Path, config: Config) -> Store:
     return store
 
 
+def report(result: Mapping[str, Any]) -> str:
+    """A Markdown table of the ways to search, with differences to evolution paired by seed."""
+    lines = [
+        "| search | seeds | ten best | above evolution | p | best layer | accepted |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    runs = _by_way(result)
+    ends = {way: {each["seed"]: 100 * each["curve"][-1] for each in runs[way]} for way in runs}
+    for way, found in runs.items():
+        difference = paired(ends[way], ends[EVOLUTION]) if way != EVOLUTION else None
+        lead = p = ""
+        if difference is not None:
+            lead = f"{difference.value:+.1f} ± {difference.half_width:.1f}"
+            p = f"{difference.p:.2g}"
+        best, accepted = (statistics.fmean(each[name] for each in found) for name in _FIGURES)
+        lines.append(
+            f"| {way} | {len(found)} | {statistics.fmean(ends[way].values()):.1f} | {lead} | {p} | "
+            f"{100 * best:.1f} | {accepted:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _by_way(result: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    return {way: [each for each in result["runs"] if each["way"] == way] for way in WAYS}
+
+
 def _draw_curves(result: dict, path: pathlib.Path) -> None:
     from matplotlib import figure
 
     canvas = figure.Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = canvas.subplots()
-    titles = {"evolution": "evolution", "random_rejection": "random search with rejection"}
-    for algorithm, title in titles.items():
-        runs = [each for each in result["runs"] if each["algorithm"] == algorithm]
+    for way, runs in _by_way(result).items():
         curves = np.array([each["curve"] for each in runs])
-        line = axes.plot(curves.mean(0), linewidth=2, label=f"{title} (mean of {len(runs)} seeds)")
+        line = axes.plot(curves.mean(0), linewidth=2, label=f"{way} (mean of {len(runs)} seeds)")
         for curve in curves:
             axes.plot(curve, color=line[0].get_color(), linewidth=0.7, alpha=0.6)
     axes.set_xlabel("evaluations (genotypes on which training was spent)")
@@ -252,8 +292,9 @@ def _experiment(options: argparse.Namespace) -> None:
         options.run_dir, options.seeds, options.evaluations, options.workers
     )
     _keep("evolution", evolution, _draw_curves, options.out)
-    for each in evolution["runs"]:
-        print(each["algorithm"], each["seed"], each["best"], each["curve"][-1], each["accepted"])
+    text = report(evolution)
+    (options.out / "evolution.md").write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":
