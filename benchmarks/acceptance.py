@@ -16,8 +16,9 @@ from typing import Any
 
 from benchmarks.resumable import TRAINING, Record
 from search.cli import quiet_tensorflow
-from search.config import Evaluation, preset
+from search.config import Evaluation
 from search.evaluation.images import load_data
+from search.presets import preset
 from trainers.data import ImageData
 from trainers.models.anchors import ANCHORS
 

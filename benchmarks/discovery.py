@@ -21,8 +21,9 @@ from typing import Any
 
 from benchmarks.resumable import TRAINING, Record
 from search.cli import quiet_tensorflow
-from search.config import Config, preset
+from search.config import Config
 from search.evaluation.outcome import ScoreTask
+from search.presets import preset
 from search.report.collect import Run, read_run
 from search.storage.graphs import formula_of
 from trainers.studies import estimates

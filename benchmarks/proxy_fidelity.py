@@ -26,8 +26,9 @@ from benchmarks.resumable import TRAINING, Record
 from evonorm_tf import registry
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from search.cli import quiet_tensorflow
-from search.config import Config, preset
+from search.config import Config
 from search.evaluation.images import load_data
+from search.presets import preset
 
 # Top-1 accuracies in percent; 0.1 is random guess. Table 7's are means of its three runs.
 PAPER: dict[str, dict[str, float]] = {

@@ -27,8 +27,9 @@ import numpy as np
 from benchmarks.simulated_workers import RECORDING, SimulatedPool, Workers
 from evonorm_tf.graph import ops
 from search import lifecycle
-from search.config import Config, preset
+from search.config import Config
 from search.controller.loop import Controller
+from search.presets import preset
 from search.progress.events import Event
 from search.storage.database import DATABASE
 from search.storage.store import Store

@@ -19,8 +19,9 @@ import tensorflow as tf
 from benchmarks.search_step import noise
 from benchmarks.simulated_workers import RECORDING
 from evonorm_tf import registry
-from search.config import Evaluation, preset
+from search.config import Evaluation
 from search.evaluation.anchor_trainer import AnchorTrainer
+from search.presets import preset
 
 _CORES = 2 * 5000  # paper: 5000 workers of two cores
 _HOURS = 48  # paper: two days

@@ -22,8 +22,9 @@ from benchmarks.machine import processor
 from evonorm_tf import registry
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.cli import quiet_tensorflow
-from search.config import Evaluation, preset
+from search.config import Evaluation
 from search.evolution import space
+from search.presets import preset
 
 _NAMES = (
     "evonorm_b0",

@@ -27,8 +27,9 @@ import numpy as np
 
 from search import lifecycle
 from search.cli import quiet_tensorflow
-from search.config import Config, preset
+from search.config import Config
 from search.errors import SearchError
+from search.presets import preset
 from search.progress.lines import LogLines
 from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate

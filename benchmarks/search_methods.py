@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.spread import spread
-from search.config import Method, preset
+from search.config import Method
 from search.controller.shortlist import predicted
 from search.evaluation.outcome import FREE_REASONS
+from search.presets import preset
 from search.replay.search import Replayed, replay
 from search.replay.table import PACKAGED, Table
 

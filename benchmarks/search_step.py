@@ -15,9 +15,9 @@ import time
 
 import numpy as np
 
-from search.config import preset
 from search.evaluation.anchor_trainer import AnchorTrainer
 from search.evaluation.evaluator import graph_or_name
+from search.presets import preset
 from trainers.data import ImageData, Split
 
 _ROUNDS = 3

@@ -25,8 +25,9 @@ import numpy as np
 from benchmarks.resumable import TRAINING, Record
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.cli import quiet_tensorflow
-from search.config import Evaluation, preset
+from search.config import Evaluation
 from search.evaluation.images import load_data
+from search.presets import preset
 from search.replay.table import PACKAGED, Table
 from search.score_format import ScoreFormat
 from trainers.data import ImageData

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
-from search import config as configuration
-from search import settings
+from search import presets, settings
+from search.config import Config
 from search.errors import SearchError
 from search.score_format import ScoreFormat
 from search.storage.candidate import Candidate
@@ -89,7 +89,7 @@ def _add_replays(commands: _Commands) -> None:
     text = "Replay a search on a table of layers, without training; takes seconds."
     replay = _add(commands, "replay", _replay, text, run_dir=False)
     replay.add_argument("--table", help="an .npz file; default: the one that is packaged")
-    replay.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    replay.add_argument("--preset", default="demo", help=", ".join(presets.PRESETS))
     _add_repeated(replay, "--set", "method.FIELD=VALUE", "overrides a field of the method")
     replay.add_argument("--seconds", type=float, default=600.0, help="of one worker; default 600")
     replay.add_argument("--seeds", type=int, default=20, help="replays; default 20")
@@ -98,7 +98,7 @@ def _add_replays(commands: _Commands) -> None:
 def _add_searches(commands: _Commands) -> None:
     run = _add(commands, "run", _run, "Start a search in a new run folder.")
     base = run.add_mutually_exclusive_group()
-    base.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    base.add_argument("--preset", default="demo", help=", ".join(presets.PRESETS))
     base.add_argument("--config", metavar="FILE", help="a configuration file, as init writes it")
     run.add_argument("--seed", type=int, help="overrides method.seed")
     run.add_argument("--algorithm", help="overrides method.algorithm")
@@ -113,7 +113,7 @@ def _add_searches(commands: _Commands) -> None:
     _add_trust(resume)
     text = "Write a preset as a configuration file with comments, for run --config."
     init = _add(commands, "init", _init, text, run_dir=False)
-    init.add_argument("--preset", default="demo", help=", ".join(configuration.PRESETS))
+    init.add_argument("--preset", default="demo", help=", ".join(presets.PRESETS))
     init.add_argument("--output", default="search.yaml", help="the file; default search.yaml")
     init.add_argument("--force", action="store_true", help="write over an existing file")
 
@@ -149,14 +149,14 @@ def _add_executor(command: argparse.ArgumentParser) -> None:
 def _init(options: argparse.Namespace) -> int:
     from search import config_file
 
-    config = configuration.preset(options.preset)
+    config = presets.preset(options.preset)
     config_file.write(options.output, config, options.force)
     print(f"{options.output}: python -m search run --config {options.output} --run-dir DIR")
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
-    config = configuration.preset(options.preset)
+    config = presets.preset(options.preset)
     if options.config is not None:
         from search import config_file
 
@@ -181,7 +181,7 @@ def _resume(options: argparse.Namespace) -> int:
         return _execute(store, _with_executor(config, options), options)
 
 
-def _execute(store: Store, config: configuration.Config, options: argparse.Namespace) -> int:
+def _execute(store: Store, config: Config, options: argparse.Namespace) -> int:
     quiet_tensorflow()
     from search import lifecycle
     from search.progress.choice import new_progress
@@ -277,7 +277,7 @@ def _watch(options: argparse.Namespace) -> int:
 def _sample(options: argparse.Namespace) -> int:
     if options.count < 1 or options.seed < 0:
         raise SearchError("--count must be at least 1 and --seed at least 0")
-    config = configuration.Config().override(options.set)
+    config = Config().override(options.set)
     if options.batch_independent:
         config = config.override(["space.batch_independent=true"])
     import numpy as np
@@ -315,7 +315,7 @@ def _merge(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     if options.seeds < 1 or options.seconds <= 0:
         raise SearchError("--seeds must be at least 1 and --seconds greater than 0")
-    method = configuration.preset(options.preset).override(options.set).method
+    method = presets.preset(options.preset).override(options.set).method
     from search.replay import search as replays
     from search.replay.table import PACKAGED, Table
 
@@ -327,9 +327,7 @@ def _replay(options: argparse.Namespace) -> int:
     return 0
 
 
-def _with_executor(
-    config: configuration.Config, options: argparse.Namespace
-) -> configuration.Config:
+def _with_executor(config: Config, options: argparse.Namespace) -> Config:
     """The configuration with the executor and the workers that the options name."""
     if options.ray_address is not None:
         config = config.override([f"ray.address={options.ray_address}", "executor=ray"])

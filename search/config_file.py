@@ -12,8 +12,7 @@ from typing import Any
 import yaml
 
 from evonorm_tf import files
-from search import config as configuration
-from search import settings
+from search import presets, settings
 from search.config import Config
 from search.errors import SearchError
 from search.field_comments import field_comments
@@ -47,10 +46,10 @@ def read(path: str | os.PathLike) -> Config:
         raise SearchError(f"{path} must have fields of the configuration. Received: {received}")
     try:
         name = values.get("preset", "demo")
-        if name not in list(configuration.PRESETS):
-            known = ", ".join(configuration.PRESETS)
+        if name not in list(presets.PRESETS):
+            known = ", ".join(presets.PRESETS)
             raise SearchError(f"preset cannot be {name!r}: it is one of {known}")
-        return settings.merged(configuration.preset(name), values)
+        return settings.merged(presets.preset(name), values)
     except SearchError as error:
         raise SearchError(f"{path}: {error}") from None
 

@@ -109,10 +109,10 @@ def test_modules_of_a_package_form_no_cycle(package):
 
 # A room of `search` imports only from those before it; a module outside of folders is a room.
 SEARCH_ROOMS = [
-    *("errors", "names", "score_format", "validation", "config", "settings", "field_comments"),
-    *("config_file", "modules", "evolution", "evaluation", "storage", "workers", "progress"),
-    *("controller", "sources", "final", "lifecycle", "report", "network_fit", "watch", "replay"),
-    *("export", "api", "cli", "__main__", "examples"),
+    *("errors", "names", "score_format", "validation", "config", "presets", "settings"),
+    *("field_comments", "config_file", "modules", "evolution", "evaluation", "storage"),
+    *("workers", "progress", "controller", "sources", "imports", "final", "lifecycle", "report"),
+    *("network_fit", "watch", "replay", "export", "api", "cli", "__main__", "examples"),
 ]
 
 

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from search import config as configuration
-from search import lifecycle, settings
+from search import lifecycle, presets, settings
 from search.api import execution, given
 from search.api.layers import Compared, FoundLayer, found
 from search.config import Config
@@ -143,7 +142,7 @@ def run(
       layer = run.best[0].layer()
     """
     execution.check_that_workers_can_start()
-    config = settings.merged(configuration.preset(preset), given.named(fields))
+    config = settings.merged(presets.preset(preset), given.named(fields))
     short: dict[str, dict[str, Any]] = {
         "evaluation": {"anchors": anchors},
         "method": {"max_minutes": minutes, "seed": seed},

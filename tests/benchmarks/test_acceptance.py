@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks import acceptance
-from search.config import preset
 from search.evaluation.images import load_data
+from search.presets import preset
 
 
 def _result(accuracy, norm):

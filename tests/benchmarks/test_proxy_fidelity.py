@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks import proxy_fidelity as fidelity
-from search.config import preset
 from search.evaluation import anchor_trainer
+from search.presets import preset
 
 
 def scores(fitness, seeds=2):

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import acceptance
 from benchmarks.resumable import TRAINING, Record
-from search.config import preset
+from search.presets import preset
 
 FIGURES = pathlib.Path(__file__).parent.parent.parent / "docs/search"
 DEMO = vars(preset("demo").evaluation)

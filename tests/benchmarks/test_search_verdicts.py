@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks import search_verdicts
 from evonorm_tf import registry
-from search.config import preset
 from search.evaluation.evaluator import Evaluator
+from search.presets import preset
 from search.storage.candidate import Candidate
 
 

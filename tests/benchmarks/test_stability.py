@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import stability
 from evonorm_tf import registry
-from search.config import preset
 from search.evaluation.images import load_data
+from search.presets import preset
 from search.replay.table import PACKAGED, Table
 
 LIMIT = 1e8

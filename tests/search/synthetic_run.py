@@ -8,7 +8,7 @@ import numpy as np
 from evonorm_tf import registry
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search import mutate_graph, sample_graph
-from search.config import preset
+from search.presets import preset
 from search.storage.candidate import Candidate
 from search.storage.store import Store
 

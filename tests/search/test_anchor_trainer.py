@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from evonorm_tf import registry
-from search.config import preset
 from search.evaluation.anchor_trainer import AnchorTrainer, learning_rates
+from search.presets import preset
 from trainers import data
 from trainers.models.anchors import build_anchor
 

@@ -27,7 +27,7 @@ def test_ray_accepts_it_and_not_one_with_an_unknown_field(cluster):
 
 
 def test_the_head_has_no_room_for_evaluations_and_a_worker_for_the_largest(cluster):
-    from search.config import preset
+    from search.presets import preset
 
     kinds = cluster["available_node_types"]
     assert kinds[cluster["head_node_type"]]["resources"]["CPU"] == 0

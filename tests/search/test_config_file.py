@@ -4,24 +4,24 @@ import dataclasses
 
 import pytest
 
-from search import cli, config, config_file
+from search import cli, config, config_file, presets
 from search.errors import SearchError
 from search.field_comments import field_comments
 
 SECTIONS = (config.Space, config.Evaluation, config.Method, config.Rerank, config.Ray)
 
 
-@pytest.mark.parametrize("name", config.PRESETS)
+@pytest.mark.parametrize("name", presets.PRESETS)
 def test_a_written_preset_is_the_preset(capsys, tmp_path, name):
     path = tmp_path / "search.yaml"
     assert cli.main(["init", "--preset", name, "--output", str(path)]) == 0
     assert "search run --config" in capsys.readouterr().out
-    assert config_file.read(path) == config.PRESETS[name]
+    assert config_file.read(path) == presets.PRESETS[name]
     assert max(map(len, path.read_text().splitlines())) <= 100
 
 
 def test_the_comments_are_those_of_the_source(tmp_path):
-    config_file.write(tmp_path / "search.yaml", config.preset("demo"))
+    config_file.write(tmp_path / "search.yaml", presets.preset("demo"))
     text = " ".join(tmp_path.joinpath("search.yaml").read_text().replace("# ", " ").split())
     comments = [comment for each in SECTIONS for comment in field_comments(each).values()]
     assert len(list(filter(None, comments))) > 40
@@ -52,7 +52,7 @@ def test_a_file_has_some_fields_on_a_preset(tmp_path):
         "preset: smoke\nevaluation:\n  weight_decay: 1e-4\n  learning_rate: 2\n"
         "  anchors: [resnet_small, my_module:build]\nmethod: {max_candidates: null}\n"
     )
-    smoke, read = config.preset("smoke"), config_file.read(path)
+    smoke, read = presets.preset("smoke"), config_file.read(path)
     assert read.evaluation.anchors == ("resnet_small", "my_module:build")
     assert (read.evaluation.weight_decay, read.evaluation.learning_rate) == (1e-4, 2.0)
     assert read.method.max_candidates is None
@@ -62,7 +62,7 @@ def test_a_file_has_some_fields_on_a_preset(tmp_path):
 WRONG = {
     "": "must have fields of the configuration. Received: None",
     "- steps": "must have fields of the configuration. Received: ['steps']",
-    "preset: paper": "preset cannot be 'paper': it is one of demo, cifar-small, smoke",
+    "preset: paper": "preset cannot be 'paper': it is one of demo, cifar-small,",
     "preset: [demo]": "preset cannot be ['demo']: it is one of demo",
     "evaluation: {steps: few}": "evaluation.steps cannot be 'few': it is a number from 1",
     "evaluation: {step: 3}": "the configuration has no field evaluation.step",
@@ -104,6 +104,6 @@ def test_a_file_is_not_written_over(capsys, tmp_path):
     assert capsys.readouterr().err.endswith("exists already: choose another --output, or --force\n")
     assert path.read_text() == "kept"
     assert cli.main([*command, "--force"]) == 0
-    assert config_file.read(path) == config.preset("demo")
+    assert config_file.read(path) == presets.preset("demo")
     assert cli.main(["init", "--output", str(tmp_path / "no" / "search.yaml")]) == 1
     assert "cannot write" in capsys.readouterr().err

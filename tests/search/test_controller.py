@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from evonorm_tf import LayerGraph
-from search import config, lifecycle
+from search import lifecycle, presets
 from search.controller import loop
 from search.controller.loop import Controller
 from search.errors import SearchError
@@ -113,7 +113,7 @@ def pools(monkeypatch):
 
 
 def _config(*settings):
-    return config.preset("demo").override([*SETTINGS, *settings])
+    return presets.preset("demo").override([*SETTINGS, *settings])
 
 
 def _search(path, settings, progress=None):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from search import cli, config, lifecycle
+from search import cli, lifecycle, presets
 from search.errors import SearchError
 from search.storage.store import Store
 
@@ -37,7 +37,7 @@ def test_options(monkeypatch, tmp_path, options, executor, workers, at_once, add
 
 
 def test_a_run_from_before_there_was_a_choice_is_local(tmp_path, monkeypatch):
-    settings = config.preset("smoke")
+    settings = presets.preset("smoke")
     with lifecycle.create(tmp_path, settings) as store:
         values = json.loads(json.dumps(settings.to_dict()))
         del values["executor"], values["ray"]
@@ -47,19 +47,19 @@ def test_a_run_from_before_there_was_a_choice_is_local(tmp_path, monkeypatch):
 
 def test_an_unknown_executor_is_refused():
     with pytest.raises(SearchError, match="executor cannot be 'spark': it is one of local, ray"):
-        config.preset("demo").override(["executor=spark"])
+        presets.preset("demo").override(["executor=spark"])
     with pytest.raises(SearchError, match=r"ray\.training_cpus cannot be 0"):
-        config.preset("demo").override(["ray.training_cpus=0"])
+        presets.preset("demo").override(["ray.training_cpus=0"])
 
 
 def test_the_paper_s_workers_have_two_cores():
     for name in ("paper-b", "paper-s"):
-        cluster = config.preset(name).ray
+        cluster = presets.preset(name).ray
         assert (cluster.probe_cpus, cluster.training_cpus) == (1.0, 2.0)
 
 
 def test_a_second_controller_is_refused_before_it_joins_a_cluster(tmp_path, capsys):
-    settings = config.preset("smoke").override(["executor=ray"])
+    settings = presets.preset("smoke").override(["executor=ray"])
     with lifecycle.create(tmp_path, settings):
         for command in (["resume"], ["run", "--preset", "smoke"]):
             code = cli.main([*command, "--run-dir", str(tmp_path), "--executor", "ray"])

@@ -10,13 +10,13 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from benchmarks import search_experiments as experiments
-from search import config, final, lifecycle
+from search import final, lifecycle, presets
 from search.errors import SearchError
 from search.storage.candidate import Candidate
 from search.storage.store import Store
 from search.workers.pool import Answer
 
-CONFIG = config.preset("demo").override(
+CONFIG = presets.preset("demo").override(
     ["rerank.top_k=2", "rerank.width=2.0", "rerank.seeds=2", "rerank.final_seeds=2"]
 )
 ANCHORS = CONFIG.evaluation.anchors

@@ -4,9 +4,9 @@ import pytest
 
 from evonorm_tf import LayerGraph, registry
 from search import lifecycle
-from search.config import preset
 from search.controller.loop import Controller
 from search.errors import SearchError
+from search.presets import preset
 from search.storage.store import Store
 from tests.search.synthetic_run import write_run
 from tests.search.test_controller import Silent, pools  # noqa: F401  (a fixture)

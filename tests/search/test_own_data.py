@@ -5,10 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
-from search.config import preset
 from search.errors import SearchError
 from search.evaluation import images as run_images
 from search.evaluation.anchor_trainer import AnchorTrainer
+from search.presets import preset
 from tests.search import own_data
 from trainers import data
 from trainers.errors import TrainersError

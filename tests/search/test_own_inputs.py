@@ -8,13 +8,13 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from search import cli
-from search.config import preset
 from search.errors import SearchError
 from search.evaluation import images as run_images
 from search.evaluation import networks
 from search.evaluation.anchor_trainer import AnchorTrainer
 from search.evaluation.engine.layer_program import LayerProgram
 from search.evaluation.exchangeable_layer import ExchangeableLayer
+from search.presets import preset
 from search.storage.store import Store
 from tests.tiers import tiered
 from trainers.data import arrays

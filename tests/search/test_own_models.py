@@ -10,10 +10,10 @@ import tensorflow as tf
 import evonorm_tf as en
 from evonorm_tf import compat
 from search import cli
-from search.config import preset
 from search.errors import SearchError
 from search.evaluation import networks
 from search.evaluation.anchor_trainer import AnchorTrainer
+from search.presets import preset
 from search.storage.store import Store
 from tests.search import own_data
 from tests.search.test_own_runs import make_run, refused

@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from search.config import preset
 from search.errors import SearchError
 from search.evaluation import networks
 from search.evaluation.anchor_trainer import AnchorTrainer
+from search.presets import preset
 from tests.search import own_data
 from trainers.data import arrays
 from trainers.models.anchors import ANCHORS

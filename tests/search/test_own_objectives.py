@@ -9,7 +9,6 @@ import pytest
 
 import evonorm_tf as en
 from search import export, final, report, score_format
-from search.config import preset
 from search.errors import SearchError
 from search.evaluation import objective
 from search.evaluation.anchor_trainer import AnchorTrainer
@@ -17,6 +16,7 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.exchangeable_layer import ExchangeableLayer
 from search.evaluation.outcome import ScoreTask, StageResult
 from search.examples import objectives
+from search.presets import preset
 from search.workers import messages
 from tests.search import own_data, synthetic_run
 from tests.search.test_own_runs import SMOKE, make_run, refused

@@ -12,11 +12,11 @@ import search
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search import cli, lifecycle, sources
-from search.config import preset
 from search.errors import SearchError
 from search.evaluation import own_primitives as own_functions
 from search.evolution import space
 from search.modules import PACKAGED
+from search.presets import preset
 from search.replay.merge import merge
 from search.report import formulas, layer_views
 from search.storage.candidate import Candidate

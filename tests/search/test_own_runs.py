@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from search import cli, sources
-from search.config import preset
 from search.errors import SearchError
 from search.evaluation import images
+from search.presets import preset
 from search.storage.database import DATABASE
 from search.storage.store import Store
 from search.workers import preparation

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from search import config
+from search import presets
 from search.workers.local import LocalPool
 from tests.search.synthetic_run import graph_json
 
-SETTINGS = config.preset("smoke")
+SETTINGS = presets.preset("smoke")
 
 
 def answer(pool):

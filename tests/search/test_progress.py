@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from search import names
-from search.config import preset
+from search.presets import preset
 from search.progress.display import Display, new_display
 from search.progress.events import Event
 from search.progress.lines import RareLines

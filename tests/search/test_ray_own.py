@@ -3,7 +3,7 @@
 import pytest
 
 from search.api import given
-from search.config import preset
+from search.presets import preset
 from tests.search import own_data
 
 ray = pytest.importorskip("ray", reason="needs the group ray: make test-ray")

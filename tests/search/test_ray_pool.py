@@ -11,7 +11,7 @@ import time
 import pytest
 
 import tests.search.test_ray_pool as this_module
-from search import config
+from search import presets
 from search.errors import SearchError
 from search.workers.messages import FATAL
 
@@ -78,7 +78,7 @@ def new_pool(cluster, monkeypatch):
 
     def new(*settings):
         chosen = [*SETTINGS, f"ray.address={cluster.address}", *settings]
-        return ray_pool.RayPool(config.preset("demo").override(chosen))
+        return ray_pool.RayPool(presets.preset("demo").override(chosen))
 
     yield new
     cloudpickle.unregister_pickle_by_value(this_module)

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from search.config import preset
+from search.presets import preset
 from search.progress.display import Display
 from search.progress.events import Event
 from search.progress.lines import RareLines

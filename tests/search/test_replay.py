@@ -7,8 +7,8 @@ import pytest
 
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from search import cli, sample_graph
-from search.config import preset
 from search.errors import SearchError
+from search.presets import preset
 from search.replay.merge import merge
 from search.replay.search import described, replay
 from search.replay.table import PACKAGED, Table, encoded

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import search_controller, search_cost
 from benchmarks.simulated_workers import RECORDING, Workers
-from search.config import preset
+from search.presets import preset
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 from evonorm_tf import registry
-from search.config import Evaluation, preset
+from search.config import Evaluation
 from search.evaluation.anchor_trainer import AnchorTrainer
 from search.evaluation.stability import ascent_function
+from search.presets import preset
 from trainers import data
 
 SETTINGS = Evaluation(stability_steps=3, stability_rate=0.01)

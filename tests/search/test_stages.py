@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from evonorm_tf import registry
-from search.config import preset
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.outcome import STAGES, outcome_of, stages_of
+from search.presets import preset
 from trainers import data
 
 

@@ -11,9 +11,9 @@ import pathlib
 import numpy as np
 
 from evonorm_tf import registry
-from search.config import preset
 from search.evaluation import networks
 from search.evaluation.evaluator import Evaluator
+from search.presets import preset
 from search.replay import table
 from trainers import data
 from trainers.models.anchors import ANCHORS
