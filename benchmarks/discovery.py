@@ -1,7 +1,7 @@
 """Trains found layers and known ones afresh, and compares them on the test split.
 
     python -m benchmarks.discovery --out FILE --run RUN_DIR [--run RUN_DIR ...] [--seeds 5]
-        [--preset demo] [--anchors A,B,C] [--set SECTION.FIELD=VALUE ...]
+        [--preset demo] [--anchors A,B,C] [--known bn_relu,...] [--set SECTION.FIELD=VALUE ...]
 
 The winner of each run, which the run has chosen without the test split, and the known layers are
 trained in every anchor with the same seeds, none of them a seed of a run. The report has, for
@@ -40,11 +40,13 @@ def main() -> None:
     options = _options()
     if options.seeds < 2:
         raise SystemExit(f"--seeds must be at least 2, for a standard error. Got: {options.seeds}")
+    if REFERENCE not in options.known:
+        raise SystemExit(f"--known must have {REFERENCE}. Got: {','.join(options.known)}")
     config = preset(options.preset).override(options.set)
     anchors = options.anchors or config.evaluation.anchors
     runs = [read_run(folder) for folder in options.run]
     # Winners with one formula are one layer.
-    layers = {_formula(run): _graph(run) for run in runs} | {name: name for name in KNOWN}
+    layers = {_formula(run): _graph(run) for run in runs} | {name: name for name in options.known}
     record = Record(options.out, vars(config.evaluation), TRAINING)
     contents, scores = record.contents, record.scores
     contents["runs"] = {run.path.resolve().name: pedigree(run) for run in runs}
@@ -180,12 +182,18 @@ def _trained(
                     yield name, seed, anchor, score
 
 
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True)
     parser.add_argument("--run", action="append", required=True)
     parser.add_argument("--preset", default="demo")
-    parser.add_argument("--anchors", type=lambda text: text.split(","))
+    parser.add_argument("--anchors", type=_names)
+    text = "layers to compare with, bn_relu among them; default all of " + ",".join(KNOWN)
+    parser.add_argument("--known", type=_names, default=KNOWN, help=text)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--set", action="append", default=[])
     return parser.parse_args()
