@@ -53,11 +53,13 @@ class Record:
         """
         self.path = pathlib.Path(path)
         evaluation = json.loads(json.dumps(dict(settings)))  # tuples as lists
+        # Where a machine keeps its data changes nothing, and others have no such folder.
+        evaluation = {key: value for key, value in evaluation.items() if key != "data_dir"}
         self.contents: dict[str, Any] = {"evaluation": evaluation, "scores": {}}
         if not self.path.exists():
             return
         contents = _read(self.path)
-        for name in settings if compared is None else compared:
+        for name in evaluation if compared is None else compared:
             recorded, current = contents.get("evaluation", evaluation).get(name), evaluation[name]
             if (recorded or None) != (current or None):
                 raise SystemExit(

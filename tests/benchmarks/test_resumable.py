@@ -27,6 +27,14 @@ def test_a_record_resumes_with_what_was_written(tmp_path):
     assert os.listdir(tmp_path) == ["scores.json"]
 
 
+def test_a_record_does_not_say_where_a_machine_keeps_its_data(tmp_path):
+    settings = vars(preset("demo").override(["evaluation.data_dir=/home/data"]).evaluation)
+    record = Record(tmp_path / "scores.json", settings)
+    record.write()
+    assert "/home/data" not in record.path.read_text()
+    assert Record(record.path, DEMO).scores == {}
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     record = Record(tmp_path / "scores.json", DEMO)
     record.write()
