@@ -14,8 +14,7 @@ def decayed_variables(model: tf.keras.Model) -> list[tf.Variable]:
     """
     not_decayed = {
         id(variable)
-        for layer in model_parts.layers_within(model)
-        if isinstance(layer, NormAct)
+        for layer in model_parts.layers_within(model, NormAct)
         for variable in layer.trainable_variables
     }
     return [variable for variable in model.trainable_variables if id(variable) not in not_decayed]
