@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from evonorm_tf.layers.base import NormAct
+from evonorm_tf.layers import NormAct
 from trainers.platform import model_parts
 
 
