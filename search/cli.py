@@ -110,6 +110,8 @@ def _add_searches(commands: _Commands) -> None:
         _add_executor(command)
         text = "end without reranking, comparison and report"
         command.add_argument("--no-final", action="store_true", help=text)
+    text = "the time to search from now on, in place of what is left of the run's own"
+    resume.add_argument("--minutes", type=float, help=text)
     _add_trust(resume)
     text = "Write a preset as a configuration file with comments, for run --config."
     init = _add(commands, "init", _init, text, run_dir=False)
@@ -178,6 +180,8 @@ def _resume(options: argparse.Namespace) -> int:
         from search import lifecycle
 
         config = lifecycle.load_config(store, options.trust)
+        if options.minutes is not None:
+            config = lifecycle.extend(store, config, options.minutes)
         return _execute(store, _with_executor(config, options), options)
 
 

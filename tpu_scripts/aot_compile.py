@@ -14,7 +14,7 @@ import json
 import sys
 
 from tpu_scripts import aot_options
-from tpu_scripts.aot_report import table
+from tpu_scripts.aot_report import Report, table
 from trainers import command
 
 if __name__ == "__main__":
@@ -27,12 +27,14 @@ def main(arguments: list[str] | None = None) -> None:
     reports = []
     try:
         steps = importlib.import_module(aot_options.BACKENDS[options.backend])
-        for layer in options.layers:  # all are checked first, since a compilation takes minutes
-            steps.configure(options.model, layer, options.image_size)
-        for layer in options.layers:
-            report = steps.compile_step(
-                options.model, layer, options.topology, options.batch, options.image_size
-            )
+        # All are checked first, since a compilation takes minutes.
+        configured = [
+            steps.configure(options.model, layer, options.image_size) for layer in options.layers
+        ]
+        for layer, params in zip(options.layers, configured, strict=True):
+            compiled, parameters = steps.compile_step(params, options.topology, options.batch)
+            figures = (params.task.model.input_size[0], parameters, compiled, options.backend)
+            report = Report(options.model, layer, options.topology, options.batch, *figures)
             if options.json:
                 print(json.dumps(report.as_dict()), flush=True)
             reports.append(report)

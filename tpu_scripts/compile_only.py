@@ -9,7 +9,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tpu_scripts.generations import GENERATIONS, Generation
@@ -105,19 +105,23 @@ def compile_for(stablehlo: bytes, topology: Topology) -> Compiled:
     options = jax.compiler.get_compile_options(
         num_replicas=len(found), num_partitions=1, device_assignment=jax.numpy.array(found)
     )
+    replicas = jax.extension.DeviceList(tuple(found))
+    return measured(lambda: found[0].client.compile(module, replicas, options), topology)
+
+
+def measured(compiling: Callable[[], Any], topology: Topology) -> Compiled:
+    """The figures of the executable that `compiling` returns.
+
+    Raises:
+      CompilationError: for a program that cannot run on this TPU; the message says why.
+    """
     started = time.monotonic()
     try:
-        executable = found[0].client.compile(
-            module, jax.extension.DeviceList(tuple(found)), options
-        )
-    except jax.errors.JaxRuntimeError as error:
+        executable = compiling()
+    except _jax().errors.JaxRuntimeError as error:
         raise CompilationError(f"{topology.name} cannot run it: {error}") from error
     seconds = time.monotonic() - started
-    return figures(executable.get_compiled_memory_stats(), executable.cost_analysis(), seconds)
-
-
-def figures(memory: Any, cost: dict[str, float], seconds: float) -> Compiled:
-    """The figures of a program, from XLA's statistics of its memory and costs."""
+    memory, cost = executable.get_compiled_memory_stats(), executable.cost_analysis()
     # The analysis has "optimal_seconds" too, but they are negative.
     return Compiled(
         arguments=memory.argument_size_in_bytes,

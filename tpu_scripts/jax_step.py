@@ -13,7 +13,6 @@ os.environ.update(compile_only.ENVIRONMENT, KERAS_BACKEND="jax", TF_USE_LEGACY_K
 # isort: split
 import dataclasses
 import functools
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,53 +21,13 @@ import keras
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from evonorm_tf.layers.portable.base import NormAct
 from tpu_scripts import step_config
-from tpu_scripts.aot_report import Report
-from trainers.classification import networks
+from trainers.classification import networks, weight_decay
 from trainers.classification.config import ExperimentConfig
 from trainers.models import norm_act
+from trainers.platform import precision
 
 _REPLICAS = "replicas"
-
-
-def compile_step(
-    network: str,
-    layer: str,
-    topology: compile_only.Topology,
-    batch: int,
-    image_size: int | None = None,
-) -> Report:
-    """Compiles one training step: forward pass, backward pass, and optimizer.
-
-    The batch is split between the replicas, as by `keras.distribution.DataParallel`: statistics of
-    the batch are those of all replicas' images.
-
-    Args:
-      network: a name in `trainers.models.classifiers.CLASSIFIERS`.
-      layer: a registered name, or the path of a layer graph's JSON file.
-      topology: see `compile_only.parse_topology`.
-      batch: images on each replica.
-      image_size: side of the images; None for the network's own.
-
-    Raises:
-      ValueError: for what `configure` refuses, or a step that cannot run on the TPU
-        (CompilationError).
-    """
-    params = configure(network, layer, image_size)
-    step = build(params)
-    mesh = jax.sharding.Mesh(np.array(compile_only.devices(topology)), (_REPLICAS,))
-    arguments = _abstract(step, params, batch * topology.replicas, mesh)
-    lowered = jax.jit(step.run, donate_argnums=0, out_shardings=_whole(mesh)).lower(*arguments)
-    started = time.monotonic()
-    try:
-        compiled = lowered.compile()
-    except jax.errors.JaxRuntimeError as error:
-        raise compile_only.CompilationError(f"{topology.name} cannot run it: {error}") from error
-    seconds = time.monotonic() - started
-    figures = compile_only.figures(compiled.memory_analysis(), compiled.cost_analysis(), seconds)
-    side, parameters = params.task.model.input_size[0], sum(value.size for value in step.state[0])
-    return Report(network, layer, topology, batch, side, parameters, figures, "jax")
 
 
 def configure(network: str, layer: str, image_size: int | None = None) -> ExperimentConfig:
@@ -88,6 +47,26 @@ def configure(network: str, layer: str, image_size: int | None = None) -> Experi
     return params
 
 
+def compile_step(
+    params: ExperimentConfig, topology: compile_only.Topology, batch: int
+) -> tuple[compile_only.Compiled, int]:
+    """Compiles one training step: forward pass, backward pass, and optimizer.
+
+    The batch is split between the replicas, as by `keras.distribution.DataParallel`: statistics of
+    the batch are those of all replicas' images. Arguments and results are those of
+    `training_step.compile_step`.
+
+    Raises:
+      CompilationError: for a step that cannot run on the TPU.
+    """
+    step = build(params)
+    mesh = jax.sharding.Mesh(np.array(compile_only.devices(topology)), (_REPLICAS,))
+    arguments = _abstract(step, params, batch * topology.replicas, mesh)
+    lowered = jax.jit(step.run, donate_argnums=0, out_shardings=_whole(mesh)).lower(*arguments)
+    compiled = compile_only.measured(lambda: lowered.compile().runtime_executable(), topology)
+    return compiled, sum(value.size for value in step.state[0])
+
+
 @dataclasses.dataclass(frozen=True)
 class Step:
     """A training step without state of its own.
@@ -105,8 +84,7 @@ class Step:
 
 def build(params: ExperimentConfig) -> Step:
     """Builds the network and its step, with the configured precision and loss, and SGD."""
-    precision = params.runtime.mixed_precision_dtype
-    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
+    keras.config.set_dtype_policy(precision.policy_of(params.runtime.mixed_precision_dtype))
     keras.utils.set_random_seed(params.task.seed)
     model = networks.build_network(params.task.model)
     optimizer = _optimizer(params)
@@ -160,11 +138,10 @@ def _loss(
 
 
 def _half_squared_norm(model: keras.Model, trainable: list[Any]) -> Any:
-    """Half the squared norm of all trainable variables, except those of norm-act layers."""
-    layers = (layer for layer in model.layers if isinstance(layer, NormAct))
-    left_out = {id(variable) for layer in layers for variable in layer.trainable_variables}
+    """Half the squared norm of the values of the variables that are decayed."""
+    decayed = {id(variable) for variable in weight_decay.decayed_variables(model)}
     pairs = zip(model.trainable_variables, trainable, strict=True)
-    values = [value for variable, value in pairs if id(variable) not in left_out]
+    values = [value for variable, value in pairs if id(variable) in decayed]
     return sum(keras.ops.sum(keras.ops.square(value)) for value in values) / 2
 
 

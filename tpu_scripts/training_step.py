@@ -7,43 +7,15 @@ import trainers  # noqa: F401  (chooses Keras 2 before anything imports TensorFl
 
 # isort: split
 import tensorflow as tf
-from official.modeling import optimization, performance
+from official.modeling import optimization
 
 from evonorm_tf.numerics import devices
 from tpu_scripts import compile_only, step_config
-from tpu_scripts.aot_report import Report
 from tpu_scripts.replicas import TracedReplicas
 from trainers.classification.config import ExperimentConfig
 from trainers.classification.task import ClassificationTask
 from trainers.engine import parameters
-
-
-def compile_step(
-    network: str,
-    layer: str,
-    topology: compile_only.Topology,
-    batch: int,
-    image_size: int | None = None,
-) -> Report:
-    """Compiles one training step as the trainers run it.
-
-    Args:
-      network: a name in `trainers.models.classifiers.CLASSIFIERS`.
-      layer: a registered name, or the path of a layer graph's JSON file.
-      topology: see `compile_only.parse_topology`.
-      batch: images on each replica.
-      image_size: side of the images; None for the network's own.
-
-    Raises:
-      ValueError: for an unknown name (TrainersError), or a step that cannot run on the TPU
-        (CompilationError).
-      ModuleNotFoundError: without the group `tpu`.
-    """
-    params = configure(network, layer, image_size)
-    step = lower(params, batch, topology.replicas)
-    compiled = compile_only.compile_for(step.stablehlo, topology)
-    side = params.task.model.input_size[0]
-    return Report(network, layer, topology, batch, side, step.parameters, compiled, "tensorflow")
+from trainers.platform import precision
 
 
 def configure(network: str, layer: str, image_size: int | None = None) -> ExperimentConfig:
@@ -55,6 +27,28 @@ def configure(network: str, layer: str, image_size: int | None = None) -> Experi
     params = step_config.of_step(network, layer, image_size)
     parameters.check(params)
     return params
+
+
+def compile_step(
+    params: ExperimentConfig, topology: compile_only.Topology, batch: int
+) -> tuple[compile_only.Compiled, int]:
+    """Compiles one training step as the trainers run it.
+
+    Args:
+      params: the configuration of the experiment; see `configure`.
+      topology: the TPU to compile for.
+      batch: images on each replica.
+
+    Returns:
+      The compiler's figures, and the number of the network's trainable parameters.
+
+    Raises:
+      ValueError: for a step that XLA cannot compile, or that cannot run on the TPU
+        (CompilationError).
+      ModuleNotFoundError: without the group `tpu`.
+    """
+    step = lower(params, batch, topology.replicas)
+    return compile_only.compile_for(step.stablehlo, topology), step.parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +79,8 @@ def lower(
       TrainersError: for an unknown network or layer.
       ValueError: for a step that XLA cannot compile, such as one that calls back to Python.
     """
-    performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype)
+    policy = precision.policy_of(params.runtime.mixed_precision_dtype)
+    tf.keras.mixed_precision.set_global_policy(policy)
     strategy = TracedReplicas(replicas)
     with strategy.scope():
         task = task or ClassificationTask(params.task)

@@ -11,11 +11,19 @@ import sys
 
 from trainers.errors import TrainersError
 
+_VARIABLE = "TF_USE_LEGACY_KERAS"
+
 
 def choose() -> None:
-    """Selects `tf_keras` where it and tf-models-official are installed, and the choice is open."""
-    if "tensorflow" not in sys.modules and _installed("tf_keras") and _installed("official"):
-        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    """Selects `tf_keras` where it and tf-models-official are installed, and the choice is open.
+
+    Processes that this one starts inherit the choice, Keras 3 too if TensorFlow has chosen it.
+    """
+    if "tensorflow" in sys.modules:
+        if not is_keras_2():
+            os.environ[_VARIABLE] = "0"
+    elif _installed("tf_keras") and _installed("official"):
+        os.environ.setdefault(_VARIABLE, "1")
 
 
 def is_keras_2() -> bool:
@@ -38,7 +46,7 @@ def require_official(what: str) -> None:
         raise TrainersError(
             f"{what} needs tf-models-official, which runs on Keras 2, and TensorFlow was imported "
             "with Keras 3: import `trainers` (or `search`) before tensorflow, or set the "
-            "environment variable TF_USE_LEGACY_KERAS=1"
+            f"environment variable {_VARIABLE}=1"
         )
 
 

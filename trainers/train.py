@@ -26,7 +26,7 @@ from trainers.engine.config import ExperimentConfig
 from trainers.engine.runner import Runner
 from trainers.errors import TrainersError
 from trainers.experiments import parsing
-from trainers.platform import configs
+from trainers.platform import configs, precision
 
 __all__ = ["LastEvaluation", "command_line", "main", "run", "tidy_output"]
 
@@ -44,7 +44,8 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
     parameters.check_model_dir(params, model_dir)
     parameters.check_data(params, mode, strategy.num_replicas_in_sync)
     # Set even for float32: a policy holds for the whole process.
-    tf.keras.mixed_precision.set_global_policy(_policy(params.runtime.mixed_precision_dtype))
+    policy = precision.policy_of(params.runtime.mixed_precision_dtype)
+    tf.keras.mixed_precision.set_global_policy(policy)
     chief = strategy.extended.should_checkpoint
     if "train" in mode and chief:
         tf.io.gfile.makedirs(model_dir)
@@ -65,17 +66,6 @@ def run(params: ExperimentConfig, mode: str, model_dir: str) -> dict[str, float]
     )
     runner.run()
     return recorder.metrics
-
-
-def _policy(dtype: str | None) -> str:
-    """The name of Keras' policy for a precision. Raises TrainersError for an unknown one."""
-    policies = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-    if (dtype or "float32") not in policies:
-        raise TrainersError(
-            f"`runtime.mixed_precision_dtype` must be one of {', '.join(policies)}. "
-            f"Received: mixed_precision_dtype={dtype!r}"
-        )
-    return policies[dtype or "float32"]
 
 
 def tidy_output() -> None:

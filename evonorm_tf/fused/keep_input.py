@@ -60,6 +60,23 @@ def backward(
 PLAIN = Passes(forward, backward)
 
 
+def of_tensors(
+    backward: Callable[..., list[tf.Tensor]],
+    computation: Computation,
+    moments: Any,
+    weights: Weights,
+) -> Callable[..., list[tf.Tensor]]:
+    """A backward pass as a function of x, upstream, and the weights and moments in their order."""
+
+    def run(x, upstream, *small):
+        named = dict(zip(weights, small, strict=False))
+        rest = small[len(weights) :]
+        of_x = None if moments is None else type(moments)(*rest)
+        return backward(computation, x, of_x, named, upstream)
+
+    return run
+
+
 def keep_input(
     computation: Computation, x: tf.Tensor, weights: Weights, dtype: Any, passes: Passes = PLAIN
 ) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:

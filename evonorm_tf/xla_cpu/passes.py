@@ -60,19 +60,11 @@ def backward(
     if key is None:
         return _backward(value_and_vjp, computation, x, moments, weights, upstream)
 
-    def by(function):
-        def whole(x, upstream, *small):
-            named = dict(zip(weights, small, strict=False))
-            rest = small[len(weights) :]
-            whole_moments = None if moments is None else type(moments)(*rest)
-            return function(computation, x, whole_moments, named, upstream)
-
-        return whole
-
+    given = computation, moments, weights
     return programs.run_differentiable(
-        by(keep_input.backward),
+        keep_input.of_tensors(keep_input.backward, *given),
         (backward, key, tuple(weights)),
-        by(functools.partial(_backward, graph_value_and_vjp)),
+        keep_input.of_tensors(functools.partial(_backward, graph_value_and_vjp), *given),
         [x, upstream, *weights.values(), *(moments or ())],
     )
 

@@ -56,20 +56,15 @@ def backward(
     if key is None:
         return keep_input.backward(computation, x, moments, weights, upstream)
 
-    def by(function):
-        def whole(x, upstream, *small):
-            named = dict(zip(weights, small, strict=False))
-            rest = small[len(weights) :]
-            whole_moments = None if moments is None else type(moments)(*rest)
-            return function(computation, x, whole_moments, named, upstream)
-
-        return whole
+    given = computation, moments, weights
 
     def program(*tensors):
-        return programs.run((backward, key, tuple(weights)), by(_backward), tensors)
+        compute = keep_input.of_tensors(_backward, *given)
+        return programs.run((backward, key, tuple(weights)), compute, tensors)
 
+    plain = keep_input.of_tensors(keep_input.backward, *given)
     tensors = [x, upstream, *weights.values(), *(moments or ())]
-    return programs.with_gradients_of(by(keep_input.backward), program, tensors)
+    return programs.with_gradients_of(plain, program, tensors)
 
 
 PASSES = keep_input.Passes(forward, backward)

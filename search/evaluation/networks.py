@@ -18,6 +18,7 @@ from trainers.data import ImageData
 from trainers.errors import TrainersError, reason
 from trainers.models.anchor_sources import Kind, kind_of
 from trainers.models.anchors import ANCHORS
+from trainers.platform.model_parts import layers_within
 
 _EXAMPLES = 2
 # Names of layers under "searched", "affine" (x * gamma + beta), and "kept" with a reason each.
@@ -88,7 +89,7 @@ def _maker(norm_act: NormAct | None, groups: int) -> Callable[..., tf.keras.laye
 
 def searched_layers(model: tf.keras.Model) -> list[ExchangeableLayer]:
     """The layers of a network, and of networks in it, that a search exchanges."""
-    return [layer for layer in model._flatten_layers() if isinstance(layer, ExchangeableLayer)]
+    return layers_within(model, ExchangeableLayer)
 
 
 def check_own(anchor: str, images: ImageData, settings: Evaluation) -> Places | None:

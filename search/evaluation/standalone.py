@@ -5,6 +5,7 @@ import tensorflow as tf
 from evonorm_tf import GraphLayer
 from search.evaluation.anchor_trainer import AnchorTrainer
 from search.evaluation.exchangeable_layer import ExchangeableLayer
+from trainers.platform.model_parts import layers_within
 
 
 def standalone(trainer: AnchorTrainer) -> tf.keras.Model:
@@ -28,8 +29,7 @@ def standalone(trainer: AnchorTrainer) -> tf.keras.Model:
 
 
 def _searched(model: tf.keras.Model) -> list[ExchangeableLayer | GraphLayer]:
-    kinds = (ExchangeableLayer, GraphLayer)
-    return [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
+    return layers_within(model, (ExchangeableLayer, GraphLayer))
 
 
 def _others(model: tf.keras.Model) -> list[tf.Variable]:

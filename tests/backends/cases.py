@@ -111,4 +111,7 @@ LARGE_MEANS = [
 ALL = [*NAMED, *LINEAR, *FLOAT64, *CHANNELS_FIRST, *GRAPHS, *PRIMITIVES, *MASKED, *LARGE_MEANS]
 # Of each kind of layer and weight one, and all with classes of their own.
 IN_FILES = [*NAMED, *FLOAT64[::4], *LINEAR[::4], *CHANNELS_FIRST[:1], *GRAPHS, *PRIMITIVES[-3:]]
+# Layers for `keras.RematScope`, and its modes.
+WITHOUT_AVERAGES = ("evonorm_s0", "gn_silu", "frn")
+REMAT_MODES = ("full", None)
 PAIRS = [pair for pair in itertools.permutations(BACKENDS, 2)]

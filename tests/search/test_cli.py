@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from search import cli, presets
+from search.config import Config
 from search.storage.candidate import Candidate
 from search.storage.database import DATABASE
 from search.storage.store import Store
@@ -200,6 +201,26 @@ def _interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def test_resume_takes_the_time_to_search_from_now_on(capsys, finished, monkeypatch):
+    from search import lifecycle
+
+    executed = []
+
+    def execute(store, config, progress, with_final):
+        executed.append(config)
+
+    monkeypatch.setattr(lifecycle, "execute", execute)
+    with Store.open(finished, controller=True) as store:
+        store.set_meta("elapsed", 120.0)
+    resume = ("resume", "--run-dir", finished, "--no-final", "--minutes")
+    assert _main(capsys, *resume, 5)[0] == 0
+    assert [config.method.max_minutes for config in executed] == [7.0]
+    with Store.open(finished) as store:
+        assert Config.from_dict(store.meta("config")) == executed[0]
+    code, out, err = _main(capsys, *resume, -1)
+    assert (code, out) == (1, "") and "method.max_minutes cannot be -1" in err
 
 
 @pytest.mark.slow

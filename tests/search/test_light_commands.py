@@ -14,7 +14,7 @@ HELP = {
     "": "run resume status report rerank sample export",
     "init": "--preset --output --force",
     "run": f"--run-dir --preset --config --seed --algorithm --set --no-final {EXECUTOR}",
-    "resume": f"--run-dir --no-final --trust {EXECUTOR}",
+    "resume": f"--run-dir --no-final --minutes --trust {EXECUTOR}",
     "status": "--run-dir",
     "report": "--run-dir --compare --trust",
     "watch": "--run-dir --host --port --trust",

@@ -1,6 +1,7 @@
 """Importing `trainers` selects Keras 2 where tf-models-official is, unless that is decided."""
 
 import os
+import subprocess
 import sys
 import types
 
@@ -48,11 +49,30 @@ def test_a_choice_of_the_user_stays(installed, monkeypatch):
     assert os.environ["TF_USE_LEGACY_KERAS"] == "0"
 
 
-def test_nothing_is_selected_once_tensorflow_is_imported(installed):
-    installed("official", "tf_keras", tensorflow=KERAS_3)
+def test_the_choice_of_an_imported_tensorflow_stays(installed):
+    installed("official", "tf_keras", tensorflow=KERAS_2)
     keras_choice.choose()
     assert "TF_USE_LEGACY_KERAS" not in os.environ
+    installed("official", "tf_keras", tensorflow=KERAS_3)
+    keras_choice.choose()
+    assert os.environ["TF_USE_LEGACY_KERAS"] == "0"
     assert not keras_choice.has_official()
+
+
+@pytest.mark.slow
+def test_a_process_that_is_started_has_the_same_keras():
+    """As in a notebook, whose imports a worker does not repeat."""
+    script = """
+import multiprocessing
+import tensorflow
+from trainers import keras_choice
+with multiprocessing.get_context("spawn").Pool(1) as pool:
+    print(keras_choice.is_keras_2(), pool.apply(keras_choice.is_keras_2))
+"""
+    free = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=free, capture_output=True, text=True, check=False)
+    assert done.stdout == "False False\n", done.stderr
 
 
 def test_what_needs_tf_models_official_says_so(installed):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from evonorm_tf.layers.base import NormAct
+from evonorm_tf.layers import NormAct
 from trainers.platform import model_parts
 
 
@@ -14,8 +14,7 @@ def decayed_variables(model: tf.keras.Model) -> list[tf.Variable]:
     """
     not_decayed = {
         id(variable)
-        for layer in model_parts.layers_within(model)
-        if isinstance(layer, NormAct)
+        for layer in model_parts.layers_within(model, NormAct)
         for variable in layer.trainable_variables
     }
     return [variable for variable in model.trainable_variables if id(variable) not in not_decayed]

@@ -23,6 +23,7 @@ from trainers.detection.config import ModelConfig, coco_model
 from trainers.detection.model import MaskRCNN, build_maskrcnn
 from trainers.models.resnet import resnet_features, resnet_network, resnet_spec
 from trainers.models.summary import Site, Skeleton, count_with, markdown
+from trainers.platform.model_parts import layers_within
 
 # Millions of parameters, billions of multiply-adds (table 5).
 PAPER = {
@@ -77,7 +78,7 @@ def _resnet50(version: int) -> tf.keras.Model:
 
 def _parts(model: tf.keras.Model) -> tuple[int, list[Site]]:
     """Parameters of convolutions and dense layers, and the places of the norm-act layers."""
-    layers = [layer for layer in model.submodules if isinstance(layer, NormAct)]
+    layers = layers_within(model, NormAct)
     own = {id(variable) for layer in layers for variable in layer.variables}
     parameters = sum(int(np.prod(v.shape)) for v in model.variables if id(v) not in own)
     return parameters, [Site(layer.gamma.shape[0], layer.nonlinearity) for layer in layers]

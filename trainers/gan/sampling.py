@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from evonorm_tf.layers import parts
+from trainers.platform.model_parts import layers_within
 
 _LINE = 128  # grey
 
@@ -64,8 +65,8 @@ class Sampler:
         """
         layers = [
             layer
-            for layer in self._generator.submodules
-            if isinstance(layer, parts.BatchStatistics) and layer.non_trainable_weights
+            for layer in layers_within(self._generator, parts.BatchStatistics)
+            if layer.non_trainable_weights
         ]
         moving = [weight for layer in layers for weight in layer.non_trainable_weights]
         if not moving:

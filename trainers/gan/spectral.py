@@ -9,6 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainers.platform.model_parts import layers_within
+
 _TINY = 1e-12
 
 
@@ -135,7 +137,7 @@ def build_parts(shapes: dict[tf.keras.layers.Layer, tuple]) -> None:
 
 def kernels(model: tf.keras.Model) -> list[tf.Variable]:
     """The kernels of all spectrally normalized layers."""
-    return [layer.kernel for layer in model.submodules if isinstance(layer, SpectralLayer)]
+    return [layer.kernel for layer in layers_within(model, SpectralLayer)]
 
 
 def _unit(vector: tf.Tensor) -> tf.Tensor:

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from evonorm_tf import compat
+from trainers.platform.model_parts import layers_within
 
 
 def kernel_of(layer: tf.keras.layers.Layer) -> tf.Variable | None:
@@ -16,5 +17,5 @@ def kernel_of(layer: tf.keras.layers.Layer) -> tf.Variable | None:
 
 def kernels(model: tf.keras.Model) -> list[tf.Variable]:
     """The kernels of a built model and of the models in it, in the order of the layers."""
-    all_kernels = (kernel_of(layer) for layer in model._flatten_layers(include_self=False))
+    all_kernels = (kernel_of(layer) for layer in layers_within(model))
     return [kernel for kernel in all_kernels if kernel is not None]
