@@ -82,7 +82,7 @@ def compared(scores: Scores, found: Sequence[str]) -> dict[str, dict[str, float]
     """Each found layer's paired difference to BN-ReLU over the seeds, in points."""
     from scipy import stats
 
-    means = {layer: _by_seed(by_seed) for layer, by_seed in scores.items()}
+    means = {layer: by_seed(trained) for layer, trained in scores.items()}
     result: dict[str, dict[str, float]] = {}
     for layer in found:
         pairs = sorted(means[layer].keys() & means[REFERENCE].keys())
@@ -100,7 +100,7 @@ def report(record: Mapping[str, Any]) -> str:
     """The comparison as a Markdown table, the best layer first."""
     scores, comparison = record["scores"], record["comparison"]
     anchors = record["evaluation"]["anchors"]
-    means = {layer: statistics.fmean(_by_seed(scores[layer]).values()) for layer in scores}
+    means = {layer: statistics.fmean(by_seed(scores[layer]).values()) for layer in scores}
     lines = [
         "| layer | test | " + " | ".join(f"`{a}`" for a in anchors) + " | above BN-ReLU | p |",
         "| --- | ---: |" + " ---: |" * len(anchors) + " ---: | ---: |",
@@ -136,9 +136,9 @@ def origins(record: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _by_seed(by_seed: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def by_seed(trained: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """The mean over the anchors in percent, seed by seed."""
-    return {seed: 100 * statistics.fmean(places.values()) for seed, places in by_seed.items()}
+    return {seed: 100 * statistics.fmean(places.values()) for seed, places in trained.items()}
 
 
 def _winner(run: Run) -> Any:

@@ -58,7 +58,7 @@ class Record:
         self.contents: dict[str, Any] = {"evaluation": evaluation, "scores": {}}
         if not self.path.exists():
             return
-        contents = _read(self.path)
+        contents = read(self.path)
         for name in evaluation if compared is None else compared:
             recorded, current = contents.get("evaluation", evaluation).get(name), evaluation[name]
             if (recorded or None) != (current or None):
@@ -79,7 +79,7 @@ class Record:
         write_whole(self.path, text.encode())
 
 
-def _read(path: pathlib.Path) -> dict[str, Any]:
+def read(path: pathlib.Path) -> dict[str, Any]:
     """The contents. Older files of `benchmarks.acceptance` are nothing but scores."""
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
