@@ -1,0 +1,9 @@
+"""Both passes of EvoNorm-S0 and EvoNorm-B0 as compiled C code, for training on CPUs.
+
+`layers/fused_layer.py` is the only module that imports this folder, and uses this name. Without
+the folder and that import, every layer runs as where no C compiler is found.
+"""
+
+from evonorm_tf.cpu_kernel.passes import passes_of
+
+__all__ = ["passes_of"]
