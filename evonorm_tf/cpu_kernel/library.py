@@ -46,14 +46,23 @@ def _loaded() -> Any:
     if sys.platform != "linux" or compiler is None:
         return _without("no C compiler `cc` was found")
     try:
-        path = _folder() / f"layers-{_identity(compiler)}.so"
-        if not _is_whole(path):
-            files.write_whole(path, _sealed(_compiled(compiler)))
-        return tf.load_op_library(str(path))
+        return tf.load_op_library(str(compiled_file(compiler)))
     except subprocess.CalledProcessError as error:
         return _without(error.stderr.strip() or str(error))
-    except (OSError, tf.errors.OpError) as error:
+    except (OSError, RuntimeError, tf.errors.OpError) as error:
         return _without(str(error))
+
+
+def compiled_file(compiler: str) -> pathlib.Path:
+    """The file of the compiled code, made if it is not there or not whole.
+
+    Raises OSError where the folder or the file cannot be written, RuntimeError for a user without
+    a home, and subprocess.CalledProcessError with the compiler's messages.
+    """
+    path = _folder() / f"layers-{_identity(compiler)}.so"
+    if not _is_whole(path):
+        files.write_whole(path, _sealed(_compiled(compiler)))
+    return path
 
 
 def _without(reason: str) -> None:
@@ -85,7 +94,6 @@ def _processor() -> str:
 
 
 def _compiled(compiler: str) -> bytes:
-    """The compiled code. Raises subprocess.CalledProcessError with the compiler's messages."""
     libraries = pathlib.Path(tf.sysconfig.get_lib())
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder) / "layers.so"

@@ -43,7 +43,7 @@ static void group_statistics(const Sizes *sizes, Moments moments, float *factor,
 
 static Vector value(Vector x, const Vector *c) {
   Vector scale = c[0], v = c[1], beta = c[2];
-  return x * sigmoid(v * x) * scale + beta;
+  return x / (1.0f + exp_of_negative(v * x)) * scale + beta;
 }
 
 static void forward_step(void *task, long example, Scratch scratch) {
@@ -65,9 +65,11 @@ int s0_forward(const Sizes *sizes, const Forward *arrays) {
   return for_each_example(sizes, forward_step, &task);
 }
 
-/* d (x * sigmoid(v * x)) / dx, and the sums of the gradients for beta, scale and v / scale. */
+/* d (x * sigmoid(v * x)) / dx, and the sums of the gradients for beta, scale and v / scale.
+ * 1 - sigmoid is exp * sigmoid, which keeps its digits where the sigmoid is almost 1. */
 static Vector slope(Vector x, Vector upstream, const Vector *c, Vector *sums) {
-  Vector product = c[0] * x, share = sigmoid(product), rest = 1.0f - share;
+  Vector product = c[0] * x, power = exp_of_negative(product);
+  Vector share = 1.0f / (1.0f + power), rest = power * share;
   Vector through = upstream * share, weighted = through * x;
   sums[0] += upstream;
   sums[1] += weighted;

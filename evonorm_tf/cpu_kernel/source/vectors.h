@@ -27,8 +27,8 @@ INLINE Vector choose(Mask mask, Vector yes, Vector no) {
   return (Vector)((mask & (Mask)yes) | (~mask & (Mask)no));
 }
 
-/* 1 / (1 + exp(-x)); the method and its constants are those of xla_cpu/sigmoid.py. */
-INLINE Vector sigmoid(Vector x) {
+/* exp(-x); the method and its constants are those of xla_cpu/sigmoid.py. */
+INLINE Vector exp_of_negative(Vector x) {
   const Vector largest = (Vector){} + 88.0f;
   const float to_bits = 12582912.0f + 127.0f; /* 1.5 * 2^23, and the exponent's bias */
   x = choose(x > largest, largest, x);
@@ -42,7 +42,7 @@ INLINE Vector sigmoid(Vector x) {
   power = power * r + 0.49999991059303284f;
   power = power * r + 1.0f;
   power = power * r + 1.0f;
-  return 1.0f / (1.0f + power * (Vector)((Mask)bits << 23));
+  return power * (Vector)((Mask)bits << 23);
 }
 
 static inline long number_of_strips(long channels) { return (channels + LANES - 1) / LANES; }
