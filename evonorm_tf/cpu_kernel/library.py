@@ -25,7 +25,8 @@ from evonorm_tf import files
 SWITCH = "EVONORM_CPU_KERNEL"
 _SOURCE = pathlib.Path(__file__).parent / "source"
 # -march=native: the file is for this processor alone. Sums keep their order.
-_FLAGS = ["-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC", "-pthread"]
+_FLAGS = ["-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC"]
+_FLAGS += ["-fvisibility=hidden", "-pthread"]
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
 
@@ -42,8 +43,10 @@ def operations() -> Any:
 
 @functools.cache
 def _loaded() -> Any:
+    if sys.platform != "linux":
+        return _without(f"it is for Linux, and this is {sys.platform}")
     compiler = shutil.which("cc")
-    if sys.platform != "linux" or compiler is None:
+    if compiler is None:
         return _without("no C compiler `cc` was found")
     try:
         return tf.load_op_library(str(compiled_file(compiler)))

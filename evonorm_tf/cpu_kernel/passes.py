@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from evonorm_tf.cpu_kernel import library
 from evonorm_tf.fused import keep_input
-from evonorm_tf.fused.computation import MOMENTS, Computation
+from evonorm_tf.fused.computation import Computation
 from evonorm_tf.numerics import devices
 from evonorm_tf.numerics.statistics import Moments
 from evonorm_tf.xla import internals
@@ -19,7 +19,6 @@ Weights = Mapping[str, tf.Tensor]
 
 # A vector of the processor has up to so many channels.
 _LEAST_CHANNELS = 16
-_WEIGHTS = {"gamma", "beta", "v"}
 
 
 def passes_of(
@@ -32,7 +31,7 @@ def passes_of(
     such operation, nor where replicas share statistics.
 
     Args:
-      name: "s0", "b0", or None for any other layer.
+      name: "s0", "b0", "affine", or None for any other layer.
       computation: what the layer computes.
       x: the layer's input.
       training: as the layer was called.
@@ -53,8 +52,7 @@ def passes_of(
 def _fits(computation: Computation, x: tf.Tensor) -> bool:
     channels = x.shape[-1]
     return (
-        computation.reduction is MOMENTS
-        and computation.cache_key() is not None
+        computation.cache_key() is not None
         and computation.context.axis % x.shape.rank == x.shape.rank - 1
         and x.dtype == tf.float32
         and channels is not None
@@ -84,19 +82,18 @@ def _forward(
     run: Any, computation: Computation, x: tf.Tensor, weights: Weights, dtype: tf.DType
 ) -> tuple[tf.Tensor, Any, Sequence[tf.Tensor]]:
     """`keep_input.forward` in one operation."""
-    y, *moments = run(x=x, **weights, **_attributes(computation))
-    moments, observed = moments[:3], moments[3:]
-    small = [x.shape[0], *[1] * (x.shape.rank - 2), x.shape[-1]]
+    y, *small = tf.nest.flatten(run(x=x, **weights, **_attributes(computation)))
+    moments, observed = small[:3], small[3:]
     for moment in moments:
-        moment.set_shape(small)
-    return tf.cast(y, dtype), Moments(*moments), observed
+        moment.set_shape([x.shape[0], *[1] * (x.shape.rank - 2), x.shape[-1]])
+    return tf.cast(y, dtype), Moments(*moments) if moments else None, observed
 
 
 def _backward(
     run: Any,
     computation: Computation,
     x: tf.Tensor,
-    moments: Moments,
+    moments: Moments | None,
     weights: Weights,
     upstream: tf.Tensor,
 ) -> list[tf.Tensor]:
@@ -105,7 +102,8 @@ def _backward(
     def split(tensors):
         x, upstream, *small = tensors
         named = dict(zip(weights, small, strict=False))
-        return x, upstream, named, Moments(*small[len(weights) :])
+        rest = small[len(weights) :]
+        return x, upstream, named, Moments(*rest) if rest else None
 
     def plain(*tensors):
         x, upstream, weights, moments = split(tensors)
@@ -113,13 +111,13 @@ def _backward(
 
     def compiled(*tensors):
         x, upstream, weights, moments = split([tf.stop_gradient(tensor) for tensor in tensors])
-        of = {"gamma": weights["gamma"], "v": weights["v"], **moments._asdict()}
-        dx, *vectors = run(
-            x=x, upstream=tf.cast(upstream, x.dtype), **of, **_attributes(computation)
-        )
-        gradients = dict(zip(("gamma", "beta", "v"), vectors, strict=True))
+        small = {name: weight for name, weight in weights.items() if name != "beta"}
+        small |= moments._asdict() if moments else {}
+        upstream = tf.cast(upstream, x.dtype)
+        dx, *vectors = run(x=x, upstream=upstream, **small, **_attributes(computation))
         for vector in vectors:
             vector.set_shape(x.shape[-1:])
+        gradients = dict(zip(("gamma", "beta", "v"), vectors, strict=False))
         return [dx, *(gradients[name] for name in weights)]
 
-    return with_gradients_of(plain, compiled, [x, upstream, *weights.values(), *moments])
+    return with_gradients_of(plain, compiled, [x, upstream, *weights.values(), *(moments or ())])

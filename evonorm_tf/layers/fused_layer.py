@@ -43,8 +43,10 @@ class FusedNormAct(base.NormAct):
         # Programs are cached, whatever operations the coefficients used.
         if quantization.is_active():
             return keep_input.PLAIN
-        # A subclass may compute something else, so it does not inherit the name.
+        # A subclass may have another formula, so it does not inherit the name.
         kernel = vars(type(self)).get("_CPU_KERNEL")
+        if computation.coefficients is formulas.affine_coefficients:
+            kernel = "affine"
         compiled = cpu_kernel.passes_of(kernel, computation, x, training)
         if compiled is not None:
             return compiled

@@ -1,4 +1,4 @@
-"""EvoNorm-S0 and B0 in compiled C code: numbers, gradients, threads, and where it is used."""
+"""Layers in compiled C code: numbers, gradients, threads, and where the code is used."""
 
 import itertools
 import subprocess
@@ -13,11 +13,12 @@ import evonorm_tf as en
 from evonorm_tf import compat
 from evonorm_tf.cpu_kernel import library, passes
 from evonorm_tf.numerics import devices
-from tests.evonorm_tf.program_cases import arrays, first_order, layer_of
+from tests.evonorm_tf import program_cases
+from tests.evonorm_tf.program_cases import arrays, first_order
 from tests.evonorm_tf.test_conformance import check_training
 from tests.evonorm_tf.test_programs import assert_close, second_order, step_of, values
 
-NAMES = ["evonorm_s0", "evonorm_b0"]
+NAMES = ["evonorm_s0", "evonorm_b0", "affine"]
 # Full vectors and remainders, one position, groups of one channel, one example, more rows than
 # are summed in float32, and ranks 3 and 5.
 SHAPES = [
@@ -50,6 +51,12 @@ def used(monkeypatch):
     return lambda: len(runs)
 
 
+def layer_of(name, shape, dtype="float32", **settings):
+    if name == "affine":
+        name, settings = "evonorm_b1", {"nonlinearity": False, **settings}
+    return program_cases.layer_of(name, shape, dtype, **settings)
+
+
 def inputs_of(shape, dtype="float32", **distribution):
     return [tf.constant(array, dtype) for array in arrays(shape, **distribution)]
 
@@ -73,7 +80,7 @@ def test_training_equals_float64(name, shape, used):
     assert used() == 2
 
 
-@each_layer
+@pytest.mark.parametrize("name", ["evonorm_s0", "evonorm_b0"])
 @pytest.mark.parametrize("channels", [16, 24, 37])
 def test_training_equals_the_formulas_in_numpy(name, channels, used):
     check_training(name, channels)
@@ -187,6 +194,11 @@ class Doubled(en.EvoNormS0):
         return 2.0 * en.EvoNormS0.formula(x, scale=scale, v=v, beta=beta)
 
 
+def test_other_linear_layers_keep_their_passes(used):
+    en.GroupNormReLU(nonlinearity=False)(tf.ones((3, 8, 4, 32)), training=True)
+    assert used() == 0
+
+
 def test_a_subclass_computes_its_own_formula(used):
     x = inputs_of((3, 8, 4, 32))[0]
     y = en.EvoNormS0()(x, training=True)
@@ -201,7 +213,6 @@ ELSEWHERE = {
     "double precision": ({"dtype": "float64"}, (3, 8, 4, 32), "float64", True),
     "few channels": ({}, (3, 8, 4, 15), "float32", True),
     "channels first": ({"axis": 1}, (3, 32, 8, 4), "float32", True),
-    "linear": ({"nonlinearity": False}, (3, 8, 4, 32), "float32", True),
 }
 
 
@@ -209,21 +220,21 @@ ELSEWHERE = {
 @pytest.mark.parametrize("case", ELSEWHERE)
 def test_other_calls_keep_their_passes(name, case, used):
     settings, shape, dtype, training = ELSEWHERE[case]
-    en.get(name, **settings)(tf.ones(shape, dtype), training=training)
+    layer_of(name, shape, **settings)(tf.ones(shape, dtype), training=training)
     assert used() == 0
 
 
 @each_layer
 def test_masks_and_shared_statistics_keep_their_passes(name, used, strategy):
     x = tf.ones((2, 8, 4, 32))
-    en.get(name)(x, training=True, mask=tf.ones((2, 8, 4), tf.bool))
+    layer_of(name, x.shape)(x, training=True, mask=tf.ones((2, 8, 4), tf.bool))
     if name == "evonorm_b0":
         with strategy.scope():
             layer = en.get(name, synchronized=True)
             layer.build(x.shape)
         strategy.run(tf.function(lambda: layer(x, training=True), autograph=False))
     with devices.for_accelerator("GPU"):
-        en.get(name)(x, training=True)
+        layer_of(name, x.shape)(x, training=True)
     assert used() == 0
 
 
@@ -308,7 +319,7 @@ def test_keras_saves_no_operation(name, how, used, tmp_path):
     if how == "export" and not hasattr(tf.keras.Model, "export"):
         pytest.skip("needs a Keras with Model.export")
     inputs = tf.keras.Input((8, 4, 32))
-    model = tf.keras.Model(inputs, en.get(name)(inputs))
+    model = tf.keras.Model(inputs, layer_of(name, inputs.shape)(inputs))
     model.compile("sgd", "mse", jit_compile=False)
     x = arrays((3, 8, 4, 32))[0].astype(np.float32)
     model.fit(x, x, verbose=0)

@@ -28,7 +28,8 @@ typedef struct {
 /* Memory for `Batch`, and in a backward pass for the sums behind it. */
 static double *allocated(Task *task, long number_of_sums) {
   long channels = task->sizes->channels;
-  double *memory = calloc((4 + number_of_sums * task->sizes->batch) * channels, sizeof(double));
+  long sums = number_of_sums * (task->sizes->batch + 1);
+  double *memory = calloc((4 + sums) * channels, sizeof(double));
   task->batch = (Batch){memory, memory + channels, memory + 2 * channels,
                         (float *)(memory + 3 * channels)};
   task->sums = memory + 4 * channels;
@@ -51,7 +52,8 @@ static void merge_batch(const Sizes *sizes, Moments moments, Batch batch) {
 }
 
 static void instance_std(const Sizes *sizes, Moments moments, float *std) {
-  for (long c = 0; c < sizes->channels; c++) std[c] = sqrt(moments.variance[c] + sizes->epsilon);
+  float epsilon = sizes->epsilon;
+  for (long c = 0; c < sizes->channels; c++) std[c] = sqrtf(moments.variance[c] + epsilon);
 }
 
 static void moments_step(void *argument, long example, Scratch scratch) {
@@ -123,15 +125,13 @@ static void slope_step(void *argument, long example, Scratch scratch) {
 static void batch_gradients(const Task *task) {
   const Sizes *sizes = task->sizes;
   const Backward *arrays = task->backward;
-  for (long c = 0; c < sizes->channels; c++) {
-    double sums[SUMS] = {};
-    for (long example = 0; example < sizes->batch; example++)
-      for (int s = 0; s < SUMS; s++)
-        sums[s] += task->sums[(example * SUMS + s) * sizes->channels + c];
-    arrays->dbeta[c] = sums[UPSTREAM];
-    arrays->dgamma[c] = sums[NORMALIZED];
-    arrays->dv[c] = -arrays->gamma[c] * sums[LOCAL_X];
-    double through = -arrays->gamma[c] * sums[BATCH] / task->batch.std[c];
+  long channels = sizes->channels;
+  const double *sums = sum_over_batch(sizes, SUMS, task->sums);
+  for (long c = 0; c < channels; c++) {
+    arrays->dbeta[c] = sums[UPSTREAM * channels + c];
+    arrays->dgamma[c] = sums[NORMALIZED * channels + c];
+    arrays->dv[c] = -arrays->gamma[c] * sums[LOCAL_X * channels + c];
+    double through = -arrays->gamma[c] * sums[BATCH * channels + c] / task->batch.std[c];
     task->batch.slope[c] = through / ((double)sizes->batch * sizes->rows);
   }
 }
@@ -149,7 +149,7 @@ static void finish_step(void *argument, long place, Scratch scratch) {
   float *offsets = slopes + channels;
   instance_std(sizes, moments, instance);
   for (long c = 0; c < channels; c++) {
-    double through = -arrays->gamma[c] * local[c] / instance[c] / sizes->rows;
+    double through = -arrays->gamma[c] * local[c] / (instance[c] * sizes->rows);
     double of_batch = task->batch.slope[c];
     slopes[c] = through + of_batch;
     offsets[c] = of_batch * (moments.shift[c] - task->batch.mean[c]) - through * moments.rest[c];

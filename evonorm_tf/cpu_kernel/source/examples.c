@@ -51,6 +51,15 @@ int for_each_example(const Sizes *sizes, Step step, void *task) {
   return 0;
 }
 
+double *sum_over_batch(const Sizes *sizes, long number, double *sums) {
+  long width = number * sizes->channels;
+  double *result = sums + sizes->batch * width;
+  memset(result, 0, width * sizeof(double));
+  for (long example = 0; example < sizes->batch; example++)
+    for (long i = 0; i < width; i++) result[i] += sums[example * width + i];
+  return result;
+}
+
 static Vector sum_slope(Vector x, Vector upstream, const Vector *c, Vector *sums) {
   sums[0] += x;
   return x;
@@ -69,12 +78,13 @@ void spatial_moments(const Sizes *sizes, const float *x, Moments moments, Scratc
   double *sums = scratch.totals, *squares = sums + channels;
   memset(sums, 0, channels * sizeof(double));
   sum_rows(first, x, 0, 0, 0, 1, sum_slope, 0, scratch.vectors, sums);
-  for (long c = 0; c < channels; c++) moments.shift[c] = sums[c] / first.count;
+  double share_of_first = 1.0 / first.count, share = 1.0 / rows.count;
+  for (long c = 0; c < channels; c++) moments.shift[c] = sums[c] * share_of_first;
   memset(sums, 0, 2 * channels * sizeof(double));
   Coefficients shift = {{moments.shift}};
   sum_rows(rows, x, 0, &shift, 1, 2, deviation_slope, 0, scratch.vectors, sums);
   for (long c = 0; c < channels; c++) {
-    double rest = sums[c] / rows.count, variance = squares[c] / rows.count - rest * rest;
+    double rest = sums[c] * share, variance = squares[c] * share - rest * rest;
     moments.rest[c] = rest;
     moments.variance[c] = variance < 0 ? 0 : variance; /* and NaN stays */
   }

@@ -20,6 +20,10 @@ enum { TOTALS = 5, COEFFICIENTS = 6 };
 /* Runs a step for each example; returns 0, or 1 if there is not enough memory. */
 int for_each_example(const Sizes *sizes, Step step, void *task);
 
+/* Adds the sums of all examples, (batch, number, channels), in their order; puts the result into
+ * the place of one more example, behind the others, and returns it. */
+double *sum_over_batch(const Sizes *sizes, long number, double *sums);
+
 /* The moments of an example's rows, by two passes. The shift is the mean of the first eighth of
  * the rows; the mean is at most sqrt(7) standard deviations from it, so that at most three bits of
  * the variance are lost. */

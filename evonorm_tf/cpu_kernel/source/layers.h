@@ -1,4 +1,4 @@
-/* What the layers compute, and on what; s0.c and b0.c compute it, operations.c calls them. */
+/* What the layers compute, and on what; each has a file, and operations.c calls them. */
 #ifndef EVONORM_LAYERS_H_
 #define EVONORM_LAYERS_H_
 
@@ -15,7 +15,8 @@ typedef struct {
 } Moments;
 
 /* x, upstream, y and dx are (batch, rows, channels), moments (batch, channels), the rest
- * (channels,). The results are y, the moments and, of B0, the batch variance. */
+ * (channels,). The results are y, the moments and, of B0, the batch variance. What a layer does not
+ * have is null. */
 typedef struct {
   const float *x, *gamma, *beta, *v;
   float *y;
@@ -34,5 +35,7 @@ int s0_forward(const Sizes *sizes, const Forward *arrays);
 int s0_backward(const Sizes *sizes, const Backward *arrays);
 int b0_forward(const Sizes *sizes, const Forward *arrays);
 int b0_backward(const Sizes *sizes, const Backward *arrays);
+int affine_forward(const Sizes *sizes, const Forward *arrays);
+int affine_backward(const Sizes *sizes, const Backward *arrays);
 
 #endif

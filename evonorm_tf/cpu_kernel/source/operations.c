@@ -70,12 +70,16 @@ static void begin(Call *call, const Attributes *attributes) {
                  "the channels of `x` must be a multiple of `groups`, and fill a vector");
 }
 
-static const float *input(const Call *call, int i) { return TF_TensorData(call->inputs[i]); }
+/* Null if the operation has no such input. */
+static float *input(const Call *call, int i) {
+  return call->inputs[i] ? TF_TensorData(call->inputs[i]) : 0;
+}
 
+/* Null if the operation has no such output. */
 static float *output(Call *call, int i, const int64_t *shape, int rank) {
   size_t bytes = sizeof(float);
   for (int k = 0; k < rank; k++) bytes *= shape[k];
-  if (!succeeded(call)) return 0;
+  if (!succeeded(call) || i >= TF_NumOutputs(call->context)) return 0;
   call->outputs[i] =
       TF_AllocateOutput(call->context, i, TF_FLOAT, shape, rank, bytes, call->status);
   return succeeded(call) ? TF_TensorData(call->outputs[i]) : 0;
@@ -97,7 +101,7 @@ static void end(Call *call, int has_no_memory) {
 }
 
 static void run_forward(void *attributes, TF_OpKernelContext *context,
-                        int (*layer)(const Sizes *, const Forward *), int has_batch) {
+                        int (*layer)(const Sizes *, const Forward *)) {
   Call call = {context, TF_NewStatus()};
   begin(&call, attributes);
   Forward arrays = {0};
@@ -107,7 +111,7 @@ static void run_forward(void *attributes, TF_OpKernelContext *context,
     arrays.moments.shift = output(&call, 1, call.small_shape, call.rank);
     arrays.moments.rest = output(&call, 2, call.small_shape, call.rank);
     arrays.moments.variance = output(&call, 3, call.small_shape, call.rank);
-    if (has_batch) arrays.batch_variance = vector_output(&call, 4);
+    arrays.batch_variance = vector_output(&call, 4);
   }
   end(&call, succeeded(&call) && layer(&call.sizes, &arrays));
 }
@@ -119,9 +123,7 @@ static void run_backward(void *attributes, TF_OpKernelContext *context,
   Backward arrays = {0};
   if (succeeded(&call)) {
     arrays = (Backward){input(&call, 0), input(&call, 1), input(&call, 2), input(&call, 3)};
-    arrays.moments.shift = (float *)input(&call, 4);
-    arrays.moments.rest = (float *)input(&call, 5);
-    arrays.moments.variance = (float *)input(&call, 6);
+    arrays.moments = (Moments){input(&call, 4), input(&call, 5), input(&call, 6)};
     arrays.dx = output(&call, 0, call.shape, call.rank);
     arrays.dgamma = vector_output(&call, 1);
     arrays.dbeta = vector_output(&call, 2);
@@ -131,11 +133,11 @@ static void run_backward(void *attributes, TF_OpKernelContext *context,
 }
 
 static void compute_s0_forward(void *attributes, TF_OpKernelContext *context) {
-  run_forward(attributes, context, s0_forward, 0);
+  run_forward(attributes, context, s0_forward);
 }
 
 static void compute_b0_forward(void *attributes, TF_OpKernelContext *context) {
-  run_forward(attributes, context, b0_forward, 1);
+  run_forward(attributes, context, b0_forward);
 }
 
 static void compute_s0_backward(void *attributes, TF_OpKernelContext *context) {
@@ -144,6 +146,14 @@ static void compute_s0_backward(void *attributes, TF_OpKernelContext *context) {
 
 static void compute_b0_backward(void *attributes, TF_OpKernelContext *context) {
   run_backward(attributes, context, b0_backward);
+}
+
+static void compute_affine_forward(void *attributes, TF_OpKernelContext *context) {
+  run_forward(attributes, context, affine_forward);
+}
+
+static void compute_affine_backward(void *attributes, TF_OpKernelContext *context) {
+  run_backward(attributes, context, affine_backward);
 }
 
 /* The first result has the shape of x; those of the small ones are set in Python. */
@@ -171,20 +181,23 @@ static void define(const char *name, const char *const *inputs, const char *cons
   TF_DeleteStatus(status);
 }
 
+/* Each list ends with a null; the affine form has a part of it, which `run_forward` and
+ * `run_backward` read in the same order. */
 __attribute__((constructor)) static void register_operations(void) {
-  static const char *const forward_inputs[] = {"x: float", "gamma: float", "beta: float",
-                                               "v: float", 0};
-  static const char *const backward_inputs[] = {"x: float",     "upstream: float", "gamma: float",
-                                                "v: float",     "shift: float",    "rest: float",
-                                                "variance: float", 0};
-  static const char *const s0_outputs[] = {"y: float", "shift: float", "rest: float",
-                                           "variance: float", 0};
-  static const char *const b0_outputs[] = {"y: float",        "shift: float",          "rest: float",
-                                           "variance: float", "batch_variance: float", 0};
-  static const char *const gradients[] = {"dx: float", "dgamma: float", "dbeta: float",
-                                          "dv: float", 0};
-  define("EvoNorm>S0Forward", forward_inputs, s0_outputs, compute_s0_forward);
-  define("EvoNorm>S0Backward", backward_inputs, gradients, compute_s0_backward);
-  define("EvoNorm>B0Forward", forward_inputs, b0_outputs, compute_b0_forward);
-  define("EvoNorm>B0Backward", backward_inputs, gradients, compute_b0_backward);
+#define LIST(...) ((const char *const[]){__VA_ARGS__, 0})
+#define AFFINE_INPUTS "x: float", "gamma: float", "beta: float"
+#define MOMENTS "shift: float", "rest: float", "variance: float"
+#define UPSTREAM_INPUTS "x: float", "upstream: float", "gamma: float"
+#define AFFINE_GRADIENTS "dx: float", "dgamma: float", "dbeta: float"
+  define("EvoNorm>S0Forward", LIST(AFFINE_INPUTS, "v: float"), LIST("y: float", MOMENTS),
+         compute_s0_forward);
+  define("EvoNorm>B0Forward", LIST(AFFINE_INPUTS, "v: float"),
+         LIST("y: float", MOMENTS, "batch_variance: float"), compute_b0_forward);
+  define("EvoNorm>AffineForward", LIST(AFFINE_INPUTS), LIST("y: float"), compute_affine_forward);
+  define("EvoNorm>S0Backward", LIST(UPSTREAM_INPUTS, "v: float", MOMENTS),
+         LIST(AFFINE_GRADIENTS, "dv: float"), compute_s0_backward);
+  define("EvoNorm>B0Backward", LIST(UPSTREAM_INPUTS, "v: float", MOMENTS),
+         LIST(AFFINE_GRADIENTS, "dv: float"), compute_b0_backward);
+  define("EvoNorm>AffineBackward", LIST(UPSTREAM_INPUTS), LIST(AFFINE_GRADIENTS),
+         compute_affine_backward);
 }

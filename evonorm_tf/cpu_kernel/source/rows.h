@@ -55,6 +55,13 @@ INLINE void map_rows(Rows rows, const float *x, const Coefficients *coefficients
   }
 }
 
+/* Adds the lanes of a strip to its channels, without those that the strip before has too. */
+INLINE void add_strip(Vector sums, long strip, long channels, double *totals) {
+  long own = first_own_lane(strip, channels);
+  totals += first_channel(strip, channels);
+  for (long lane = 0; lane < LANES; lane++) totals[lane] += lane < own ? 0.0 : sums[lane];
+}
+
 /* Adds `number_of_sums` sums over the rows to `totals`, (number_of_sums, channels).
  *
  * `upstream` and `dx` may both be null: `slope` then gets zeros, and its result is dropped.
@@ -87,9 +94,8 @@ INLINE void sum_rows(Rows rows, const float *x, const float *upstream,
     }
     for (long strip = 0; strip < strips; strip++)
       for (int s = 0; s < number_of_sums; s++)
-        for (long lane = first_own_lane(strip, rows.channels); lane < LANES; lane++)
-          totals[s * rows.channels + first_channel(strip, rows.channels) + lane] +=
-              scratch[strip * number_of_sums + s][lane];
+        add_strip(scratch[strip * number_of_sums + s], strip, rows.channels,
+                  totals + s * rows.channels);
   }
 }
 

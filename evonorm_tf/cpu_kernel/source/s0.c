@@ -13,14 +13,10 @@ enum { SUMS = 3 };
 
 typedef struct {
   const Sizes *sizes;
-  const Forward *arrays;
-} ForwardTask;
-
-typedef struct {
-  const Sizes *sizes;
-  const Backward *arrays;
+  const Forward *forward;
+  const Backward *backward;
   double *gradients; /* of beta, gamma and v: (batch, SUMS, channels) */
-} BackwardTask;
+} Task;
 
 /* For each channel 1 / sqrt(variance + epsilon) of its group, and the group's mean minus the
  * channel's shift. */
@@ -34,8 +30,9 @@ static void group_statistics(const Sizes *sizes, Moments moments, float *factor,
       double deviation = (moments.shift[c] - mean) + moments.rest[c];
       spread += moments.variance[c] + deviation * deviation;
     }
+    double factor_of_group = 1 / sqrt(spread / size + sizes->epsilon);
     for (long c = first; c < first + size; c++) {
-      factor[c] = 1 / sqrt(spread / size + sizes->epsilon);
+      factor[c] = factor_of_group;
       rest[c] = mean - moments.shift[c];
     }
   }
@@ -46,9 +43,10 @@ static Vector value(Vector x, const Vector *c) {
   return x / (1.0f + exp_of_negative(v * x)) * scale + beta;
 }
 
-static void forward_step(void *task, long example, Scratch scratch) {
-  const Sizes *sizes = ((ForwardTask *)task)->sizes;
-  const Forward *arrays = ((ForwardTask *)task)->arrays;
+static void forward_step(void *argument, long example, Scratch scratch) {
+  const Task *task = argument;
+  const Sizes *sizes = task->sizes;
+  const Forward *arrays = task->forward;
   Rows rows = {sizes->rows, sizes->channels};
   long first = example * rows.count * rows.channels;
   Moments moments = moments_of(arrays->moments, example, rows.channels);
@@ -61,7 +59,7 @@ static void forward_step(void *task, long example, Scratch scratch) {
 }
 
 int s0_forward(const Sizes *sizes, const Forward *arrays) {
-  ForwardTask task = {sizes, arrays};
+  Task task = {sizes, arrays};
   return for_each_example(sizes, forward_step, &task);
 }
 
@@ -93,13 +91,14 @@ static void group_slopes(const Sizes *sizes, const float *gamma, const double *d
   }
 }
 
-static void backward_step(void *task, long example, Scratch scratch) {
-  const Sizes *sizes = ((BackwardTask *)task)->sizes;
-  const Backward *arrays = ((BackwardTask *)task)->arrays;
+static void backward_step(void *argument, long example, Scratch scratch) {
+  const Task *task = argument;
+  const Sizes *sizes = task->sizes;
+  const Backward *arrays = task->backward;
   Rows rows = {sizes->rows, sizes->channels};
   long first = example * rows.count * rows.channels, channels = rows.channels;
   Moments moments = moments_of(arrays->moments, example, channels);
-  double *dbeta = ((BackwardTask *)task)->gradients + example * SUMS * channels;
+  double *dbeta = task->gradients + example * SUMS * channels;
   double *dgamma = dbeta + channels, *dv = dgamma + channels;
   float *factor = scratch.coefficients, *rest = factor + channels, *scale = rest + channels;
   float *slopes = scale + channels, *offsets = slopes + channels;
@@ -120,17 +119,16 @@ static void backward_step(void *task, long example, Scratch scratch) {
 
 int s0_backward(const Sizes *sizes, const Backward *arrays) {
   long width = SUMS * sizes->channels;
-  double *sums = calloc((sizes->batch + 1) * width, sizeof(double));
-  if (!sums) return 1;
-  BackwardTask task = {sizes, arrays, sums + width};
+  double *gradients = calloc((sizes->batch + 1) * width, sizeof(double));
+  if (!gradients) return 1;
+  Task task = {sizes, 0, arrays, gradients};
   int failed = for_each_example(sizes, backward_step, &task);
-  for (long example = 0; example < sizes->batch; example++)
-    for (long i = 0; i < width; i++) sums[i] += task.gradients[example * width + i];
+  const double *sums = sum_over_batch(sizes, SUMS, gradients);
   for (long c = 0; c < sizes->channels; c++) {
     arrays->dbeta[c] = sums[c];
     arrays->dgamma[c] = sums[sizes->channels + c];
     arrays->dv[c] = sums[2 * sizes->channels + c];
   }
-  free(sums);
+  free(gradients);
   return failed;
 }
