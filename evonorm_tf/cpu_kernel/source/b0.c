@@ -66,7 +66,7 @@ static void moments_step(void *argument, long example, Scratch scratch) {
 static Vector value(Vector x, const Vector *c) {
   Vector v = c[0], instance = c[1], batch = c[2], gamma = c[3], beta = c[4];
   Vector local = v * x + instance;
-  return x / choose(local > batch, local, batch) * gamma + beta;
+  return x / larger(batch, local) * gamma + beta;
 }
 
 static void value_step(void *argument, long place, Scratch scratch) {
@@ -98,7 +98,7 @@ static Vector slope(Vector x, Vector upstream, const Vector *c, Vector *sums) {
   Vector v = c[0], instance = c[1], batch = c[2], zero = {};
   Vector local = v * x + instance;
   Mask is_local = local > batch;
-  Vector inverse = 1.0f / choose(is_local, local, batch);
+  Vector inverse = 1.0f / larger(batch, local);
   Vector through = upstream * inverse, product = through * x, w = product * inverse;
   Vector w_local = choose(is_local, w, zero);
   sums[UPSTREAM] += upstream;

@@ -39,7 +39,7 @@ static void do_part(void *argument, long part) {
 int for_each_example(const Sizes *sizes, Step step, void *task) {
   long elements = sizes->batch * sizes->rows * sizes->channels;
   long threads = elements < LEAST_ELEMENTS_FOR_THREADS ? 1 : sizes->threads;
-  Work work = {sizes, step, task, smaller(sizes->batch, threads * PARTS_FOR_A_THREAD)};
+  Work work = {sizes, step, task, least(sizes->batch, threads * PARTS_FOR_A_THREAD)};
   if (!work.parts) return 0;
   work.bytes = aligned(TOTALS * sizes->channels * sizeof(double)) +
                aligned(COEFFICIENTS * sizes->channels * sizeof(float)) +

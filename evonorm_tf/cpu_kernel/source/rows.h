@@ -30,7 +30,7 @@ typedef Vector (*Value)(Vector x, const Vector *c);
 /* A part of dx for LANES elements; adds to `sums` what the gradients of coefficients sum up. */
 typedef Vector (*Slope)(Vector x, Vector upstream, const Vector *c, Vector *sums);
 
-static inline long smaller(long a, long b) { return a < b ? a : b; }
+static inline long least(long a, long b) { return a < b ? a : b; }
 
 INLINE void ask_for(const float *address) { __builtin_prefetch(address + FLOATS_AHEAD); }
 
@@ -42,7 +42,7 @@ INLINE void load_coefficients(Vector *c, const Coefficients *coefficients, int n
 INLINE void map_rows(Rows rows, const float *x, const Coefficients *coefficients, int number,
                      Value value, float *y) {
   for (long row = 0; row < rows.count; row += ROWS_AT_ONCE) {
-    long size = smaller(ROWS_AT_ONCE, rows.count - row) * rows.channels;
+    long size = least(ROWS_AT_ONCE, rows.count - row) * rows.channels;
     for (long strip = 0; strip < number_of_strips(rows.channels); strip++) {
       long channel = first_channel(strip, rows.channels), first = row * rows.channels + channel;
       Vector c[MOST_COEFFICIENTS];
@@ -72,10 +72,10 @@ INLINE void sum_rows(Rows rows, const float *x, const float *upstream,
                      float *dx, Vector *scratch, double *totals) {
   long strips = number_of_strips(rows.channels);
   for (long start = 0; start < rows.count; start += ROWS_IN_FLOAT32) {
-    long end = smaller(start + ROWS_IN_FLOAT32, rows.count);
+    long end = least(start + ROWS_IN_FLOAT32, rows.count);
     for (long i = 0; i < strips * number_of_sums; i++) scratch[i] = (Vector){};
     for (long row = start; row < end; row += ROWS_AT_ONCE) {
-      long size = smaller(ROWS_AT_ONCE, end - row) * rows.channels;
+      long size = least(ROWS_AT_ONCE, end - row) * rows.channels;
       for (long strip = 0; strip < strips; strip++) {
         long channel = first_channel(strip, rows.channels), first = row * rows.channels + channel;
         Vector c[MOST_COEFFICIENTS], sums[MOST_SUMS] = {};

@@ -8,8 +8,12 @@
 
 #include <stdint.h>
 
-#ifdef __AVX512F__
+#if defined(__AVX512F__)
+#include <immintrin.h>
 #define LANES 16
+#elif defined(__AVX__)
+#include <immintrin.h>
+#define LANES 8
 #else
 #define LANES 8
 #endif
@@ -27,12 +31,33 @@ INLINE Vector choose(Mask mask, Vector yes, Vector no) {
   return (Vector)((mask & (Mask)yes) | (~mask & (Mask)no));
 }
 
+/* The smaller and the larger of two numbers; b where one of them is NaN. Compilers do not find these
+ * instructions in comparisons of vectors. */
+INLINE Vector smaller(Vector a, Vector b) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX__)
+  return (Vector)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+  return choose(a < b, a, b);
+#endif
+}
+
+INLINE Vector larger(Vector a, Vector b) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX__)
+  return (Vector)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+  return choose(a > b, a, b);
+#endif
+}
+
 /* exp(-x); the method and its constants are those of xla_cpu/sigmoid.py. */
 INLINE Vector exp_of_negative(Vector x) {
   const Vector largest = (Vector){} + 88.0f;
   const float to_bits = 12582912.0f + 127.0f; /* 1.5 * 2^23, and the exponent's bias */
-  x = choose(x > largest, largest, x);
-  x = choose(x < -largest, -largest, x);
+  x = larger(-largest, smaller(largest, x));
   Vector bits = x * -1.4426950408889634f + to_bits;
   Vector n = bits - to_bits;
   Vector r = (-x - n * 0.693359375f) - n * -2.12194440e-4f;
