@@ -7,7 +7,7 @@ The first step traces the network and compiles what it needs. Each measurement i
 own: it builds the network of tf.keras.applications, converts it, and trains it on one batch of
 noise, twice. In each round all layers take turns, Keras's first; the table has medians of the
 seconds, processor seconds of all threads together and elapsed ones, and of the ratios to Keras's
-in the same round. The C code of EvoNorm-S0 and B0 is compiled once before all rounds, as on the
+in the same round. The layers' C code is compiled once before all rounds, as on the
 first use on a machine; `--without-cpu-kernel` measures them without it.
 """
 

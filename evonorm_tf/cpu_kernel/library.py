@@ -70,7 +70,7 @@ def compiled_file(compiler: str) -> pathlib.Path:
 
 def _without(reason: str) -> None:
     logging.getLogger("evonorm_tf").warning(
-        "EvoNormS0 and EvoNormB0 run without compiled C code, which is slower: %s", reason
+        "layers run without compiled C code, which is slower: %s", reason
     )
 
 

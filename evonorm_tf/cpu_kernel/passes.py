@@ -31,7 +31,7 @@ def passes_of(
     such operation, nor where replicas share statistics.
 
     Args:
-      name: "s0", "b0", "affine", or None for any other layer.
+      name: "s0", "b0", "gn_relu", "affine", or None for any other layer.
       computation: what the layer computes.
       x: the layer's input.
       training: as the layer was called.
@@ -111,8 +111,7 @@ def _backward(
 
     def compiled(*tensors):
         x, upstream, weights, moments = split([tf.stop_gradient(tensor) for tensor in tensors])
-        small = {name: weight for name, weight in weights.items() if name != "beta"}
-        small |= moments._asdict() if moments else {}
+        small = {**weights, **(moments._asdict() if moments else {})}
         upstream = tf.cast(upstream, x.dtype)
         dx, *vectors = run(x=x, upstream=upstream, **small, **_attributes(computation))
         for vector in vectors:

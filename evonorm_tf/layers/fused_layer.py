@@ -44,7 +44,7 @@ class FusedNormAct(base.NormAct):
         if quantization.is_active():
             return keep_input.PLAIN
         # A subclass may have another formula, so it does not inherit the name.
-        kernel = vars(type(self)).get("_CPU_KERNEL")
+        kernel = vars(type(self)).get("_CPU_KERNEL") if self.nonlinearity else None
         if computation.coefficients is formulas.affine_coefficients:
             kernel = "affine"
         compiled = cpu_kernel.passes_of(kernel, computation, x, training)

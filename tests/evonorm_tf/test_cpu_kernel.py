@@ -18,13 +18,13 @@ from tests.evonorm_tf.program_cases import arrays, first_order
 from tests.evonorm_tf.test_conformance import check_training
 from tests.evonorm_tf.test_programs import assert_close, second_order, step_of, values
 
-NAMES = ["evonorm_s0", "evonorm_b0", "affine"]
+NAMES = ["evonorm_s0", "evonorm_b0", "gn_relu", "affine"]
 # Full vectors and remainders, one position, groups of one channel, one example, more rows than
 # are summed in float32, and ranks 3 and 5.
 SHAPES = [
     (3, 8, 4, 32),
     (3, 5, 7, 24),
-    (4, 1, 1, 64),
+    (4, 1, 1, 96),
     (1, 9, 9, 16),
     (2, 1, 1, 37),
     (2, 40, 31, 33),
@@ -80,7 +80,7 @@ def test_training_equals_float64(name, shape, used):
     assert used() == 2
 
 
-@pytest.mark.parametrize("name", ["evonorm_s0", "evonorm_b0"])
+@pytest.mark.parametrize("name", ["evonorm_s0", "evonorm_b0", "gn_relu"])
 @pytest.mark.parametrize("channels", [16, 24, 37])
 def test_training_equals_the_formulas_in_numpy(name, channels, used):
     check_training(name, channels)

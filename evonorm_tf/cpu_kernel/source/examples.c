@@ -1,5 +1,6 @@
 #include "examples.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +88,24 @@ void spatial_moments(const Sizes *sizes, const float *x, Moments moments, Scratc
     double rest = sums[c] * share, variance = squares[c] * share - rest * rest;
     moments.rest[c] = rest;
     moments.variance[c] = variance < 0 ? 0 : variance; /* and NaN stays */
+  }
+}
+
+void group_statistics(const Sizes *sizes, Moments moments, float *factor, float *rest) {
+  long size = sizes->channels / sizes->groups;
+  for (long first = 0; first < sizes->channels; first += size) {
+    double mean = 0, spread = 0;
+    for (long c = first; c < first + size; c++) mean += (double)moments.shift[c] + moments.rest[c];
+    mean /= size;
+    for (long c = first; c < first + size; c++) {
+      double deviation = (moments.shift[c] - mean) + moments.rest[c];
+      spread += moments.variance[c] + deviation * deviation;
+    }
+    double factor_of_group = 1 / sqrt(spread / size + sizes->epsilon);
+    for (long c = first; c < first + size; c++) {
+      factor[c] = factor_of_group;
+      rest[c] = mean - moments.shift[c];
+    }
   }
 }
 

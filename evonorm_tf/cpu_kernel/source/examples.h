@@ -29,6 +29,10 @@ double *sum_over_batch(const Sizes *sizes, long number, double *sums);
  * the variance are lost. */
 void spatial_moments(const Sizes *sizes, const float *x, Moments moments, Scratch scratch);
 
+/* For each channel 1 / sqrt(variance + epsilon) of its group, and the group's mean minus the
+ * channel's shift; `moments` are those of one example. */
+void group_statistics(const Sizes *sizes, Moments moments, float *factor, float *rest);
+
 /* dx = dx * scale + slope * (x - shift) + offset, for each channel of an example. */
 void add_slopes(const Sizes *sizes, const float *x, const float *scale, const float *slope,
                 const float *shift, const float *offset, float *dx);

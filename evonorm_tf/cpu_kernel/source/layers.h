@@ -25,8 +25,9 @@ typedef struct {
 } Forward;
 
 typedef struct {
-  const float *x, *upstream, *gamma, *v;
+  const float *x, *upstream, *gamma, *beta;
   Moments moments;
+  const float *v;
   float *dx, *dgamma, *dbeta, *dv;
 } Backward;
 
@@ -35,6 +36,8 @@ int s0_forward(const Sizes *sizes, const Forward *arrays);
 int s0_backward(const Sizes *sizes, const Backward *arrays);
 int b0_forward(const Sizes *sizes, const Forward *arrays);
 int b0_backward(const Sizes *sizes, const Backward *arrays);
+int gn_relu_forward(const Sizes *sizes, const Forward *arrays);
+int gn_relu_backward(const Sizes *sizes, const Backward *arrays);
 int affine_forward(const Sizes *sizes, const Forward *arrays);
 int affine_backward(const Sizes *sizes, const Backward *arrays);
 

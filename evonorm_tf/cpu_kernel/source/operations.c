@@ -12,7 +12,7 @@ typedef struct TF_ShapeInferenceContext TF_ShapeInferenceContext;
 #include "tensorflow/c/ops.h"
 #include "vectors.h"
 
-enum { MOST_TENSORS = 7, MOST_RANK = 8 };
+enum { MOST_TENSORS = 8, MOST_RANK = 8 };
 
 typedef struct {
   int64_t groups, threads;
@@ -124,6 +124,7 @@ static void run_backward(void *attributes, TF_OpKernelContext *context,
   if (succeeded(&call)) {
     arrays = (Backward){input(&call, 0), input(&call, 1), input(&call, 2), input(&call, 3)};
     arrays.moments = (Moments){input(&call, 4), input(&call, 5), input(&call, 6)};
+    arrays.v = input(&call, 7);
     arrays.dx = output(&call, 0, call.shape, call.rank);
     arrays.dgamma = vector_output(&call, 1);
     arrays.dbeta = vector_output(&call, 2);
@@ -146,6 +147,14 @@ static void compute_s0_backward(void *attributes, TF_OpKernelContext *context) {
 
 static void compute_b0_backward(void *attributes, TF_OpKernelContext *context) {
   run_backward(attributes, context, b0_backward);
+}
+
+static void compute_gn_relu_forward(void *attributes, TF_OpKernelContext *context) {
+  run_forward(attributes, context, gn_relu_forward);
+}
+
+static void compute_gn_relu_backward(void *attributes, TF_OpKernelContext *context) {
+  run_backward(attributes, context, gn_relu_backward);
 }
 
 static void compute_affine_forward(void *attributes, TF_OpKernelContext *context) {
@@ -181,23 +190,27 @@ static void define(const char *name, const char *const *inputs, const char *cons
   TF_DeleteStatus(status);
 }
 
-/* Each list ends with a null; the affine form has a part of it, which `run_forward` and
- * `run_backward` read in the same order. */
+/* Each list ends with a null. All layers have a part of the same lists, which `run_forward` and
+ * `run_backward` read in their order. */
 __attribute__((constructor)) static void register_operations(void) {
 #define LIST(...) ((const char *const[]){__VA_ARGS__, 0})
 #define AFFINE_INPUTS "x: float", "gamma: float", "beta: float"
 #define MOMENTS "shift: float", "rest: float", "variance: float"
-#define UPSTREAM_INPUTS "x: float", "upstream: float", "gamma: float"
+#define UPSTREAM_INPUTS "x: float", "upstream: float", "gamma: float", "beta: float"
 #define AFFINE_GRADIENTS "dx: float", "dgamma: float", "dbeta: float"
   define("EvoNorm>S0Forward", LIST(AFFINE_INPUTS, "v: float"), LIST("y: float", MOMENTS),
          compute_s0_forward);
   define("EvoNorm>B0Forward", LIST(AFFINE_INPUTS, "v: float"),
          LIST("y: float", MOMENTS, "batch_variance: float"), compute_b0_forward);
+  define("EvoNorm>GnReluForward", LIST(AFFINE_INPUTS), LIST("y: float", MOMENTS),
+         compute_gn_relu_forward);
   define("EvoNorm>AffineForward", LIST(AFFINE_INPUTS), LIST("y: float"), compute_affine_forward);
-  define("EvoNorm>S0Backward", LIST(UPSTREAM_INPUTS, "v: float", MOMENTS),
+  define("EvoNorm>S0Backward", LIST(UPSTREAM_INPUTS, MOMENTS, "v: float"),
          LIST(AFFINE_GRADIENTS, "dv: float"), compute_s0_backward);
-  define("EvoNorm>B0Backward", LIST(UPSTREAM_INPUTS, "v: float", MOMENTS),
+  define("EvoNorm>B0Backward", LIST(UPSTREAM_INPUTS, MOMENTS, "v: float"),
          LIST(AFFINE_GRADIENTS, "dv: float"), compute_b0_backward);
+  define("EvoNorm>GnReluBackward", LIST(UPSTREAM_INPUTS, MOMENTS), LIST(AFFINE_GRADIENTS),
+         compute_gn_relu_backward);
   define("EvoNorm>AffineBackward", LIST(UPSTREAM_INPUTS), LIST(AFFINE_GRADIENTS),
          compute_affine_backward);
 }

@@ -2,7 +2,6 @@
  *
  * All that an example needs is in the example, so its second pass finds it in the cache.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,26 +16,6 @@ typedef struct {
   const Backward *backward;
   double *gradients; /* of beta, gamma and v: (batch, SUMS, channels) */
 } Task;
-
-/* For each channel 1 / sqrt(variance + epsilon) of its group, and the group's mean minus the
- * channel's shift. */
-static void group_statistics(const Sizes *sizes, Moments moments, float *factor, float *rest) {
-  long size = sizes->channels / sizes->groups;
-  for (long first = 0; first < sizes->channels; first += size) {
-    double mean = 0, spread = 0;
-    for (long c = first; c < first + size; c++) mean += (double)moments.shift[c] + moments.rest[c];
-    mean /= size;
-    for (long c = first; c < first + size; c++) {
-      double deviation = (moments.shift[c] - mean) + moments.rest[c];
-      spread += moments.variance[c] + deviation * deviation;
-    }
-    double factor_of_group = 1 / sqrt(spread / size + sizes->epsilon);
-    for (long c = first; c < first + size; c++) {
-      factor[c] = factor_of_group;
-      rest[c] = mean - moments.shift[c];
-    }
-  }
-}
 
 static Vector value(Vector x, const Vector *c) {
   Vector scale = c[0], v = c[1], beta = c[2];
