@@ -27,7 +27,7 @@ class Step(NamedTuple):
 STEPS = (
     Step("install-all"),
     Step("lint"),
-    Step("test-layers", ("tensorflow-addons",)),
+    Step("test-layers", ("tensorflow-addons", "a C compiler")),
     Step("test-search", ("Chromium",)),
     Step("test-trainers", ("torch and timm", "Keras 3")),
     Step("test-detection-gan"),
@@ -35,11 +35,14 @@ STEPS = (
     Step("test-docs"),
     Step(
         "test-keras3",
-        ("tensorflow-addons", "a Keras with", "TFLite", "torch and timm", "tf-models-official"),
+        (
+            *("tensorflow-addons", "a Keras with", "TFLite", "torch and timm"),
+            *("tf-models-official", "a C compiler"),
+        ),
     ),
-    Step("test-next", ("tensorflow-addons", "a Keras with", "TFLite")),
+    Step("test-next", ("tensorflow-addons", "a Keras with", "TFLite", "a C compiler")),
     Step("test-backends"),
-    Step("test-tf215", ("a Keras with",)),
+    Step("test-tf215", ("a Keras with", "a C compiler")),
     Step("test-tpu"),
     Step("test-gpu"),
     # Alone: its workers answer too late where others take the cores.

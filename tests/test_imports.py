@@ -187,13 +187,14 @@ ROOMS = {
     "xla": {"fused"},
     "xla_cpu": {"fused", "numerics", "xla"},
     "xla_gpu": {"fused", "numerics", "xla"},
-    "layers": {"", "graph", "numerics", "fused", "xla_cpu", "xla_gpu"},
+    "cpu_kernel": {"", "fused", "numerics", "xla"},
+    "layers": {"", "graph", "numerics", "fused", "cpu_kernel", "xla_cpu", "xla_gpu"},
     "convert": {"", "layers"},
 }
 
 
 # Rooms with the passes for one kind of device; each can be deleted with its import.
-PROGRAMS = ("xla_cpu", "xla_gpu")
+PROGRAMS = ("cpu_kernel", "xla_cpu", "xla_gpu")
 
 
 def modules_imported(path):
@@ -254,7 +255,7 @@ def test_rooms_are_imported_in_one_direction():
 
 
 @pytest.mark.parametrize("programs", PROGRAMS)
-def test_one_module_imports_the_programs_of_xla(programs):
+def test_one_module_imports_the_passes_of_a_device(programs):
     outside = [
         module_name(path)
         for package in ALLOWED

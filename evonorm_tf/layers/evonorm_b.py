@@ -56,6 +56,7 @@ class EvoNormB0(_EvoNormB):
     """
 
     _HAS_V = True
+    _CPU_KERNEL = "b0"
     ARGUMENTS = documentation.V_ARGUMENT
 
     def __init__(

@@ -48,6 +48,7 @@ class EvoNormS0(_EvoNormS):
     """
 
     _HAS_V = True
+    _CPU_KERNEL = "s0"
     ARGUMENTS = documentation.V_ARGUMENT
 
     def __init__(

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from evonorm_tf import xla_cpu, xla_gpu
+from evonorm_tf import cpu_kernel, xla_cpu, xla_gpu
 from evonorm_tf.fused import keep_input
 from evonorm_tf.fused.computation import MOMENTS, Coefficients, Computation, Context, Reduction
 from evonorm_tf.layers import base, formulas, parts
@@ -31,22 +31,25 @@ class FusedNormAct(base.NormAct):
             name: self._aligned(tf.cast(tf.convert_to_tensor(weight), dtype), x)
             for name, weight in self._weights().items()
         }
-        y, observed = keep_input.keep_input(
-            self._computation(x, training),
-            x,
-            weights,
-            self.compute_dtype,
-            self._passes(x, training),
-        )
+        computation = self._computation(x, training)
+        passes = self._passes(computation, x, training)
+        y, observed = keep_input.keep_input(computation, x, weights, self.compute_dtype, passes)
         if observed:
             self._observe(observed, x, training)
         return y
 
-    def _passes(self, x: tf.Tensor, training) -> keep_input.Passes:
-        """XLA programs for the device's kind, or plain operations."""
+    def _passes(self, computation: Computation, x: tf.Tensor, training) -> keep_input.Passes:
+        """Compiled code, XLA programs for the device's kind, or plain operations."""
         # Programs are cached, whatever operations the coefficients used.
         if quantization.is_active():
             return keep_input.PLAIN
+        # A subclass may have another formula, so it does not inherit the name.
+        kernel = vars(type(self)).get("_CPU_KERNEL") if self.nonlinearity else None
+        if computation.coefficients is formulas.affine_coefficients:
+            kernel = "affine"
+        compiled = cpu_kernel.passes_of(kernel, computation, x, training)
+        if compiled is not None:
+            return compiled
         if xla_cpu.use_xla_programs(x, self.axis, training):
             return xla_cpu.PASSES
         return xla_gpu.PASSES if xla_gpu.use_xla_programs(x, training) else keep_input.PLAIN

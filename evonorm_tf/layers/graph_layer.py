@@ -39,11 +39,11 @@ class GraphLayer(graphs.GraphSettings, fused_layer.FusedBatchNormAct, parts.Chan
             return base.NormAct._call(self, inputs, training)
         return super()._call(inputs, training)
 
-    def _passes(self, x, training):
+    def _passes(self, computation, x, training):
         # XLA need not know the operations of a registered primitive.
         if any(ops.registered(node.op) for node in self._nodes):
             return keep_input.PLAIN
-        return super()._passes(x, training)
+        return super()._passes(computation, x, training)
 
     def _forward(self, x, training):
         return self._affine(self._output(x, training))

@@ -48,6 +48,7 @@ class GroupNormReLU(_GroupNorm):
       TensorShape([2, 8, 8, 16])
     """
 
+    _CPU_KERNEL = "gn_relu"
     formula = staticmethod(formulas.affine_relu)
 
 

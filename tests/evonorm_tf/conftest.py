@@ -1,4 +1,4 @@
-"""Fixtures of the tests of layers: a strategy of two replicas, and programs of XLA."""
+"""Fixtures of the tests of layers: a strategy of two replicas, programs of XLA, compiled code."""
 
 import pytest
 
@@ -15,7 +15,13 @@ def strategy():
 
 
 @pytest.fixture
-def all_sizes_in_programs(monkeypatch):
+def no_cpu_kernel(monkeypatch):
+    """No layer runs as compiled C code."""
+    monkeypatch.setenv("EVONORM_CPU_KERNEL", "0")
+
+
+@pytest.fixture
+def all_sizes_in_programs(monkeypatch, no_cpu_kernel):
     """Small inputs run in XLA programs too."""
     from evonorm_tf.xla_cpu import programs
 

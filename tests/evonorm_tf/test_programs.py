@@ -34,6 +34,8 @@ SLICED = tiered(
         ("evonorm_b0", SHAPES[1]),
     ],
 )
+# Most tests here count programs, which layers with compiled code do not use.
+pytestmark = pytest.mark.usefixtures("no_cpu_kernel")
 HALF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 TWICE = tiered(
     itertools.product([*FUSED, *GRAPHS], [False, True]),

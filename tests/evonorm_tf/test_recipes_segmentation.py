@@ -42,7 +42,8 @@ def outputs_differ(name):
 
 
 def test_two_images_a_device():
-    assert outputs_differ("evonorm_s0") == 0
+    # Training may run as compiled code, which rounds otherwise; six layers follow each other.
+    assert outputs_differ("evonorm_s0") < 6 * 12 * 2.0**-24
     assert outputs_differ("bn_relu") > 0.1
     assert outputs_differ("evonorm_b0") > 0.1
 
