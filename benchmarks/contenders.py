@@ -7,6 +7,7 @@
     evonorm_s0 plain    the same from one TensorFlow operation a node, without a gradient of its own
     evonorm_s0 kecam    keras_cv_attention_models' EvoNormalization
     evonorm_s0 timm     timm's, PyTorch in a process of its own; "timm compiled" by torch.compile
+    copy                x + 1, which reads one array and writes one: the speed of memory
 
 A pass is a function without arguments that returns when it is done, with its seconds.
 """
@@ -21,7 +22,27 @@ from typing import Any
 
 RIVAL = "keras bn_relu"
 GROUP_RIVAL = "keras gn_relu"
+COPY = "copy"
+ARRAYS_OF_A_COPY = 2
 _TORCH = "timm"
+
+
+def least_arrays(name: str, kind: str) -> int:
+    """Arrays of the input's size that a pass must read or write in memory.
+
+    A layer with batch statistics reads x for them, and x again for its output; backward it reads x
+    and the upstream gradient for sums over the batch, and again for its result. In a layer that
+    keeps to an example, the example can stay in the cache between the two.
+
+    Args:
+      name: of a contender.
+      kind: "forward", or "training" for both passes.
+    """
+    if name == COPY:
+        return ARRAYS_OF_A_COPY
+    uses_batch = name.startswith((RIVAL, "bn_", "evonorm_b"))
+    forward, both = (3, 8) if uses_batch else (2, 5)
+    return forward if kind == "forward" else both
 
 
 def layer_of(name: str, dtype: str) -> Any:
@@ -35,6 +56,8 @@ def layer_of(name: str, dtype: str) -> Any:
         norms = tf.keras.layers.BatchNormalization, tf.keras.layers.GroupNormalization
         norm = norms[name == GROUP_RIVAL](dtype=policy)
         return tf.keras.Sequential([norm, tf.keras.layers.ReLU(dtype=policy)])
+    if name == COPY:
+        return tf.keras.layers.Lambda(lambda x: x + 1, dtype=policy)
     registered, _, kind = name.partition(" ")
     if kind == "graph":
         return en.GraphLayer(_graph(registered), dtype=policy)

@@ -5,7 +5,9 @@
     python -m benchmarks.layers --memory [--layers ...] [--shapes ...] [--dtype ...] [--write ...]
 
 Time: a forward pass and one with gradients for input and weights; median over the rounds of
-the ratio to the rival's in the same round, in which all take turns in random order.
+the ratio to the rival's in the same round, in which all take turns in random order. The share of
+the memory's speed is the time in which a copy of the same round moves the arrays that the pass must
+read and write (`contenders.least_arrays`), over the time of the pass.
 `benchmarks.contenders` has the names; those whose package is not installed are left out, and
 named. Memory: how much the peak of resident memory grows for each further layer of a chain, in
 units of the layer's input: what it keeps for its backward pass. `--write` puts both into
@@ -46,7 +48,8 @@ def installed(names: list[str]) -> list[str]:
 def times(names: list[str], shape: list[int], dtype: str, how: str, rounds: int) -> list[dict]:
     """A row for each contender and pass."""
     passes = {
-        name: contenders.passes(name, shape, dtype, how) for name in [contenders.RIVAL, *names]
+        name: contenders.passes(name, shape, dtype, how)
+        for name in [contenders.RIVAL, contenders.COPY, *names]
     }
     rows, order = [], random.Random(0)
     for kind in ("forward", "training"):
@@ -57,6 +60,9 @@ def times(names: list[str], shape: list[int], dtype: str, how: str, rounds: int)
             ratios = [each[name] / each[contenders.RIVAL] for each in seconds]
             row = {"layer": name, "pass": kind, "ratio": statistics.median(ratios)}
             row["milliseconds"] = 1e3 * statistics.median(each[name] for each in seconds)
+            arrays = contenders.least_arrays(name, kind) / contenders.ARRAYS_OF_A_COPY
+            shares = [arrays * each[contenders.COPY] / each[name] for each in seconds]
+            row["share"] = statistics.median(shares)
             rows.append(row)
     return rows
 
@@ -136,8 +142,8 @@ def _show(title: dict, rows: list[dict]) -> None:
         if "keeps" in row:
             print(f"  {row['layer']:24} keeps {row['keeps']:5.2f} inputs", flush=True)
         else:
-            figures = f"{row['milliseconds']:8.2f} ms {row['ratio']:6.2f}x"
-            print(f"  {row['layer']:24} {row['pass']:8} {figures}", flush=True)
+            figures = f"{row['milliseconds']:8.2f} ms {row['ratio']:6.2f}x {row['share']:5.0%}"
+            print(f"  {row['layer']:24} {row['pass']:8} {figures} of a copy's speed", flush=True)
 
 
 def _write(folder: pathlib.Path, title: dict, rows: list[dict]) -> None:

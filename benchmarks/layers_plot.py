@@ -60,8 +60,9 @@ def tabulate(folder: pathlib.Path) -> None:
         chosen = [row for row in rows if tuple(row[key] for key in _CASE) == case]
         lines += [f"## {', '.join(case)}", "", *_table(chosen), ""]
     text = (
-        "Training pass (forward pass alone) over that of Keras's BatchNormalization + ReLU; what "
-        "a layer keeps for its backward pass, in inputs of the first shape."
+        "Training pass (forward pass alone) over that of Keras's BatchNormalization + ReLU; the "
+        "training pass's share of the speed of memory, as a copy has it, where it was measured; "
+        "what a layer keeps for its backward pass, in inputs of the first shape."
     )
     (folder / "layers.md").write_text("\n".join([text, "", *lines]), encoding="utf-8")
 
@@ -69,19 +70,22 @@ def tabulate(folder: pathlib.Path) -> None:
 def _table(rows: list[dict]) -> list[str]:
     shapes = list(dict.fromkeys(row["shape"] for row in rows))
     layers = list(dict.fromkeys(row["layer"] for row in rows))
-    ratios = {(row["layer"], row["shape"], row["pass"]): row.get("ratio") for row in rows}
+    timed = {(row["layer"], row["shape"], row["pass"]): row for row in rows}
     keeps = {row["layer"]: f"{row['keeps']:.1f}" for row in rows if "keeps" in row}
     lines = [f"| layer | {' | '.join(shapes)} | keeps |", f"| --- |{' ---: |' * (len(shapes) + 1)}"]
     for layer in layers:
         cells = [
-            _cell(*(ratios.get((layer, s, p)) for p in ("training", "forward"))) for s in shapes
+            _cell(*(timed.get((layer, s, p)) for p in ("training", "forward"))) for s in shapes
         ]
         lines.append(f"| {layer} | {' | '.join(cells)} | {keeps.get(layer, '')} |")
     return lines
 
 
-def _cell(training: float | None, forward: float | None) -> str:
-    return "" if training is None or forward is None else f"{training:.2f} ({forward:.2f})"
+def _cell(training: dict | None, forward: dict | None) -> str:
+    if training is None or forward is None:
+        return ""
+    share = f", {training['share']:.0%}" if "share" in training else ""
+    return f"{training['ratio']:.2f} ({forward['ratio']:.2f}){share}"
 
 
 def _bars(axis, layer: str, rows: list[dict]) -> None:

@@ -90,11 +90,13 @@ def test_table_and_figure_of_layers(tmp_path):
     names = ["keras bn_relu", "evonorm_s0", "evonorm_s0 plain"]
     rows = [row(layer, kind, 1.5) for layer in names for kind in ("forward", "training")]
     kept = {"layer": "evonorm_s0", "pass": "memory", "keeps": 1.04}
+    rows[2]["share"] = 0.711  # of evonorm_s0's forward pass, which the table leaves out
+    rows[3]["share"] = 0.655
     layers._write(tmp_path, TITLE, [*rows, kept])
     layers_plot.tabulate(tmp_path)
     layers_plot.draw(tmp_path)
     text = (tmp_path / "layers.md").read_text(encoding="utf-8")
-    assert "| evonorm_s0 | 1.50 (1.50) | 1.0 |" in text
+    assert "| evonorm_s0 | 1.50 (1.50), 66% | 1.0 |" in text
     assert "| evonorm_s0 plain | 1.50 (1.50) |  |" in text
     assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
 
@@ -127,3 +129,20 @@ def test_the_description_names_the_kernels_of_tensorflow(flag, ending):
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": flag}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.endswith(f"TensorFlow {tf.__version__}{ending}\n")
+
+
+def test_a_pass_is_measured_by_the_arrays_that_it_must_move(monkeypatch):
+    seconds = {"keras bn_relu": 8.0, "copy": 1.0, "evonorm_s0": 4.0, "gn_relu plain": 10.0}
+
+    def passes(name, *_):
+        return dict.fromkeys(("forward", "training"), lambda: seconds[name])
+
+    monkeypatch.setattr(layers.contenders, "passes", passes)
+    rows = layers.times(["evonorm_s0", "gn_relu plain"], [8, 7, 7, 512], "float32", "function", 3)
+    shares = {(each["layer"], each["pass"]): each["share"] for each in rows}
+    # A copy moves two arrays in a second.
+    assert shares["copy", "training"] == 1.0
+    assert shares["keras bn_relu", "training"] == 8 / 2 / 8.0
+    assert shares["keras bn_relu", "forward"] == 3 / 2 / 8.0
+    assert shares["evonorm_s0", "training"] == 5 / 2 / 4.0
+    assert shares["gn_relu plain", "forward"] == 2 / 2 / 10.0
