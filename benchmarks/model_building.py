@@ -19,9 +19,10 @@ import trainers  # noqa: F401  (chooses Keras 2)
 
 # isort: split
 import tensorflow as tf
-from trainers.efficientnet import efficientnet
-from trainers.mobilenet_v2 import mobilenet_v2
-from trainers.resnet import resnet
+
+from trainers.models.efficientnet import efficientnet
+from trainers.models.mobilenet_v2 import mobilenet_v2
+from trainers.models.resnet import resnet
 
 _PAIRS: dict[str, tuple[Callable, Callable]] = {
     "ResNet50": (

@@ -46,6 +46,18 @@ def test_imports_go_only_upwards(package):
         assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
 
 
+@pytest.mark.parametrize("package", sorted(TOP_LEVEL))
+def test_own_modules_that_are_imported_exist(package):
+    """Nothing else would see it in a benchmark that no test imports."""
+    for path in modules(package):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in TOP_LEVEL:
+                place = ROOT / node.module.replace(".", "/")
+                assert place.is_dir() or place.with_suffix(".py").is_file(), (
+                    f"{path}: {node.module}"
+                )
+
+
 def test_evonorm_tf_needs_only_its_dependencies():
     for path in modules("evonorm_tf"):
         foreign = imported(path) - EVONORM_TF_NEEDS - set(sys.stdlib_module_names)
