@@ -42,9 +42,9 @@ def test_hours_follow_from_seconds_per_step():
     settings = preset("paper-b").evaluation
     seconds = {a: {"training_step": 3.6, "stability_step": 7.2} for a in settings.anchors}
     hours = search_cost.stage_hours(seconds, settings)
-    assert hours == pytest.approx({"quality": 0.3, "stability": 0.6, "training": 5.7})
+    assert hours == pytest.approx({"quality": 0.6, "stability": 0.6, "training": 5.4})
     rows = json.loads(RECORDING.read_text(encoding="utf-8"))
     trained = [row for row in rows if row["end"] == "trained"]
     share = sum(bool(row["scores"]) for row in trained) / len(trained)
     mean = search_cost.mean_hours(hours)
-    assert (mean["quality"], mean["training"]) == pytest.approx((0.3, 5.7 * share))
+    assert (mean["quality"], mean["training"]) == pytest.approx((0.6, 5.4 * share))
