@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.discovery import REFERENCE, Scores, by_seed, compared
+from benchmarks.discovery import REFERENCE, Scores, by_seed, compared, shown
 from benchmarks.resumable import read
 
 Rates = Mapping[float, Scores]
@@ -70,7 +70,7 @@ def report(rates: Rates) -> str:
         if layer in differences:
             row = differences[layer]
             lead, p = f"{row['lead']:+.1f} ± {row['standard_error']:.1f}", f"{row['p_holm']:.2g}"
-        lines.append(f"| `{layer}` | {' | '.join(cells)} | {lead} | {p} |")
+        lines.append(f"| `{shown(layer)}` | {' | '.join(cells)} | {lead} | {p} |")
     return "\n".join(lines) + "\n"
 
 

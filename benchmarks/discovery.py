@@ -106,7 +106,7 @@ def report(record: Mapping[str, Any]) -> str:
         "| --- | ---: |" + " ---: |" * len(anchors) + " ---: | ---: |",
     ]
     for layer in sorted(scores, key=lambda name: -means[name]):
-        title = f"`{layer}`, known" if layer in KNOWN else f"`{layer}`"
+        title = f"`{layer}`, known" if layer in KNOWN else f"`{shown(layer)}`"
         cells = [
             f"{100 * statistics.fmean(places[anchor] for places in scores[layer].values()):.1f}"
             for anchor in anchors
@@ -129,11 +129,16 @@ def origins(record: Mapping[str, Any]) -> str:
     for found in record["runs"].values():
         mode = "not allowed" if found["batch_independent"] else "allowed"
         lines.append(
-            f"| `{found['formula']}` | {mode} | {found['seed']} | "
+            f"| `{shown(found['formula'])}` | {mode} | {found['seed']} | "
             f"{found['search_seconds'] / 60:.0f} | {found['genotypes']:,} | {found['accepted']} | "
             f"{100 * found['validation']:.1f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def shown(layer: str) -> str:
+    """A formula without gamma and beta, which all of them have, so that tables are not too wide."""
+    return layer.removesuffix(" * gamma + beta")
 
 
 def by_seed(trained: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
