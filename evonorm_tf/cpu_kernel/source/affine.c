@@ -1,22 +1,14 @@
 /* EvoNorms without their nonlinearity: y = x * gamma + beta. */
-#include <stdlib.h>
-
 #include "examples.h"
 #include "rows.h"
 
+/* The gradients of beta and gamma. */
 enum { SUMS = 2 };
-
-typedef struct {
-  const Sizes *sizes;
-  const Forward *forward;
-  const Backward *backward;
-  double *gradients; /* of beta and gamma: (batch, SUMS, channels) */
-} Task;
 
 static Vector value(Vector x, const Vector *c) { return x * c[0] + c[1]; }
 
 static void forward_step(void *argument, long example, Scratch scratch) {
-  const Task *task = argument;
+  const ExampleTask *task = argument;
   Rows rows = {task->sizes->rows, task->sizes->channels};
   long first = example * rows.count * rows.channels;
   Coefficients coefficients = {{task->forward->gamma, task->forward->beta}};
@@ -24,8 +16,7 @@ static void forward_step(void *argument, long example, Scratch scratch) {
 }
 
 int affine_forward(const Sizes *sizes, const Forward *arrays) {
-  Task task = {sizes, arrays};
-  return for_each_example(sizes, forward_step, &task);
+  return run_forward_steps(sizes, arrays, forward_step);
 }
 
 static Vector slope(Vector x, Vector upstream, const Vector *c, Vector *sums) {
@@ -35,7 +26,7 @@ static Vector slope(Vector x, Vector upstream, const Vector *c, Vector *sums) {
 }
 
 static void backward_step(void *argument, long example, Scratch scratch) {
-  const Task *task = argument;
+  const ExampleTask *task = argument;
   const Backward *arrays = task->backward;
   Rows rows = {task->sizes->rows, task->sizes->channels};
   long first = example * rows.count * rows.channels;
@@ -45,16 +36,5 @@ static void backward_step(void *argument, long example, Scratch scratch) {
 }
 
 int affine_backward(const Sizes *sizes, const Backward *arrays) {
-  long width = SUMS * sizes->channels;
-  double *gradients = calloc((sizes->batch + 1) * width, sizeof(double));
-  if (!gradients) return 1;
-  Task task = {sizes, 0, arrays, gradients};
-  int failed = for_each_example(sizes, backward_step, &task);
-  const double *sums = sum_over_batch(sizes, SUMS, gradients);
-  for (long c = 0; c < sizes->channels; c++) {
-    arrays->dbeta[c] = sums[c];
-    arrays->dgamma[c] = sums[sizes->channels + c];
-  }
-  free(gradients);
-  return failed;
+  return run_backward_steps(sizes, arrays, SUMS, backward_step);
 }

@@ -61,6 +61,25 @@ double *sum_over_batch(const Sizes *sizes, long number, double *sums) {
   return result;
 }
 
+int run_forward_steps(const Sizes *sizes, const Forward *arrays, Step step) {
+  ExampleTask task = {sizes, arrays};
+  return for_each_example(sizes, step, &task);
+}
+
+int run_backward_steps(const Sizes *sizes, const Backward *arrays, int number, Step step) {
+  float *const results[] = {arrays->dbeta, arrays->dgamma, arrays->dv};
+  long channels = sizes->channels;
+  double *gradients = calloc((sizes->batch + 1) * number * channels, sizeof(double));
+  if (!gradients) return 1;
+  ExampleTask task = {sizes, 0, arrays, gradients};
+  int failed = for_each_example(sizes, step, &task);
+  const double *sums = sum_over_batch(sizes, number, gradients);
+  for (int s = 0; s < number; s++)
+    for (long c = 0; c < channels; c++) results[s][c] = sums[s * channels + c];
+  free(gradients);
+  return failed;
+}
+
 static Vector sum_slope(Vector x, Vector upstream, const Vector *c, Vector *sums) {
   sums[0] += x;
   return x;

@@ -24,6 +24,19 @@ int for_each_example(const Sizes *sizes, Step step, void *task);
  * the place of one more example, behind the others, and returns it. */
 double *sum_over_batch(const Sizes *sizes, long number, double *sums);
 
+/* What the steps of a layer get that sees one example at a time. */
+typedef struct {
+  const Sizes *sizes;
+  const Forward *forward;
+  const Backward *backward;
+  double *gradients; /* of the weights, from each example: (batch, number, channels) */
+} ExampleTask;
+
+/* A pass of such a layer. The backward one sums the gradients that its steps put into the task, of
+ * beta, gamma and v, as many of them as `number` says. Both return what `for_each_example` does. */
+int run_forward_steps(const Sizes *sizes, const Forward *arrays, Step step);
+int run_backward_steps(const Sizes *sizes, const Backward *arrays, int number, Step step);
+
 /* The moments of an example's rows, by two passes. The shift is the mean of the first eighth of
  * the rows; the mean is at most sqrt(7) standard deviations from it, so that at most three bits of
  * the variance are lost. */

@@ -1,19 +1,11 @@
 /* GN-ReLU: y = max(z, 0), z = (x - shift) * scale + offset, where for the group's mean and variance
  * scale = gamma / sqrt(variance + epsilon) and offset = beta - (mean - shift) * scale.
  */
-#include <stdlib.h>
-
 #include "examples.h"
 #include "rows.h"
 
+/* The gradients of beta and gamma. */
 enum { SUMS = 2 };
-
-typedef struct {
-  const Sizes *sizes;
-  const Forward *forward;
-  const Backward *backward;
-  double *gradients; /* of beta and gamma: (batch, SUMS, channels) */
-} Task;
 
 /* The arrays (channels,) that both passes use for one example. */
 typedef struct {
@@ -39,7 +31,7 @@ static Vector value(Vector x, const Vector *c) {
 }
 
 static void forward_step(void *argument, long example, Scratch scratch) {
-  const Task *task = argument;
+  const ExampleTask *task = argument;
   const Forward *arrays = task->forward;
   Rows rows = {task->sizes->rows, task->sizes->channels};
   long first = example * rows.count * rows.channels;
@@ -51,8 +43,7 @@ static void forward_step(void *argument, long example, Scratch scratch) {
 }
 
 int gn_relu_forward(const Sizes *sizes, const Forward *arrays) {
-  Task task = {sizes, arrays};
-  return for_each_example(sizes, forward_step, &task);
+  return run_forward_steps(sizes, arrays, forward_step);
 }
 
 /* The upstream gradient where z > 0, and its sums alone and times x - shift. */
@@ -84,7 +75,7 @@ static void group_slopes(const Sizes *sizes, const float *gamma, const double *d
 }
 
 static void backward_step(void *argument, long example, Scratch scratch) {
-  const Task *task = argument;
+  const ExampleTask *task = argument;
   const Sizes *sizes = task->sizes;
   const Backward *arrays = task->backward;
   Rows rows = {sizes->rows, sizes->channels};
@@ -104,15 +95,5 @@ static void backward_step(void *argument, long example, Scratch scratch) {
 }
 
 int gn_relu_backward(const Sizes *sizes, const Backward *arrays) {
-  double *gradients = calloc((sizes->batch + 1) * SUMS * sizes->channels, sizeof(double));
-  if (!gradients) return 1;
-  Task task = {sizes, 0, arrays, gradients};
-  int failed = for_each_example(sizes, backward_step, &task);
-  const double *sums = sum_over_batch(sizes, SUMS, gradients);
-  for (long c = 0; c < sizes->channels; c++) {
-    arrays->dbeta[c] = sums[c];
-    arrays->dgamma[c] = sums[sizes->channels + c];
-  }
-  free(gradients);
-  return failed;
+  return run_backward_steps(sizes, arrays, SUMS, backward_step);
 }

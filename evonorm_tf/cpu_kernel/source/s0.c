@@ -2,20 +2,11 @@
  *
  * All that an example needs is in the example, so its second pass finds it in the cache.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "examples.h"
 #include "rows.h"
 
+/* The gradients of beta, gamma and v. */
 enum { SUMS = 3 };
-
-typedef struct {
-  const Sizes *sizes;
-  const Forward *forward;
-  const Backward *backward;
-  double *gradients; /* of beta, gamma and v: (batch, SUMS, channels) */
-} Task;
 
 static Vector value(Vector x, const Vector *c) {
   Vector scale = c[0], v = c[1], beta = c[2];
@@ -23,7 +14,7 @@ static Vector value(Vector x, const Vector *c) {
 }
 
 static void forward_step(void *argument, long example, Scratch scratch) {
-  const Task *task = argument;
+  const ExampleTask *task = argument;
   const Sizes *sizes = task->sizes;
   const Forward *arrays = task->forward;
   Rows rows = {sizes->rows, sizes->channels};
@@ -38,8 +29,7 @@ static void forward_step(void *argument, long example, Scratch scratch) {
 }
 
 int s0_forward(const Sizes *sizes, const Forward *arrays) {
-  Task task = {sizes, arrays};
-  return for_each_example(sizes, forward_step, &task);
+  return run_forward_steps(sizes, arrays, forward_step);
 }
 
 /* d (x * sigmoid(v * x)) / dx, and the sums of the gradients for beta, scale and v / scale.
@@ -71,7 +61,7 @@ static void group_slopes(const Sizes *sizes, const float *gamma, const double *d
 }
 
 static void backward_step(void *argument, long example, Scratch scratch) {
-  const Task *task = argument;
+  const ExampleTask *task = argument;
   const Sizes *sizes = task->sizes;
   const Backward *arrays = task->backward;
   Rows rows = {sizes->rows, sizes->channels};
@@ -83,7 +73,6 @@ static void backward_step(void *argument, long example, Scratch scratch) {
   float *slopes = scale + channels, *offsets = slopes + channels;
   const float *x = arrays->x + first;
   Coefficients v = {{arrays->v}};
-  memset(dbeta, 0, SUMS * channels * sizeof(double));
   sum_rows(rows, x, arrays->upstream + first, &v, 1, SUMS, slope, arrays->dx + first,
            scratch.vectors, dbeta);
   group_statistics(sizes, moments, factor, rest);
@@ -97,17 +86,5 @@ static void backward_step(void *argument, long example, Scratch scratch) {
 }
 
 int s0_backward(const Sizes *sizes, const Backward *arrays) {
-  long width = SUMS * sizes->channels;
-  double *gradients = calloc((sizes->batch + 1) * width, sizeof(double));
-  if (!gradients) return 1;
-  Task task = {sizes, 0, arrays, gradients};
-  int failed = for_each_example(sizes, backward_step, &task);
-  const double *sums = sum_over_batch(sizes, SUMS, gradients);
-  for (long c = 0; c < sizes->channels; c++) {
-    arrays->dbeta[c] = sums[c];
-    arrays->dgamma[c] = sums[sizes->channels + c];
-    arrays->dv[c] = sums[2 * sizes->channels + c];
-  }
-  free(gradients);
-  return failed;
+  return run_backward_steps(sizes, arrays, SUMS, backward_step);
 }
