@@ -32,37 +32,50 @@ Result = dict[str, Any]
 def main() -> None:
     """Measures what is missing, and writes the results and the table."""
     options = _options()
-    config = preset(options.preset).override(options.set)
-    anchors = options.anchors or config.evaluation.anchors
-    record = Record(options.out, vars(config.evaluation), (*TRAINING, *TESTS))
+    settings = preset(options.preset).override(options.set).evaluation
+    anchors = options.anchors or settings.anchors
+    record = Record(options.out, vars(settings), (*TRAINING, *TESTS))
     quiet_tensorflow()
-    images = load_data(config.evaluation)
+    images = load_data(settings)
     for seed in range(options.seeds):
         for anchor in anchors:
             for layer in options.layers:
                 results = record.scores.setdefault(layer, {}).setdefault(anchor, {})
-                if str(seed) in results:
+                result = results.get(str(seed), {})
+                if "accuracy" in result and ("norm" in result or not settings.stability_test):
                     continue
-                results[str(seed)] = tested(images, config.evaluation, anchor, layer, seed)
+                results[str(seed)] = tested(images, settings, anchor, layer, seed, result)
                 record.write()
                 print(f"{anchor} {layer} seed {seed}: {results[str(seed)]}", flush=True)
-    text = report(record.scores, config.evaluation)
+    text = report(record.scores, settings)
     record.path.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 
-def tested(images: ImageData, settings: Evaluation, anchor: str, layer: str, seed: int) -> Result:
-    """The accuracy of the quality test, and the norm of the stability test if it is asked for."""
+def tested(
+    images: ImageData,
+    settings: Evaluation,
+    anchor: str,
+    layer: str,
+    seed: int,
+    known: Result | None = None,
+) -> Result:
+    """The accuracy of the quality test, and the norm of the stability test if it is asked for.
+
+    The tests that `known` has results of are not repeated.
+    """
     from search.evaluation.anchor_trainer import AnchorTrainer
 
     name = ANCHORS[anchor].baseline if layer == BASELINE else layer
     trainer = AnchorTrainer(anchor, images, settings, seed, norm_act=name)
     trainer.start(None)
-    start = time.perf_counter()
-    finite = trainer.train(0, settings.quality_steps)
-    accuracy = trainer.accuracy(images.validation) if finite else 0.0
-    result: Result = {"accuracy": accuracy, "quality_seconds": time.perf_counter() - start}
-    if settings.stability_test:
+    result = dict(known or {})
+    if "accuracy" not in result:
+        start = time.perf_counter()
+        finite = trainer.train(0, settings.quality_steps)
+        result["accuracy"] = trainer.accuracy(images.validation) if finite else 0.0
+        result["quality_seconds"] = time.perf_counter() - start
+    if settings.stability_test and "norm" not in result:
         start = time.perf_counter()
         norm, steps = trainer.largest_gradient()
         # JSON has no infinity.

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import shares
 from benchmarks.cifar_networks import settings_of
 from evonorm_tf import registry
 from evonorm_tf.files import write_whole
@@ -143,13 +144,8 @@ def report(result: Mapping[str, Any]) -> str:
 
 
 def _share(deviations: np.ndarray) -> str:
-    """The share of invariant layers with Wilson's 95 % interval, in percent."""
-    from scipy import stats
-
-    count = int((deviations < _INVARIANT).sum())
-    interval = stats.binomtest(count, len(deviations)).proportion_ci(method="wilson")
-    share, low, high = (100 * v for v in (count / len(deviations), interval.low, interval.high))
-    return f"{share:.0f} % ({low:.0f} to {high:.0f})"
+    """The share of invariant layers."""
+    return shares.percent(int((deviations < _INVARIANT).sum()), len(deviations))
 
 
 def _draw(result: Mapping[str, Any], path: pathlib.Path) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import shares
 from benchmarks.resumable import TRAINING, Record
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.cli import quiet_tensorflow
@@ -40,6 +41,7 @@ TESTS: Mapping[str, Mapping[str, float]] = {
     "as in the demo: 10 steps of 0.1, 16 images": {},
     "100 steps": {"stability_steps": 100},
     "steps of 0.01": {"stability_rate": 0.01},
+    "100 steps of 0.01": {"stability_steps": 100, "stability_rate": 0.01},
     "steps of 1": {"stability_rate": 1.0},
     "4 images": {"stability_batch": 4},
     "32 images": {"stability_batch": 32},
@@ -67,11 +69,10 @@ def main() -> None:
         for kind, rows in chosen.items():
             for row in rows:
                 layer = record.scores.setdefault(str(row), {"kind": kind, "networks": {}})
-                if anchor in layer["networks"]:
-                    continue
-                layer["networks"][anchor] = networks.result(table.graph(row))
-                record.write()
-                print(f"{anchor} {kind} {row}: {layer['networks'][anchor]}", flush=True)
+                found = layer["networks"].setdefault(anchor, {"norms": {}})
+                if networks.complete(found, table.graph(row)):
+                    record.write()
+                    print(f"{anchor} {kind} {row}: {found}", flush=True)
     text = report(record.scores, settings.stability_limit)
     record.path.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
@@ -105,23 +106,26 @@ class _Networks:
         self._trainer = AnchorTrainer(anchor, images, settings, _SEED)
         self._tests = {name: self._trainer.other(**changes) for name, changes in TESTS.items()}
 
-    def result(self, graph: LayerGraph) -> dict[str, Any]:
-        """The largest norm in each test, and how the long training ends."""
-        norms = {}
-        for name, trainer in self._tests.items():
+    def complete(self, found: dict[str, Any], graph: LayerGraph) -> bool:
+        """Adds the norms of missing tests, and how the long training ends; whether any was."""
+        missing = [name for name in TESTS if name not in found["norms"]]
+        for name in missing:
+            trainer = self._tests[name]
             trainer.start(graph)
             norm, _ = trainer.largest_gradient()
-            norms[name] = norm if math.isfinite(norm) else None  # JSON has no infinity
+            found["norms"][name] = norm if math.isfinite(norm) else None  # JSON has no infinity
+        untrained = "accuracies" not in found
+        if untrained:
+            found |= self._trained(graph)
+        return untrained or bool(missing)
+
+    def _trained(self, graph: LayerGraph) -> dict[str, Any]:
         self._trainer.start(graph)
         early = self._steps // _TIMES_AS_LONG
         finite = self._trainer.train(0, early)
         accuracies = [self._accuracy(finite)]
         finite = finite and self._trainer.train(early, self._steps)
-        return {
-            "norms": norms,
-            "finite": finite,
-            "accuracies": [*accuracies, self._accuracy(finite)],
-        }
+        return {"finite": finite, "accuracies": [*accuracies, self._accuracy(finite)]}
 
     def _accuracy(self, finite: bool) -> float:
         return self._trainer.accuracy(self._images.validation) if finite else 0.0
@@ -173,16 +177,9 @@ def _endings(found: Sequence[Sequence[Mapping[str, Any]]]) -> str:
 
 
 def _share(flags: Sequence[bool]) -> str:
-    """The share of True in percent, with Wilson's 95 % interval."""
-    from scipy import stats
-
     if not flags:
         return "none"
-    interval = stats.binomtest(sum(flags), len(flags)).proportion_ci(method="wilson")
-    return (
-        f"{sum(flags)} of {len(flags)}, {100 * sum(flags) / len(flags):.0f} % "
-        f"({100 * interval.low:.0f} to {100 * interval.high:.0f})"
-    )
+    return f"{sum(flags)} of {len(flags)}, {shares.percent(sum(flags), len(flags))}"
 
 
 def _options() -> argparse.Namespace:

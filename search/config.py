@@ -133,7 +133,7 @@ class Evaluation(_Section):
     stability_steps: Count = 100  # paper: up to 100
     stability_limit: Amount = 1e8  # of the gradient's norm; paper: 1e8
     stability_batch: Count = 32  # paper: "a small batch"
-    stability_rate: Amount = 0.1  # ours: step size of the gradient ascent
+    stability_rate: Amount = 0.01  # ours: step size of the gradient ascent
     stability_anchors: Count = 3  # ours: on how many of the anchors, the cheapest first
 
 

@@ -37,3 +37,9 @@ def test_a_layer_is_tested_as_a_candidate_is():
     for result in (graph, known):
         assert result["accuracy"] > 0.2 and 0 < result["norm"] < 1e8
         assert result["stability_steps"] == config.evaluation.stability_steps
+    # What a stopped run already has is kept.
+    rest = acceptance.tested(
+        images, config.evaluation, "resnet_small", "evonorm_b0", 0, {"accuracy": 0.5}
+    )
+    assert rest["accuracy"] == 0.5
+    assert rest["norm"] == pytest.approx(graph["norm"], rel=1e-3)

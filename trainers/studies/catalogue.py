@@ -60,6 +60,21 @@ STUDIES = {
         config="cifar10_short.config",
         shown=(*_SHOWN, *_FOUND),
     ),
+    "cifar10_batch_sizes": Study(
+        title="CIFAR-10 (JPEG)",
+        baseline="bn_relu",
+        layers=(*_SHOWN, "frn"),
+        networks=_named("resnet_small", "mobilenet_v2_small"),
+        settings={
+            str(size): {"images": 32_000, "width": 2.0, "batch_size": size}
+            for size in (4, 16, 64, 256)
+        },
+        settings_title="images a step (learning rate scaled linearly)",
+        seeds=5,
+        config="cifar10_short.config",
+        changes=[("64", "4")],
+        shown=_SHOWN,
+    ),
     "cifar10_widths": Study(
         title="CIFAR-10 (JPEG)",
         baseline="bn_relu",
