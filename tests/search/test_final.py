@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 import evonorm_tf as en
-from benchmarks import search_experiments as experiments
 from search import final, lifecycle, presets
 from search.errors import SearchError
 from search.storage.candidate import Candidate
@@ -126,21 +125,6 @@ def test_nothing_accepted_is_one_clear_error(tmp_path):
         for stage in (final.rerank, final.compare):
             with pytest.raises(SearchError, match="no genotype was accepted"):
                 stage(store, CONFIG, Silent())
-
-
-def test_the_curve_of_an_experiment(store):
-    # Three baselines stand before the genotypes; a missing one of the ten scores zero.
-    curve = experiments.progress_curve(store.candidates())
-    assert curve[-3:] == pytest.approx([0.09, 0.17, 0.24])
-
-
-def test_share_at_random_guess():
-    assert experiments.share_at_guess([0.1, 0.19, 0.2, 0.9]) == 0.5
-
-
-def test_layers_that_learn_on_one_anchor_and_fail_on_another():
-    accuracies = {"a": [0.1, 0.5, 0.6, 0.7], "b": [0.8, 0.1, 0.6, 0.7], "c": [0.9, 0.9, 0.6, 0.1]}
-    assert experiments.fail_on_another(accuracies) == {"a": [2, 3], "b": [2, 3], "c": [2, 3]}
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ HELP = {
     "sample": "--count --seed --batch-independent --set --json",
     "export": "--run-dir --rank --output --force --trust",
 }
-EXPERIMENTS = "--run-dir --out --seeds --evaluations --random-candidates --workers"
+EXPERIMENTS = "--run-dir --out --seeds --evaluations --workers"
 # What `argparse` refuses, with status 2.
 MISUSED = {
     "search": "arguments are required: command",
@@ -63,6 +63,7 @@ REFUSED = {
     "benchmarks.search_experiments --run-dir {new} --evaluations 0": (
         "method.max_evaluated cannot be 0"
     ),
+    "benchmarks.random_layers --run-dir {new} --candidates 0": "method.max_candidates cannot be 0",
     "benchmarks.search_experiments --run-dir {new} --seeds 0": "--seeds must be at least 1",
     "benchmarks.search_experiments --run-dir {new} --out {run}/search.sqlite": (
         "cannot write into {run}"
