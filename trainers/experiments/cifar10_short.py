@@ -20,9 +20,17 @@ _GROUPS = 8
 
 
 def config(
-    layer: str, network: str, images: int, batch_size: int = 64, width: float = 1.0
+    layer: str,
+    network: str,
+    images: int,
+    batch_size: int = 64,
+    width: float = 1.0,
+    warmup: float = 0.1,
 ) -> ExperimentConfig:
-    """A training that sees `images` images; the learning rate is scaled linearly."""
+    """A training that sees `images` images; the learning rate is scaled linearly.
+
+    The rate rises in the share `warmup` of the steps.
+    """
     data = DataConfig(source="cifar10", in_memory=True, global_batch_size=batch_size)
     experiment = ExperimentConfig(
         task=ClassificationConfig(
@@ -46,5 +54,5 @@ def config(
     trainer.train_steps = trainer.checkpoint_interval = trainer.validation_interval = steps
     trainer.steps_per_loop = trainer.summary_interval = max(1, steps // 10)
     trainer.max_to_keep = 1
-    trainer.optimizer_config = warmed_up(_RATE_PER_64 * batch_size / 64, steps)
+    trainer.optimizer_config = warmed_up(_RATE_PER_64 * batch_size / 64, steps, warmup)
     return experiment
