@@ -180,6 +180,7 @@ def _resume(options: argparse.Namespace) -> int:
         from search import lifecycle
 
         config = lifecycle.load_config(store, options.trust)
+        _with_executor(config, options)  # raises before anything changes
         if options.minutes is not None:
             config = lifecycle.extend(store, config, options.minutes)
         return _execute(store, _with_executor(config, options), options)

@@ -150,8 +150,7 @@ def run(
     for section, values in short.items():
         chosen = {name: given.named(value) for name, value in values.items() if value is not None}
         config = settings.merged(config, {section: chosen})
-    if workers is not None:
-        config = settings.with_workers(config, workers)
+    config = _with_workers(config, workers)
     with execution.created(run_dir, config, data, import_from) as store:
         for line in lifecycle.places(store):
             print(line, file=sys.stderr)
@@ -176,7 +175,7 @@ def resume(
         they are given again: a run folder may come from anyone.
       minutes: the time to search from now on, in place of what is left of the run's own. The final
         stage then runs again.
-      workers: number of evaluations at once.
+      workers: number of evaluations at once, from now on; the run keeps its own.
       final: as in `run`.
 
     Raises:
@@ -191,12 +190,15 @@ def resume(
         names = [given.named(each) for each in trust]
         execution.check_known(store, trust, names)
         config = lifecycle.load_config(store, names)
-        if workers is not None:
-            config = settings.with_workers(config, workers)
+        _with_workers(config, workers)  # raises before anything changes
         if minutes is not None:
             config = lifecycle.extend(store, config, minutes)
-        execution.execute(store, config, final)
+        execution.execute(store, _with_workers(config, workers), final)
     return SearchRun(run_dir, trust=names)
+
+
+def _with_workers(config: Config, workers: int | None) -> Config:
+    return config if workers is None else settings.with_workers(config, workers)
 
 
 def open(run_dir: str | os.PathLike) -> SearchRun:

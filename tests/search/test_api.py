@@ -194,6 +194,24 @@ def test_an_interrupted_run_can_be_resumed(tmp_path, monkeypatch, capsys):
         assert [row.name for row in store.baselines()] == ["bn_relu"]
 
 
+def test_a_run_keeps_its_own_number_of_workers(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(lifecycle, "execute", lambda _, config, *__: given.append(config))
+    folder = tmp_path / "run"
+    search.run(preset="smoke", run_dir=folder, workers=1)
+    with Store.open(folder) as store:
+        before = store.meta("config")
+    with pytest.raises(search.SearchError, match="workers cannot be 0"):
+        search.resume(folder, minutes=5, workers=0)
+    with Store.open(folder) as store:
+        assert store.meta("config") == before
+    search.resume(folder, minutes=5, workers=2)
+    assert [config.workers for config in given] == [1, 2]
+    with Store.open(folder) as store:
+        assert store.meta("config")["workers"] == 1
+        assert store.meta("config")["method"]["max_minutes"] == 5
+
+
 def test_more_minutes_and_a_new_final_stage(finished):
     with Store.open(finished.run_dir) as store:
         before = Config.from_dict(store.meta("config"))

@@ -77,7 +77,7 @@ STUDIES = {
     "cifar10_batch_sizes": Study(
         title="CIFAR-10 (JPEG)",
         baseline="bn_relu",
-        layers=(*_SHOWN, "frn"),
+        layers=(*_SHOWN, "frn", "found_s0"),
         networks=_named("resnet_small", "mobilenet_v2_small"),
         settings={
             str(size): {"images": 32_000, "width": 2.0, "batch_size": size, "warmup": 0.2}
@@ -87,7 +87,7 @@ STUDIES = {
         seeds=5,
         config="cifar10_short.config",
         changes=[("64", "4")],
-        shown=_SHOWN,
+        shown=(*_SHOWN, "found_s0"),
     ),
     "cifar10_widths": Study(
         title="CIFAR-10 (JPEG)",
