@@ -155,16 +155,17 @@ def _by_way(result: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
 def _draw(result: Mapping[str, Any], path: pathlib.Path) -> None:
     from matplotlib import figure
 
-    canvas = figure.Figure(figsize=(6.4, 4.0), layout="constrained")
+    canvas = figure.Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = canvas.subplots()
     for way, runs in _by_way(result).items():
         curves = 100 * np.array([each["curve"] for each in runs], float)  # None becomes NaN
         # The mean begins where each seed has found a layer.
-        line = axes.plot(curves.mean(0), linewidth=2, label=f"{way} (mean of {len(runs)} seeds)")
+        line = axes.plot(curves.mean(0), linewidth=2, label=way)
         axes.plot(curves.T, color=line[0].get_color(), linewidth=0.7, alpha=0.4)
     axes.set_xlabel("evaluations (genotypes on which training was spent)")
     axes.set_ylabel("validation accuracy, population's ten best (%)")
-    axes.legend(loc="lower right", fontsize=8)
+    axes.set_title("each seed, and thick the mean over seeds", fontsize=9)
+    canvas.legend(loc="outside upper center", ncols=2, fontsize=8)
     canvas.savefig(path, dpi=150)
 
 
