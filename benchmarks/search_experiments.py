@@ -4,7 +4,8 @@
 
 Evolution against random search with the same rejections: figure 6 in small. Evolution also with
 tournaments by the average in place of the Pareto frontier, which is figure 5's question, and
-without the stability test, which is appendix E.2's. Each way has the same number of evaluations,
+without the stability test, which is appendix E.2's. These begin to mutate with the first accepted
+layer; one more way has 20 random layers first. Each way has the same number of evaluations,
 genotypes on which training was spent, over several seeds.
 
 A run that was stopped goes on where it was, up to the budget asked for now. The numbers go to
@@ -36,6 +37,7 @@ WAYS: Mapping[str, Sequence[str]] = {
     "random search with rejection": ("method.algorithm=random_rejection",),
     "evolution by the average": ("method.criterion=average",),
     "evolution without the stability test": ("evaluation.stability_test=false",),
+    "evolution from 20 random layers": ("method.initial_members=20",),
 }
 EVOLUTION = next(iter(WAYS))
 # What is compared at the end of a run, in percent.

@@ -26,9 +26,10 @@ from search.presets import preset
 from search.replay.search import Replayed, replay
 from search.replay.table import PACKAGED, Table
 
-_BASE = preset("demo").method
+_BASE = dataclasses.replace(preset("demo").method, initial_members=1)
 METHODS: dict[str, Method] = {
-    "evolution, as in the demo": _BASE,
+    "evolution": _BASE,
+    "evolution, from 20 random layers": dataclasses.replace(_BASE, initial_members=20),
     "evolution, best mean": dataclasses.replace(_BASE, criterion="average"),
     "evolution, neutral mutants kept": dataclasses.replace(_BASE, skip_neutral=False),
     "evolution, shortlist of four": dataclasses.replace(_BASE, shortlist=4),

@@ -5,6 +5,9 @@ import dataclasses
 from search.config import Config, Evaluation, Method, Ray, Rerank, Space
 from search.errors import SearchError
 
+# Accepted random graphs before the first tournament. One of them learns, mostly; with a single one
+# a search can mutate layers that learn nothing for most of its time.
+_FIRST = 20
 _DIGITS = Evaluation(
     data="inverted_digits",
     # EfficientNet is not among them: linear layers learn there, by its squeeze-and-excitation.
@@ -71,7 +74,7 @@ _CIFAR_SMALL = Config(
         window=60,
         skip_neutral=True,
         shortlist=4,
-        initial_members=1,
+        initial_members=_FIRST,
         max_minutes=240.0,
     ),
     rerank=Rerank(top_k=6, width=1.0, steps=300, seeds=3, final_seeds=3),
@@ -98,7 +101,7 @@ PRESETS = {
             tournament_fraction=0.2,
             window=60,
             skip_neutral=True,
-            initial_members=1,
+            initial_members=_FIRST,
             max_minutes=6.5,
         ),
         # One training says little: the best differ by less than their trainings do.

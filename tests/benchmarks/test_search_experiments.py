@@ -28,7 +28,7 @@ def test_the_report_pairs_each_way_with_evolution_by_seed():
     assert {len(_cells(line)) for line in lines} == {9}
     assert rows["evolution"] == ["3", "10", "70.0", "", "", "90.0", "", ""]
     by_average, others = mean([5.0, 10.0, 2.0]), mean([-30.0, -10.0, -20.0])
-    p = holm([others.p, by_average.p, others.p])
+    p = holm([others.p, by_average.p, *[others.p] * (len(rows) - 3)])
     average = rows["evolution by the average"]
     assert average[2:4] == ["75.7", f"{by_average.value:+.1f} ± {by_average.half_width:.1f}"]
     assert average[4] == f"{p[1]:.2g}"
