@@ -27,6 +27,7 @@ SETTINGS = [
     "workers=1",
     "method.max_minutes=none",
     "method.max_candidates=120",
+    "method.initial_members=1",
     "method.skip_neutral=false",
     "method.shortlist=1",
 ]
