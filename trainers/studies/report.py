@@ -16,7 +16,8 @@ _NONE = "-"
 def text(study: Study, runs: Sequence[Run]) -> str:
     """All tables of a study; ± is half of a 95 % interval over seeds."""
     parts = []
-    for network, score in itertools.product(study.networks, study.scores):
+    networks = [name for name in study.networks if any(run["network"] == name for run in runs)]
+    for network, score in itertools.product(networks, study.scores):
         parts += [_heading(score, network), _means(study, network, score, runs)]
         parts += [
             f"The difference to `{study.baseline}` over the same seeds, with p of a paired t-test, "
