@@ -226,12 +226,16 @@ def test_the_figure_has_a_row_for_each_score(tmp_path):
 
 
 @pytest.mark.parametrize("shown", [(), ("evonorm_b0",)])
-def test_the_figure(shown, tmp_path):
+@pytest.mark.parametrize("trained", [("tiny",), ("tiny", "resnet_small")])
+def test_report_and_figure_have_the_networks_that_were_trained(shown, trained, tmp_path):
     networks = {"tiny": {}, "resnet_small": {}}
     study = dataclasses.replace(STUDY, shown=shown, networks=networks)
-    figure.draw(study, RUNS, tmp_path / "study.png")
+    runs = [{**each, "network": network} for network in trained for each in RUNS]
+    text = report.text(study, runs)
+    assert [name for name in networks if f"Test accuracy of {name} " in text] == list(trained)
+    figure.draw(study, runs, tmp_path / "study.png")
     height, width, _ = tf.io.decode_png((tmp_path / "study.png").read_bytes()).shape
-    assert height > 300 and width > 2 * height
+    assert height > 300 and width == pytest.approx(1.5 * len(trained) * height, rel=0.02)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainers.studies.journal import Run
-from trainers.studies.report import by_seed
+from trainers.studies.report import by_seed, trained_networks
 from trainers.studies.study import Cell, Score, Study
 
 _COLOURS = ("#d62728", "#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b")
@@ -21,7 +21,8 @@ def draw(study: Study, runs: Sequence[Run], path: pathlib.Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    rows, columns = len(study.scores), len(study.networks)
+    networks = trained_networks(study, runs)
+    rows, columns = len(study.scores), len(networks)
     figure, panels = pyplot.subplots(
         *(rows, columns),
         figsize=(6 * columns, 4 * rows),
@@ -30,12 +31,12 @@ def draw(study: Study, runs: Sequence[Run], path: pathlib.Path) -> None:
         layout="constrained",
     )
     for row, score in zip(panels, study.scores, strict=True):
-        for axes, network in zip(row, study.networks, strict=True):
+        for axes, network in zip(row, networks, strict=True):
             _draw_panel(axes, study, network, score, runs)
         unit = ", %" if score.percent else ""
         row[0].set_ylabel(f"{score.name}{unit}; a dot for each seed")
-    for axes, network in zip(panels[0], study.networks, strict=True):
-        axes.set_title(study.title if columns == 1 else f"{study.title}: {network}")
+    for axes, network in zip(panels[0], networks, strict=True):
+        axes.set_title(study.title if len(study.networks) == 1 else f"{study.title}: {network}")
     for axes in panels[-1]:
         axes.set_xlabel(study.settings_title)
     panels[0][-1].legend()
@@ -49,7 +50,8 @@ def _draw_panel(axes: Any, study: Study, network: str, score: Score, runs: Seque
         return [list(by_seed(runs, cell, score).values()) for cell in cells]
 
     shown = study.shown or study.layers
-    grey = [layer for layer in study.layers if layer not in shown]
+    trained = {run["layer"] for run in runs}
+    grey = [layer for layer in study.layers if layer in trained and layer not in shown]
     for layer in grey:
         _draw_layer(axes, scores(layer), 0.0, {"color": _GREY})
     if grey:

@@ -16,8 +16,7 @@ _NONE = "-"
 def text(study: Study, runs: Sequence[Run]) -> str:
     """All tables of a study; ± is half of a 95 % interval over seeds."""
     parts = []
-    networks = [name for name in study.networks if any(run["network"] == name for run in runs)]
-    for network, score in itertools.product(networks, study.scores):
+    for network, score in itertools.product(trained_networks(study, runs), study.scores):
         parts += [_heading(score, network), _means(study, network, score, runs)]
         parts += [
             f"The difference to `{study.baseline}` over the same seeds, with p of a paired t-test, "
@@ -30,6 +29,11 @@ def text(study: Study, runs: Sequence[Run]) -> str:
                 _changes(study, network, score, runs, (start, end)),
             ]
     return "\n\n".join(parts) + "\n"
+
+
+def trained_networks(study: Study, runs: Sequence[Run]) -> list[str]:
+    """The networks of a study that have a finished training, in its order."""
+    return [name for name in study.networks if any(run["network"] == name for run in runs)]
 
 
 def scores(study: Study, run: Run) -> str:
