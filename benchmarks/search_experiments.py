@@ -13,8 +13,6 @@ JSON, with a table and a figure.
 """
 
 import argparse
-import collections
-import heapq
 import pathlib
 import statistics
 import sys
@@ -26,6 +24,8 @@ import numpy as np
 from benchmarks import small_searches
 from search import lifecycle
 from search.errors import SearchError
+from search.evolution.selection import active
+from search.report.analysis import top_mean
 from search.storage.candidate import Candidate
 from search.storage.store import Store
 from trainers.studies.estimates import holm, paired
@@ -68,14 +68,11 @@ def _experiment(options: argparse.Namespace) -> None:
                     result["evaluation"] = lifecycle.load_config(store).to_dict()["evaluation"]
                 rows = evaluated(store)[: options.evaluations]  # workers may have been at more
             result["runs"].append({"way": way, "seed": seed, **_found(rows, config.method.window)})
-            _write(result, options.out)
-    print(report(result))
-
-
-def _write(result: Mapping[str, Any], folder: pathlib.Path) -> None:
-    small_searches.keep("evolution", result, folder)
-    (folder / "evolution.md").write_text(report(result), encoding="utf-8")
-    _draw(result, folder / "evolution.png")
+    small_searches.keep("evolution", result, options.out)
+    text = report(result)
+    (options.out / "evolution.md").write_text(text, encoding="utf-8")
+    _draw(result, options.out / "evolution.png")
+    print(text)
 
 
 def evaluated(store: Store) -> list[Candidate]:
@@ -101,13 +98,12 @@ def progress_curve(rows: Sequence[Candidate], window: int) -> list[float | None]
     The population is the `window` newest accepted layers. It is the mean of what there is if there
     are fewer than ten, and None before the first.
     """
-    population: collections.deque[float] = collections.deque(maxlen=window)
+    accepted: list[Candidate] = []
     curve = []
     for row in rows:
         if row.status == "accepted":
-            population.append(row.require_fitness())
-        best = heapq.nlargest(_TOP, population)
-        curve.append(statistics.fmean(best) if best else None)
+            accepted.append(row)
+        curve.append(top_mean(active(accepted, window), _TOP) if accepted else None)
     return curve
 
 
@@ -141,12 +137,14 @@ def _column(ends: Ends) -> dict[str, str]:
     }
     known = {way: found for way, found in differences.items() if found is not None}
     corrected = dict(zip(known, holm([found.p for found in known.values()]), strict=True))
-    cells = {way: f"{statistics.fmean(values.values()):.1f} | | " for way, values in ends.items()}
-    for way, found in known.items():
-        average = statistics.fmean(ends[way].values())
-        lead = f"{found.value:+.1f} ± {found.half_width:.1f}"
-        cells[way] = f"{average:.1f} | {lead} | {corrected[way]:.2g}"
-    return cells
+    leads = {
+        way: f"{found.value:+.1f} ± {found.half_width:.1f} | {corrected[way]:.2g}"
+        for way, found in known.items()
+    }
+    return {
+        way: f"{statistics.fmean(values.values()):.1f} | {leads.get(way, '| ')}"
+        for way, values in ends.items()
+    }
 
 
 def _by_way(result: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:

@@ -69,15 +69,19 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
 def execute(experiment: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Runs an experiment; returns the exit code, after a line that says what was wrong."""
     try:
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SearchError(f"cannot write into {options.out}: {error.strerror}") from None
+        _make(options.out)
         experiment(options)
     except SearchError as error:
         print(f"search: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _make(folder: pathlib.Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchError(f"cannot write into {folder}: {error.strerror}") from None
 
 
 def keep(name: str, result: Mapping[str, Any], folder: pathlib.Path) -> None:

@@ -108,10 +108,11 @@ def top_progress(run: Run, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
     window = int(run.settings.get("method.window", len(members)))
     numbers = np.unique(np.linspace(min(k, total), total, MAX_CURVE_POINTS).round().astype(int))
     ends = np.searchsorted(evaluations, numbers, side="left") + 1
-    return numbers, np.array([_top_mean(active(members[:end], window), k) for end in ends])
+    return numbers, np.array([top_mean(active(members[:end], window), k) for end in ends])
 
 
-def _top_mean(population: Sequence[Candidate], k: int) -> float:
+def top_mean(population: Sequence[Candidate], k: int) -> float:
+    """Mean fitness of the k best functions of a population, or of all if there are fewer."""
     by_function = {row.function: row.require_fitness() for row in population}
     return float(np.mean(sorted(by_function.values())[-k:]))
 
