@@ -17,7 +17,7 @@ from evonorm_tf.factory import NormAct
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.config import Evaluation
 from search.evaluation import networks
-from search.evaluation.engine.layer_program import LayerProgram
+from search.evaluation.exchangeable_layer import exchangeable
 from search.evaluation.stability import ascent_function
 from trainers.data import ImageData, Split
 from trainers.models.kernels import kernels
@@ -99,7 +99,7 @@ class AnchorTrainer:
         for slot in self._slots:
             slot.assign(tf.zeros_like(slot))
         if graph is not None:
-            program = LayerProgram(graph)
+            program = exchangeable(graph)
             for layer in self._layers:
                 layer.start(program)
 

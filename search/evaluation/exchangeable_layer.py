@@ -10,10 +10,17 @@ import tensorflow as tf
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
 from evonorm_tf.layers.arguments.settings import effective_groups
+from search.evaluation.engine.fused_program import runner
 from search.evaluation.engine.instructions import Array, Sizes
 from search.evaluation.engine.layer_program import MOMENTUM, STARTS, VECTORS, LayerProgram, Trained
 
-_IDENTITY = LayerProgram(LayerGraph((Node("ADD", (ops.INPUT, ops.ZERO)),)))
+
+def exchangeable(graph: LayerGraph) -> LayerProgram:
+    """A layer graph, as `ExchangeableLayer.start` takes it."""
+    return LayerProgram(graph, runner)
+
+
+_IDENTITY = exchangeable(LayerGraph((Node("ADD", (ops.INPUT, ops.ZERO)),)))
 
 
 class _Last(NamedTuple):
@@ -39,7 +46,7 @@ class _State:
 class ExchangeableLayer(tf.keras.layers.Layer):
     """Computes the same as a `GraphLayer` of its current graph.
 
-    TensorFlow calls back into Python for it, where a `LayerProgram` runs on NumPy arrays. So a
+    TensorFlow calls back into Python for it, where a `LayerProgram` runs on the arrays. So a
     network is traced once, for its training, its derivatives of two orders and its inference, and
     every candidate runs in it at once. Without a nonlinearity the layer is x * gamma + beta.
 
@@ -87,7 +94,11 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def start(self, program: LayerProgram) -> None:
-        """Replaces the function, and resets the moving averages; the weights stay."""
+        """Replaces the function, and resets the moving averages; the weights stay.
+
+        Args:
+          program: what `exchangeable` returns.
+        """
         self._program = program
         channels = self._vectors[0].shape[0]
         self.moving_averages = [
@@ -101,12 +112,12 @@ class ExchangeableLayer(tf.keras.layers.Layer):
             return inputs * gamma + beta
         # One array in place of four, since each argument and result of a callback costs time.
         vectors = tf.stack([tf.convert_to_tensor(vector) for vector in self._vectors])
-        x = _channels_first(inputs)
+        x = tf.reshape(inputs, [tf.shape(inputs)[0], -1, inputs.shape[-1]])
         if training:
             output = self._in_training(x, vectors)
         else:
             output = tf.numpy_function(self._infer, [x, vectors], tf.float32)
-        return _channels_last(output, inputs)
+        return tf.ensure_shape(tf.reshape(output, tf.shape(inputs)), inputs.shape)
 
     def _in_training(self, *arguments: tf.Tensor) -> tf.Tensor:
         @tf.custom_gradient
@@ -160,22 +171,8 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         return [_full(for_x, x), _stacked(for_vectors, vectors), _full(for_upstream, x)]
 
     def _sizes(self, x: Array) -> Sizes:
-        return Sizes(x.shape, self._effective_groups)
-
-
-def _channels_first(x: tf.Tensor) -> tf.Tensor:
-    """A feature map (batch, ..., channels) as (channels, batch, places).
-
-    TensorFlow transposes several times as fast as NumPy.
-    """
-    batch, channels = tf.shape(x)[0], x.shape[-1]
-    return tf.reshape(tf.transpose(tf.reshape(x, [-1, channels])), [channels, batch, -1])
-
-
-def _channels_last(x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """The inverse of `_channels_first`, in the shape of `like`."""
-    flat = tf.reshape(x, [like.shape[-1], -1])
-    return tf.ensure_shape(tf.reshape(tf.transpose(flat), tf.shape(like)), like.shape)
+        batch, places, channels = x.shape
+        return Sizes((channels, batch, places), self._effective_groups)
 
 
 def _named(x: Array, vectors: Array) -> dict[str, Array]:
@@ -183,8 +180,10 @@ def _named(x: Array, vectors: Array) -> dict[str, Array]:
 
 
 def _full(result: Array, x: Array) -> Array:
-    """A result in the shape of x, of which it may have size 1 on some axes."""
-    return np.ascontiguousarray(np.broadcast_to(result, x.shape))
+    """A result in the shape of x; a small value, (channels, batch, 1), is repeated."""
+    if result.shape != x.shape:
+        result = np.broadcast_to(result.transpose(1, 2, 0), x.shape)
+    return np.ascontiguousarray(result)
 
 
 def _stacked(results: Sequence[Array], vectors: Array) -> Array:

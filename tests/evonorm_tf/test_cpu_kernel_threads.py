@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
 def parts_run(tmp_path_factory):
     """Returns the numbers of the parts that a job of `parts` on `threads` ran, sorted."""
     path = tmp_path_factory.mktemp("threads") / "threads.so"
-    source = library._SOURCE / "threads.c"
+    source = library.code().folder / "threads.c"
     subprocess.run([COMPILER, "-shared", "-fPIC", "-pthread", source, "-o", path], check=True)
     run_parts = ctypes.CDLL(str(path)).run_parts
     run_parts.argtypes = [PART, ctypes.c_void_p, ctypes.c_long, ctypes.c_long]

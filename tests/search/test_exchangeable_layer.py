@@ -6,8 +6,7 @@ import tensorflow as tf
 
 import evonorm_tf as en
 from evonorm_tf import registry
-from search.evaluation.engine.layer_program import LayerProgram
-from search.evaluation.exchangeable_layer import ExchangeableLayer
+from search.evaluation.exchangeable_layer import ExchangeableLayer, exchangeable
 
 SHAPE = (4, 3, 2, 8)
 NAMES = ("evonorm_b0", "evonorm_s0", "rs_rej", "b0_no_local")
@@ -18,14 +17,14 @@ def x():
     return tf.random.normal(SHAPE, seed=3)
 
 
-def exchangeable(**kwargs):
+def built(**kwargs):
     layer = ExchangeableLayer(groups=4, **kwargs)
     layer.build((None, None, None, SHAPE[-1]))
     return layer
 
 
 def test_equals_graph_layer_for_one_graph_after_another(x):
-    layer = exchangeable()
+    layer = built()
 
     @tf.function(autograph=False)
     def run(x):
@@ -38,7 +37,7 @@ def test_equals_graph_layer_for_one_graph_after_another(x):
     infer = tf.function(lambda x: layer(x, training=False), autograph=False)
     for name in NAMES:
         graph = registry.graph(name)
-        layer.start(LayerProgram(graph))
+        layer.start(exchangeable(graph))
         plain = en.GraphLayer(graph, groups=4)
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -53,18 +52,18 @@ def test_equals_graph_layer_for_one_graph_after_another(x):
 
 
 def test_moving_averages_restart_with_each_graph(x):
-    layer = exchangeable()
-    layer.start(LayerProgram(registry.graph("evonorm_b0")))
+    layer = built()
+    layer.start(exchangeable(registry.graph("evonorm_b0")))
     before = layer(x, training=False).numpy()
     layer(10 * x, training=True)
     assert np.abs(layer(x, training=False).numpy() - before).max() > 0.1
-    layer.start(LayerProgram(registry.graph("evonorm_b0")))
+    layer.start(exchangeable(registry.graph("evonorm_b0")))
     np.testing.assert_array_equal(layer(x, training=False), before)
 
 
 def test_without_nonlinearity_the_graph_does_not_matter(x):
-    layer = exchangeable(nonlinearity=False)
+    layer = built(nonlinearity=False)
     gamma, _ = layer.trainable_weights
     gamma.assign([2.0] * SHAPE[-1])
-    layer.start(LayerProgram(registry.graph("evonorm_b0")))
+    layer.start(exchangeable(registry.graph("evonorm_b0")))
     np.testing.assert_array_equal(layer(x, training=True), 2 * x)

@@ -12,8 +12,7 @@ from search.errors import SearchError
 from search.evaluation import images as run_images
 from search.evaluation import networks
 from search.evaluation.anchor_trainer import AnchorTrainer
-from search.evaluation.engine.layer_program import LayerProgram
-from search.evaluation.exchangeable_layer import ExchangeableLayer
+from search.evaluation.exchangeable_layer import ExchangeableLayer, exchangeable
 from search.presets import preset
 from search.storage.store import Store
 from tests.tiers import tiered
@@ -72,7 +71,7 @@ def test_searched_layers_of_other_ranks_equal_graph_layers(shape, name):
     graph = by_hand if name == "ln_relu_by_hand" else en.registry.graph(name)
     searched, plain = ExchangeableLayer(groups=4), en.GraphLayer(graph, groups=4)
     searched.build(shape)
-    searched.start(LayerProgram(graph))
+    searched.start(exchangeable(graph))
     found = []
     for layer in (searched, plain):
         with tf.GradientTape() as tape:

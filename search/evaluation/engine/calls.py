@@ -10,10 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evonorm_tf.graph import ops
-from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array, Sizes
+from search.evaluation.engine.instructions import (
+    BATCH,
+    CHANNELS,
+    EVERYWHERE,
+    PLACES,
+    Array,
+    Axes,
+    Sizes,
+)
 
-Axes = frozenset[int]
-_EVERYWHERE: Axes = frozenset({BATCH, PLACES, CHANNELS})
 # The axes on which an aggregation has size 1. "WHCQ" is repeated for the channels of each group.
 _REDUCED = {
     "BWH": frozenset({BATCH, PLACES}),
@@ -67,7 +73,7 @@ class Call(NamedTuple):
 
     def _shapes(self) -> list[Axes]:
         """The axes on which each argument of an aggregation has its full size; last, the result."""
-        arguments, result = [_EVERYWHERE], _EVERYWHERE - _REDUCED[self.index_set or ""]
+        arguments, result = [EVERYWHERE], EVERYWHERE - _REDUCED[self.index_set or ""]
         for place in self.differentiated:
             arguments.append(result)
             result = arguments[place]

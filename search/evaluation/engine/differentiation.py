@@ -1,13 +1,10 @@
 """Reverse-mode differentiation of programs into more instructions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from evonorm_tf.graph import ops
-from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Instruction, Program
-
-Axes = frozenset[int]
-EVERYWHERE: Axes = frozenset({BATCH, PLACES, CHANNELS})
+from search.evaluation.engine.instructions import CHANNELS, Axes, Instruction, Program
 
 
 class Upstream(NamedTuple):
@@ -19,10 +16,7 @@ class Upstream(NamedTuple):
 
 
 def gradients(
-    program: Program,
-    upstream: Sequence[Upstream],
-    sources: Sequence[int],
-    varying: Mapping[str, Axes],
+    program: Program, upstream: Sequence[Upstream], sources: Sequence[int]
 ) -> list[int | None]:
     """Appends to a program the vector-Jacobian product of some of its values.
 
@@ -32,12 +26,11 @@ def gradients(
       program: the program.
       upstream: of the values to differentiate.
       sources: the values to differentiate for.
-      varying: the axes along which each input varies.
 
     Returns:
       For each source its gradient, or None where it has no influence.
     """
-    axes = _axes(program, varying)
+    axes = program.axes()
     influenced = _influenced(program, sources)
     totals: dict[int, int] = {}
 
@@ -59,21 +52,6 @@ def gradients(
             if part is not None and source in influenced:
                 accumulate(source, part, _over(instruction, value, place, axes))
     return [totals.get(source) for source in sources]
-
-
-def _axes(program: Program, varying: Mapping[str, Axes]) -> list[Axes]:
-    """The axes along which each value varies."""
-    axes: list[Axes] = []
-    for op, sources, parameter in program.instructions:
-        if op == "INPUT":
-            axes.append(varying[parameter])
-            continue
-        if op == "CALL":
-            axes.append(parameter.axes([axes[source] for source in sources]))
-            continue
-        union = frozenset().union(*(axes[source] for source in sources))
-        axes.append(union - frozenset(parameter) if op in ("SUM", "MEAN") else union)
-    return axes
 
 
 def _over(instruction: Instruction, value: int, place: int, axes: list[Axes]) -> Axes:

@@ -15,6 +15,11 @@ from evonorm_tf.graph import ops
 
 CHANNELS, BATCH, PLACES = range(3)
 Array = np.ndarray
+Axes = frozenset[int]
+EVERYWHERE: Axes = frozenset({BATCH, PLACES, CHANNELS})
+PER_CHANNEL: Axes = frozenset({CHANNELS})
+# The arguments of a layer's programs that are feature maps. The others have a value per channel.
+FEATURE_MAPS = frozenset({"x", "upstream", "to_x"})
 
 
 class Instruction(NamedTuple):
@@ -126,6 +131,24 @@ _OTHERS: dict[str, Callable[..., Array]] = {
 }
 
 
+def run(
+    instruction: Instruction,
+    arrays: Sequence[Array],
+    inputs: Mapping[str, Array],
+    sizes: Sizes,
+    dtype: np.dtype,
+) -> Array:
+    """The value of one instruction, from the arrays of its sources."""
+    op, _, parameter = instruction
+    if op == "INPUT":
+        return inputs[parameter]
+    if op == "CONSTANT":
+        return np.full((1, 1, 1), parameter, dtype)
+    if (ufunc := _UFUNCS.get(op)) is not None:
+        return ufunc(*arrays)
+    return _OTHERS[op](*arrays, parameter, sizes)
+
+
 class Program:
     """Instructions in order; each has the values of earlier ones as sources.
 
@@ -152,32 +175,50 @@ class Program:
         """An argument of the program."""
         return self.add("INPUT", parameter=name)
 
+    def axes(self) -> list[Axes]:
+        """The axes along which each value varies."""
+        axes: list[Axes] = []
+        for op, sources, parameter in self.instructions:
+            of_sources = [axes[source] for source in sources]
+            if op == "INPUT":
+                axes.append(EVERYWHERE if parameter in FEATURE_MAPS else PER_CHANNEL)
+            elif op == "CALL":
+                axes.append(parameter.axes(of_sources))
+            else:
+                union = frozenset().union(*of_sources)
+                axes.append(union - frozenset(parameter) if op in ("SUM", "MEAN") else union)
+        return axes
 
-class Compiled:
-    """The part of a program that some of its values need, ready to run.
-
-    Args:
-      program: the program.
-      outputs: the values to compute.
-      known: values that every call is given, and that need not be computed.
-    """
-
-    def __init__(self, program: Program, outputs: Sequence[int], known: Sequence[int] = ()):
-        needed, stack = set(), [value for value in outputs if value not in known]
+    def needed(self, outputs: Sequence[int], known: Sequence[int]) -> tuple[list[int], list[int]]:
+        """The values to compute for the outputs, in order, and the known ones that they need."""
+        given, needed, stack = set(known), set(), list(outputs)
         while stack:
             value = stack.pop()
             if value not in needed:
                 needed.add(value)
-                sources = program.instructions[value].sources
-                stack.extend(source for source in sources if source not in known)
-        self._outputs, self._known = list(outputs), list(known)
-        self._steps = [(value, program.instructions[value]) for value in sorted(needed)]
-        self._last_use = self._find_last_uses()
+                stack.extend(self.instructions[value].sources if value not in given else ())
+        return sorted(needed - given), sorted(needed & given)
 
-    @property
-    def instructions(self) -> list[Instruction]:
-        """What a call runs, in order."""
-        return [instruction for _, instruction in self._steps]
+
+class Compiled:
+    """The part of a program that some of its values need, ready to run on NumPy arrays.
+
+    Args:
+      program: the program.
+      outputs: the values to compute.
+      known: values that need not be computed.
+
+    Attributes:
+      known: those of the known values that it needs, which every call is given.
+    """
+
+    keeps_maps = True  # feature maps of a forward pass are worth keeping for the backward pass
+
+    def __init__(self, program: Program, outputs: Sequence[int], known: Sequence[int] = ()):
+        needed, self.known = program.needed(outputs, known)
+        self._outputs = list(outputs)
+        self._steps = [(value, program.instructions[value]) for value in needed]
+        self._last_use = self._find_last_uses()
 
     def __call__(
         self, inputs: Mapping[str, Array], sizes: Sizes, known: Sequence[Array] = ()
@@ -190,23 +231,19 @@ class Compiled:
           known: arrays of the known values.
         """
         dtype = next(iter(inputs.values())).dtype
-        values = dict(zip(self._known, known, strict=True))
+        values = dict(zip(self.known, known, strict=True))
         own: set[int] = set()  # values in arrays that no other value shares
         with np.errstate(all="ignore"):
             for (value, instruction), unused in zip(self._steps, self._last_use, strict=True):
-                op, sources, parameter = instruction
+                op, sources, _ = instruction
                 if (ufunc := _UFUNCS.get(op)) is not None:
                     arrays = [values[source] for source in sources]
                     free = [source for source in unused if source in own]
                     values[value] = ufunc(*arrays, out=_target(arrays, sources, free))
                     own.add(value)
-                elif op == "INPUT":
-                    values[value] = inputs[parameter]
-                elif op == "CONSTANT":
-                    values[value] = np.full((1, 1, 1), parameter, dtype)
                 else:
                     arrays = [values[source] for source in sources]
-                    values[value] = _OTHERS[op](*arrays, parameter, sizes)
+                    values[value] = run(instruction, arrays, inputs, sizes, dtype)
                     # It may be one of the sources itself.
                     own.difference_update(sources)
                 for last in unused:

@@ -2,17 +2,19 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from evonorm_tf.graph import ops
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.evaluation.engine.calls import Call, is_called
-from search.evaluation.engine.differentiation import EVERYWHERE, Axes, Upstream, gradients
+from search.evaluation.engine.differentiation import Upstream, gradients
 from search.evaluation.engine.instructions import (
     BATCH,
     CHANNELS,
+    EVERYWHERE,
+    PER_CHANNEL,
     PLACES,
     Array,
     Compiled,
@@ -24,7 +26,6 @@ from search.evaluation.engine.instructions import (
 STARTS = {"gamma": 1.0, "beta": 0.0, "v0": 0.0, "v1": 1.0}
 VECTORS = tuple(STARTS)
 MOMENTUM = 0.9  # of moving averages, the layers' default
-_PER_CHANNEL: Axes = frozenset({CHANNELS})
 # The axes of an index set; "WHCQ" also averages over the channels of each group.
 _INDEX_SETS: dict[str | None, tuple[int, ...]] = {
     "BWH": (BATCH, PLACES),
@@ -50,25 +51,48 @@ class Trained(NamedTuple):
     saved: list[Array]
 
 
+class Runner(Protocol):
+    """What runs the part of a program that some of its values need, as `Compiled` does."""
+
+    @property
+    def keeps_maps(self) -> bool:
+        """Whether the backward pass should be given feature maps of the forward pass."""
+
+    @property
+    def known(self) -> Sequence[int]:
+        """The known values that each call is given."""
+
+    def __call__(
+        self, inputs: Mapping[str, Array], sizes: Sizes, known: Sequence[Array] = ()
+    ) -> list[Array]:
+        """Returns the outputs."""
+
+
+# (program, outputs, known values) -> what runs it.
+MakeRunner = Callable[[Program, Sequence[int], Sequence[int]], Runner]
+
+
 class _FirstOrder(NamedTuple):
-    forward: Compiled
-    backward: Compiled
+    forward: Runner
+    backward: Runner
 
 
 class LayerProgram:
     """What a layer computes: output(x) * gamma + beta, and its derivatives.
 
-    Arguments are arrays (channels, batch, places); vectors are (channels, 1, 1).
+    Arguments are arrays (channels, batch, places), or as `runner` has them; vectors are
+    (channels, 1, 1).
 
     Args:
       graph: the layer graph.
+      runner: makes what runs the programs.
 
     Attributes:
       moving_starts: the initial value of each moving average.
     """
 
-    def __init__(self, graph: LayerGraph):
-        self._nodes = graph.canonical().nodes
+    def __init__(self, graph: LayerGraph, runner: MakeRunner = Compiled):
+        self._nodes, self._runner = graph.canonical().nodes, runner
         # A (b, w, h) aggregation: its index among the nodes, and whether its average starts at 0.
         batch = [(i, node) for i, node in enumerate(self._nodes) if node.index_set == "BWH"]
         self.moving_starts = [0.0 if node.op == "MEAN" else 1.0 for _, node in batch]
@@ -98,54 +122,47 @@ class LayerProgram:
         return self._inference({**inputs, **moving}, sizes)[0]
 
     @functools.cached_property
-    def _inference(self) -> Compiled:
+    def _inference(self) -> Runner:
         """(x, *VECTORS, moving0, ...) -> output."""
         program, output, _ = self._forward(in_training=False)
-        return Compiled(program, [output])
+        return self._runner(program, [output], [])
 
     @functools.cached_property
-    def second(self) -> Compiled:
+    def second(self) -> Runner:
         """The gradients of `differentiate`.
 
         (x, *VECTORS, upstream, to_x, to_gamma, ...) -> gradients for x, the vectors and upstream,
         from upstream gradients of the results.
         """
-        program, _, values, varying = self._with_gradients()
+        program, _, values = self._with_gradients()
         sources = [program.input(name) for name in ("x", *VECTORS, "upstream")]
         upstream = []
         for name, value in zip(("x", *VECTORS), values, strict=True):
-            axes = EVERYWHERE if name == "x" else _PER_CHANNEL
-            varying[f"to_{name}"] = axes
+            axes = EVERYWHERE if name == "x" else PER_CHANNEL
             upstream.append(Upstream(value, program.input(f"to_{name}"), axes))
-        found = gradients(program, upstream, sources, varying)
-        return Compiled(program, _zeros_for_none(program, found))
+        found = gradients(program, upstream, sources)
+        return self._runner(program, _zeros_for_none(program, found), [])
 
     @functools.cached_property
     def _first_order(self) -> "_FirstOrder":
-        program, outputs, values, _ = self._with_gradients()
-        length = max(outputs) + 1
-        backward = Compiled(program, values)
-        saved = sorted(
-            {
-                source
-                for instruction in backward.instructions
-                for source in instruction.sources
-                if source < length and program.instructions[source].op not in ("INPUT", "CONSTANT")
-            }
-        )
-        return _FirstOrder(
-            Compiled(program, [*outputs, *saved]), Compiled(program, values, known=saved)
-        )
+        program, outputs, values = self._with_gradients()
+        forward, axes = self._runner(program, outputs, []), program.axes()
+        worth_keeping = [
+            value
+            for value, instruction in enumerate(program.instructions[: max(outputs) + 1])
+            if instruction.op not in ("INPUT", "CONSTANT")
+            and (forward.keeps_maps or PLACES not in axes[value])
+        ]
+        backward = self._runner(program, values, worth_keeping)
+        return _FirstOrder(self._runner(program, [*outputs, *backward.known], []), backward)
 
-    def _with_gradients(self) -> tuple[Program, list[int], list[int], dict[str, Axes]]:
-        """The program in training, its outputs, their gradients, and how inputs vary."""
+    def _with_gradients(self) -> tuple[Program, list[int], list[int]]:
+        """The program in training, its outputs, and their gradients."""
         program, output, moments = self._forward(in_training=True)
-        varying: dict[str, Axes] = {"x": EVERYWHERE, "upstream": EVERYWHERE}
-        varying.update(dict.fromkeys(VECTORS, _PER_CHANNEL))
         sources = [program.input(name) for name in ("x", *VECTORS)]
         upstream = [Upstream(output, program.input("upstream"), EVERYWHERE)]
-        found = gradients(program, upstream, sources, varying)
-        return program, [output, *moments], _zeros_for_none(program, found), varying
+        found = gradients(program, upstream, sources)
+        return program, [output, *moments], _zeros_for_none(program, found)
 
     def _forward(self, in_training: bool) -> tuple[Program, int, list[int]]:
         program = Program()

@@ -1,4 +1,4 @@
-"""The compiled file of the C code: how it is made, kept and replaced, and layers without it."""
+"""The compiled file of C code: how it is made, kept and replaced, and layers without it."""
 
 import os
 import pathlib
@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from evonorm_tf import c_code
 from evonorm_tf.cpu_kernel import library
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -61,40 +62,43 @@ def is_complete(path):
 
 @needs_compiler
 def test_the_file_is_made_once(cache):
-    path = library.compiled_file(COMPILER)
+    path = library.code().compiled_file(COMPILER)
     assert path.parent == cache / "evonorm_tf" and is_complete(path)
     made = path.stat()
-    assert library.compiled_file(COMPILER) == path
+    assert library.code().compiled_file(COMPILER) == path
     assert path.stat() == made
     assert [*path.parent.iterdir()] == [path]
 
 
 @needs_compiler
 def test_a_part_of_a_file_is_made_again(cache):
-    path = library.compiled_file(COMPILER)
+    path = library.code().compiled_file(COMPILER)
     whole = path.read_bytes()
     for size in (0, 20, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
-        assert not library._is_whole(path)
-    assert library.compiled_file(COMPILER) == path
-    assert library._is_whole(path) and is_complete(path)
+        assert not c_code.is_whole(path)
+    assert library.code().compiled_file(COMPILER) == path
+    assert c_code.is_whole(path) and is_complete(path)
 
 
 @needs_compiler
-def test_another_source_compiler_or_processor_has_a_file_of_its_own(cache, monkeypatch, tmp_path):
-    names = {library._identity(COMPILER)}
+def test_another_source_compiler_or_processor_has_a_file_of_its_own(monkeypatch, tmp_path):
+    code = library.code()
+    names = {code.identity(COMPILER)}
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("flags : avx\n")
-    monkeypatch.setattr(library, "_CPUINFO", cpuinfo)
-    names.add(library._identity(COMPILER))
-    monkeypatch.setattr(library, "_FLAGS", [*library._FLAGS, "-O2"])
-    names.add(library._identity(COMPILER))
+    monkeypatch.setattr(c_code, "_CPUINFO", cpuinfo)
+    names.add(code.identity(COMPILER))
+    code = code._replace(arguments=[*code.arguments, "-O2"])
+    names.add(code.identity(COMPILER))
+    code = code._replace(depends=["another TensorFlow"])
+    names.add(code.identity(COMPILER))
     source = tmp_path / "source"
-    shutil.copytree(library._SOURCE, source)
+    shutil.copytree(code.folder, source)
     (source / "s0.c").write_text("/* other */")
-    monkeypatch.setattr(library, "_SOURCE", source)
-    names.add(library._identity(COMPILER))
-    assert len(names) == 4
+    code = code._replace(folder=source)
+    names.add(code.identity(COMPILER))
+    assert len(names) == 5
 
 
 @pytest.mark.slow
@@ -124,7 +128,7 @@ def test_layers_run_without_it_and_say_so_once(missing, cache, tmp_path):
 
 @pytest.mark.slow
 def test_a_variable_switches_it_off(cache):
-    assert results(use(cache, **{library.SWITCH: "0"})) == ([], 0)
+    assert results(use(cache, **{c_code.SWITCH: "0"})) == ([], 0)
     assert not (cache / "evonorm_tf").exists()
 
 

@@ -1,0 +1,213 @@
+"""`plan`: a program as a few passes over feature maps, and small instructions between them.
+
+A feature map varies in all three axes; every other value is small, and what makes small values of
+feature maps is a sum over places. A pass goes once over the feature maps in memory, in blocks that
+stay in the processor's cache. It computes all that its results need, even if an earlier pass has
+computed that too: this takes less time than memory does.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from search.evaluation.engine.instructions import (
+    CHANNELS,
+    FEATURE_MAPS,
+    PLACES,
+    Array,
+    Axes,
+    Instruction,
+    Program,
+)
+
+# Of feature maps, in the order of the enumeration in source/passes.c.
+OPERATIONS = (
+    *("NEG", "EXP", "LOG", "TANH", "ABS", "SIGN", "SQRT", "SQUARE", "SIGMOID", "DIVISOR", "COPY"),
+    *("ADD", "SUB", "MUL", "DIV", "MAX", "AT_LEAST", "WHERE", "WHERE_NOT", "SUM"),
+)
+_TO_NUMBER = {name: number for number, name in enumerate(OPERATIONS)}
+_REDUCTIONS = ("SUM", "MEAN")
+
+
+class NotFusableError(Exception):
+    """A program has an instruction on feature maps that no pass can run."""
+
+
+class Pass(NamedTuple):
+    """One way through the feature maps.
+
+    Attributes:
+      read: the feature maps that it reads, which are inputs of the program.
+      written: the feature maps that it writes, which are outputs.
+      smalls: the small values that it reads.
+      sums: the feature maps whose sums over places it makes.
+      steps: (steps, 4), each an operation, and the numbers of its target and its two sources among
+        the feature maps that are read, those that are written, the small values and the registers.
+        The target of a SUM is its number among `sums`.
+      registers: how many there are.
+    """
+
+    read: list[int]
+    written: list[int]
+    smalls: list[int]
+    sums: list[int]
+    steps: Array
+    registers: int
+
+
+class Stage(NamedTuple):
+    """Small values to compute, which need the sums of earlier stages, and then a pass."""
+
+    small: list[int]
+    then: Pass | None
+
+
+class Factor(NamedTuple):
+    """NEG, or MUL or DIV and the small value by which a feature map is multiplied or divided."""
+
+    op: str
+    small: int | None
+
+
+class Multiple(NamedTuple):
+    """A feature map as another one, `of`, times factors; so are their sums over places."""
+
+    of: int
+    factors: list[Factor]
+
+
+class Plan(NamedTuple):
+    """How a program runs: its stages, and what each small value that is a sum or a mean sums up."""
+
+    stages: list[Stage]
+    summed: dict[int, Multiple]
+
+
+def plan(program: Program, outputs: Sequence[int], needed: Sequence[int]) -> Plan:
+    """How the needed values are computed.
+
+    Raises:
+      NotFusableError: for a program with registered primitives, for example.
+    """
+    axes, of = program.axes(), program.instructions
+    for value in needed:
+        _check(of[value], axes[value], [axes[source] for source in of[value].sources])
+    is_map = [PLACES in each for each in axes]
+    summed = {
+        value: _multiple(program, is_map, of[value].sources[0])
+        for value in needed
+        if not is_map[value] and any(is_map[source] for source in of[value].sources)
+    }
+    stage = _stages(program, needed, summed)
+    stages = []
+    for number in range(max(stage.values(), default=0) + 1):
+        small = [value for value in needed if stage[value] == number and not is_map[value]]
+        sums = {each.of for each in summed.values() if stage[each.of] == number}
+        written = {value for value in outputs if is_map[value] and stage[value] == number}
+        targets = sums | written
+        then = _pass(program, is_map, sorted(sums), sorted(written)) if targets else None
+        stages.append(Stage(small, then))
+    return Plan(stages, summed)
+
+
+def _multiple(program: Program, is_map: list[bool], value: int) -> Multiple:
+    factors: list[Factor] = []
+    while True:
+        op, sources, _ = program.instructions[value]
+        maps = [source for source in sources if is_map[source]]
+        # No multiple of its divisor is a quotient.
+        possible = op in ("NEG", "MUL") or (op == "DIV" and is_map[sources[0]])
+        if not possible or len(maps) > 1:
+            return Multiple(value, factors[::-1])
+        small = next((source for source in sources if not is_map[source]), None)
+        factors.append(Factor(op, small))
+        value = maps[0]
+
+
+def _stages(
+    program: Program, needed: Sequence[int], summed: Mapping[int, Multiple]
+) -> dict[int, int]:
+    """The number of each value's stage: that of its sources, or the one after a sum's."""
+    stage: dict[int, int] = {}
+    for value in needed:
+        sources = program.instructions[value].sources
+        first = 0
+        if value in summed:
+            of, factors = summed[value]
+            first = stage[of] + 1
+            sources = tuple(small for _, small in factors if small is not None)
+        stage[value] = max([first, *(stage.get(source, 0) for source in sources)])
+    return stage
+
+
+def _check(instruction: Instruction, axes: Axes, of_sources: Sequence[Axes]) -> None:
+    """Raises NotFusableError for what neither a pass nor NumPy can do with feature maps."""
+    op, _, parameter = instruction
+    if op == "CALL":
+        raise NotFusableError(str(parameter))
+    if not any(PLACES in each for each in of_sources):
+        return
+    if PLACES in axes:
+        possible = op in _TO_NUMBER and op != "SUM"
+    else:
+        possible = op in _REDUCTIONS and PLACES in parameter
+    if not possible or any(PLACES in each and CHANNELS not in each for each in of_sources):
+        raise NotFusableError(op)
+
+
+def _pass(program: Program, is_map: list[bool], sums: list[int], written: list[int]) -> Pass:
+    computed, read, smalls = _ancestors(program, is_map, [*sums, *written])
+    maps = [*read, *written]
+    # A feature map that is read and an output too is copied to where it is written.
+    number = {value: at for at, value in enumerate([*maps, *smalls])}
+    number |= {value: at for at, value in enumerate(read)}
+    last_use = {
+        source: value for value in computed for source in program.instructions[value].sources
+    }
+    free: list[int] = []
+    top = first_register = len(maps) + len(smalls)
+    steps = []
+
+    def finish(value: int) -> None:
+        if value in sums:
+            steps.append((_TO_NUMBER["SUM"], sums.index(value), number[value], number[value]))
+
+    for value in read:
+        finish(value)
+        if value in written:
+            target = len(read) + written.index(value)
+            steps.append((_TO_NUMBER["COPY"], target, number[value], number[value]))
+    for value in computed:
+        if value not in number:
+            if not free:
+                free.append(top)
+                top += 1
+            number[value] = free.pop()
+        op, sources, _ = program.instructions[value]
+        a, b = number[sources[0]], number[sources[-1]]
+        steps.append((_TO_NUMBER[op], number[value], a, b))
+        finish(value)
+        # The target is never one of the sources, which the C code relies on.
+        ended = {source for source in sources if last_use[source] == value}
+        if value not in last_use:
+            ended.add(value)
+        free.extend(number[each] for each in ended if number[each] >= first_register)
+    return Pass(read, written, smalls, sums, np.array(steps, np.int32), top - first_register)
+
+
+def _ancestors(
+    program: Program, is_map: list[bool], targets: list[int]
+) -> tuple[list[int], list[int], list[int]]:
+    """The feature maps to compute for the targets, those to read, and the small values to read."""
+    computed, read, smalls, stack = set(), set(), set(), list(targets)
+    while stack:
+        value = stack.pop()
+        if not is_map[value]:
+            smalls.add(value)
+        elif program.instructions[value].parameter in FEATURE_MAPS:
+            read.add(value)
+        elif value not in computed:
+            computed.add(value)
+            stack.extend(program.instructions[value].sources)
+    return sorted(computed), sorted(read), sorted(smalls)
