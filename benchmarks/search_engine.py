@@ -1,15 +1,19 @@
-"""Networks that are traced once, compared with networks that are traced for each candidate.
+"""What an evaluation costs in networks traced once, and in networks traced for each layer.
 
-    python -m benchmarks.search_engine [--candidates 5] [--memory 2000] [--json FILE]
+    python -m benchmarks.search_engine [--preset demo] [--candidates 5] [--memory 2000]
+                                       [--json FILE] [--set ...]
 
-Each candidate goes through the demo's quality test, stability test and training on each anchor, in
-both ways, in turn. Times are processor seconds of one thread, without the first candidate of each
-anchor, which pays for the one trace. With --memory, as many random layers also take one training
-step and a score in one process; its resident memory is read every hundred.
+Each candidate goes through the preset's quality test, stability test and training on each anchor,
+in three ways, in turn: in a network that is traced once, with the layer in compiled C code and with
+the layer in NumPy, and in a network that is built and traced for it. Times are processor seconds of
+one thread, without the first candidate of each anchor, which pays for the one trace. With --memory,
+as many random layers also take one training step and a score in one process; its resident memory
+is read every hundred.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import time
@@ -19,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import processor
-from evonorm_tf import registry
+from evonorm_tf import c_code, registry
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.cli import quiet_tensorflow
 from search.config import Evaluation
@@ -48,13 +52,12 @@ def _verdict(trainer: Any, settings: Evaluation, validation: Any) -> dict[str, f
     return {"quality": quality, "norm": norm, "score": score, "seconds": seconds}
 
 
-def compare(candidates: int) -> dict[str, Any]:
-    """The verdicts of both ways on each anchor, and their seconds."""
+def compare(settings: Evaluation, candidates: int) -> dict[str, Any]:
+    """The verdicts of the three ways on each anchor, and their seconds."""
     from search.evaluation.anchor_trainer import AnchorTrainer
-    from trainers import data
+    from search.evaluation.images import load_data
 
-    settings = preset("demo").evaluation
-    images = data.load(settings.data)
+    images = load_data(settings)
     rows: list[dict[str, Any]] = []
     for anchor in settings.anchors:
         shared = AnchorTrainer(anchor, images, settings, 0)
@@ -62,20 +65,34 @@ def compare(candidates: int) -> dict[str, Any]:
         _verdict(shared, settings, images.validation)  # the one trace
         for name in _NAMES[:candidates]:
             graph = registry.graph(name)
-            shared.start(graph)
-            once = _verdict(shared, settings, images.validation)
+            row: dict[str, Any] = {"anchor": anchor, "layer": name}
+            for way, switch in (("compiled", "1"), ("numpy", "0")):
+                os.environ[c_code.SWITCH] = switch
+                shared.start(graph)
+                row[way] = _verdict(shared, settings, images.validation)
+            os.environ[c_code.SWITCH] = "1"
             start = time.process_time()
             own = AnchorTrainer(anchor, images, settings, 0, norm_act=_layers(graph, settings))
             building = time.process_time() - start
-            each = _verdict(own, settings, images.validation)
-            each["seconds"] += building
-            rows.append({"anchor": anchor, "layer": name, "traced_once": once, "traced_each": each})
-            print(rows[-1], flush=True)
-    ratio = statistics.fmean(r["traced_each"]["seconds"] for r in rows) / statistics.fmean(
-        r["traced_once"]["seconds"] for r in rows
-    )
-    differences = [abs(r["traced_each"]["score"] - r["traced_once"]["score"]) for r in rows]
-    return {"rows": rows, "ratio": ratio, "largest_difference_of_scores": max(differences)}
+            row["traced_each"] = _verdict(own, settings, images.validation)
+            row["traced_each"]["seconds"] += building
+            rows.append(row)
+            print(row, flush=True)
+    return {"rows": rows, **_summary(rows)}
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    ways = "compiled", "numpy", "traced_each"
+    seconds = {way: statistics.fmean(row[way]["seconds"] for row in rows) for way in ways}
+    others = ways[1:]
+    return {
+        "seconds": seconds,
+        "times_faster": {way: seconds[way] / seconds["compiled"] for way in others},
+        "differences_of_scores": {
+            way: [abs(row[way]["score"] - row["compiled"]["score"]) for row in rows]
+            for way in others
+        },
+    }
 
 
 def _layers(graph: LayerGraph | None, settings: Evaluation) -> Callable[..., Any]:
@@ -86,13 +103,12 @@ def _layers(graph: LayerGraph | None, settings: Evaluation) -> Callable[..., Any
     )
 
 
-def memory(candidates: int) -> list[float]:
+def memory(settings: Evaluation, candidates: int) -> list[float]:
     """MiB of resident memory after each hundred candidates."""
     from search.evaluation.anchor_trainer import AnchorTrainer
-    from trainers import data
+    from search.evaluation.images import load_data
 
-    settings = preset("demo").evaluation
-    images = data.load(settings.data)
+    images = load_data(settings)
     trainer = AnchorTrainer(settings.anchors[0], images, settings, 0)
     rng = np.random.default_rng(0)
     sizes = []
@@ -121,17 +137,24 @@ def _resident() -> float:
 def main() -> None:
     """Measures, prints, and writes JSON if asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--preset", default="demo")
     parser.add_argument("--candidates", type=int, default=5, choices=range(1, len(_NAMES) + 1))
     parser.add_argument("--memory", type=int, default=0)
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--set", action="append", default=[])
     options = parser.parse_args()
+    settings = preset(options.preset).override(options.set).evaluation
     quiet_tensorflow()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    result = {"machine": f"{processor()}, 1 thread", **compare(options.candidates)}
-    result["memory_mib"] = memory(options.memory)
+    result = {
+        "machine": f"{processor()}, 1 thread",
+        "preset": options.preset,
+        **compare(settings, options.candidates),
+        "memory_mib": memory(settings, options.memory),
+    }
     print(json.dumps({name: result[name] for name in result if name != "rows"}, indent=1))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -143,10 +143,11 @@ class ExchangeableLayer(tf.keras.layers.Layer):
         inputs = _named(x, vectors)
         trained = self._program.train(inputs, self._sizes(x))
         self._state.last = _Last(x, inputs, trained)
-        self._state.moving_averages = [
-            average - (average - moment) * np.float32(1.0 - MOMENTUM)
-            for average, moment in zip(self.moving_averages, trained.moments, strict=True)
-        ]
+        with np.errstate(all="ignore"):  # infinite moments, for example
+            self._state.moving_averages = [
+                average - (average - moment) * np.float32(1.0 - MOMENTUM)
+                for average, moment in zip(self.moving_averages, trained.moments, strict=True)
+            ]
         return _full(trained.output, x)
 
     def _infer(self, x: Array, vectors: Array) -> Array:

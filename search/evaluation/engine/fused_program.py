@@ -140,7 +140,7 @@ class FusedProgram:
             _addresses([*read, *written]),
             _addresses(smalls),
             _address(varying),
-            _addresses(tables),
+            _address(tables),
         )
         if failed:
             raise MemoryError("there is no memory for a pass over feature maps")

@@ -175,11 +175,11 @@ static void spread(float *to, const float *from, int varies_in_channels, long ro
 /* Runs a pass.
  *
  * `maps`: feature maps that are read, or written, by steps. `smalls`: arrays (batch or 1, channels or
- * 1), whose sizes `small` has. `tables`: for each SUM, whose target is its number, zeros
- * (batch, channels), to which it adds the sums over the places. Returns 1 without memory, else 0. */
+ * 1), whose sizes `small` has. `sums`: zeros (number of SUMs, batch, channels), to which each SUM, whose
+ * target is its number, adds the sums over the places. Returns 1 without memory, else 0. */
 EXPORTED int evonorm_run_pass(const Sizes *sizes, const Step *steps, float *const *maps,
                               const float *const *smalls, const Small *small,
-                              float *const *tables) {
+                              float *sums) {
   long channels = sizes->channels, rows_of_block = FLOATS_OF_BLOCK / channels;
   if (rows_of_block < 1) rows_of_block = 1;
   if (rows_of_block > sizes->places) rows_of_block = sizes->places;
@@ -206,7 +206,8 @@ EXPORTED int evonorm_run_pass(const Sizes *sizes, const Step *steps, float *cons
       for (long i = 0; i < sizes->maps; i++) at[i] = maps[i] + offset;
       for (const Step *step = steps; step < steps + sizes->steps; step++) {
         if (step->operation == SUM)
-          add_rows(tables[step->target] + example * channels, at[step->a], scratch, rows, channels);
+          add_rows(sums + (step->target * sizes->batch + example) * channels, at[step->a], scratch,
+                   rows, channels);
         else
           compute(step->operation, sizes->epsilon, rows * channels, at[step->target], at[step->a],
                   at[step->b]);
