@@ -105,7 +105,7 @@ PRESETS = {
             max_minutes=6.5,
         ),
         # One training says little: the best differ by less than their trainings do.
-        rerank=Rerank(top_k=6, width=1.0, steps=100, seeds=3, final_seeds=3),
+        rerank=Rerank(top_k=8, width=1.0, steps=100, seeds=5, final_seeds=5),
         workers=2,
     ),
     "cifar-small": _CIFAR_SMALL,
