@@ -6,7 +6,7 @@ stay in the processor's cache. It computes all that its results need, even if an
 computed that too: this takes less time than memory does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -116,7 +116,7 @@ def _multiple(program: Program, is_map: list[bool], value: int) -> Multiple:
     while True:
         op, sources, _ = program.instructions[value]
         maps = [source for source in sources if is_map[source]]
-        # No multiple of its divisor is a quotient.
+        # A quotient is a multiple of its dividend alone.
         possible = op in ("NEG", "MUL") or (op == "DIV" and is_map[sources[0]])
         if not possible or len(maps) > 1:
             return Multiple(value, factors[::-1])
@@ -156,44 +156,56 @@ def _check(instruction: Instruction, axes: Axes, of_sources: Sequence[Axes]) -> 
         raise NotFusableError(op)
 
 
+class _Registers:
+    """Numbers of registers, from `first` on, of which few are in use at once."""
+
+    def __init__(self, first: int):
+        self._first, self._free, self.count = first, list[int](), 0
+
+    def take(self) -> int:
+        """One that is not in use."""
+        if not self._free:
+            self._free.append(self._first + self.count)
+            self.count += 1
+        return self._free.pop()
+
+    def end(self, numbers: Iterable[int]) -> None:
+        """Ends the use of those numbers that are registers."""
+        self._free.extend(number for number in numbers if number >= self._first)
+
+
 def _pass(program: Program, is_map: list[bool], sums: list[int], written: list[int]) -> Pass:
     computed, read, smalls = _ancestors(program, is_map, [*sums, *written])
-    maps = [*read, *written]
+    number = {value: at for at, value in enumerate([*read, *written, *smalls])}
     # A feature map that is read and an output too is copied to where it is written.
-    number = {value: at for at, value in enumerate([*maps, *smalls])}
+    copied = [(number[value], at) for at, value in enumerate(read) if value in written]
     number |= {value: at for at, value in enumerate(read)}
-    last_use = {
-        source: value for value in computed for source in program.instructions[value].sources
-    }
-    free: list[int] = []
-    top = first_register = len(maps) + len(smalls)
-    steps = []
-
-    def finish(value: int) -> None:
+    steps = [(_TO_NUMBER["COPY"], target, source, source) for target, source in copied]
+    registers = _Registers(len(read) + len(written) + len(smalls))
+    unused = _unused_after(program, computed)
+    for value in [*read, *computed]:
+        if value in unused:
+            op, sources, _ = program.instructions[value]
+            if value not in number:
+                number[value] = registers.take()
+            a, b = number[sources[0]], number[sources[-1]]
+            steps.append((_TO_NUMBER[op], number[value], a, b))
         if value in sums:
             steps.append((_TO_NUMBER["SUM"], sums.index(value), number[value], number[value]))
+        # Only now, so that no target is one of the sources, which the C code relies on.
+        registers.end(number[each] for each in unused.get(value, ()))
+    return Pass(read, written, smalls, sums, np.array(steps, np.int32), registers.count)
 
-    for value in read:
-        finish(value)
-        if value in written:
-            target = len(read) + written.index(value)
-            steps.append((_TO_NUMBER["COPY"], target, number[value], number[value]))
-    for value in computed:
-        if value not in number:
-            if not free:
-                free.append(top)
-                top += 1
-            number[value] = free.pop()
-        op, sources, _ = program.instructions[value]
-        a, b = number[sources[0]], number[sources[-1]]
-        steps.append((_TO_NUMBER[op], number[value], a, b))
-        finish(value)
-        # The target is never one of the sources, which the C code relies on.
-        ended = {source for source in sources if last_use[source] == value}
-        if value not in last_use:
-            ended.add(value)
-        free.extend(number[each] for each in ended if number[each] >= first_register)
-    return Pass(read, written, smalls, sums, np.array(steps, np.int32), top - first_register)
+
+def _unused_after(program: Program, computed: list[int]) -> dict[int, set[int]]:
+    """For each computed value, the values that no later one needs."""
+    needed_later: set[int] = set()
+    unused = {}
+    for value in reversed(computed):
+        used = {value, *program.instructions[value].sources}
+        unused[value] = used - needed_later
+        needed_later |= used
+    return unused
 
 
 def _ancestors(
