@@ -151,7 +151,7 @@ def _evolved(
         if probed.fingerprint is None or probed.fingerprint in seen:
             continue
         seen.add(probed.fingerprint)
-        if normalization.described(graph) == normalization.NOTHING:
+        if not normalization.normalizes(graph):
             continue
         tried += 1
         share = share_kept(graph, places)

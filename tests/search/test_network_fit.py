@@ -77,7 +77,7 @@ def test_a_graph_is_found_that_normalizes_and_can_be_used(batch_independent, see
         seed=seed,
     )
     assert found.tried >= 1 and 0 < found.kept <= 1
-    assert normalization.described(found.graph) != normalization.NOTHING
+    assert normalization.normalizes(found.graph)
     assert ("evonorm_b0" in found.known) is not batch_independent
     assert "evonorm_s0" in found.known and "gn_relu" not in found.known
     new, report = en.convert_model(model, found.graph, groups=4, calibrate=images())

@@ -4,7 +4,7 @@ import pytest
 
 import evonorm_tf as en
 from evonorm_tf import registry
-from search.report.normalization import described
+from search.report.normalization import described, normalizes
 
 
 @pytest.mark.parametrize(
@@ -17,12 +17,21 @@ from search.report.normalization import described
     ],
 )
 def test_registered_layers(name, words):
-    assert described(registry.graph(name)) == words
+    graph = registry.graph(name)
+    assert described(graph) == words
+    assert normalizes(graph) == (words != "normalizes nothing")
 
 
 @pytest.mark.parametrize("op", ["TANH", "SQRT", "SIGMOID"])
 def test_a_function_that_saturates_normalizes_nothing(op):
     assert described(en.LayerGraph((en.Node(op, (0,)),))) == "normalizes nothing"
+
+
+def test_a_layer_that_divides_by_a_root_normalizes_in_part():
+    nodes = ("ABS", (0,), None), ("MEAN", (4,), "BWH"), ("SQRT", (5,), None), ("DIV", (0, 6), None)
+    graph = en.LayerGraph(tuple(en.Node(*each) for each in nodes))
+    assert described(graph) == "normalizes in part, by statistics of the batch"
+    assert not normalizes(graph)
 
 
 def test_a_statistic_that_does_not_undo_the_scale_normalizes_nothing():
