@@ -86,7 +86,7 @@ def compare(settings: Evaluation, candidates: int) -> dict[str, Any]:
             row["traced_each"]["seconds"] += building
             print(row, flush=True)
         rows += of_anchor
-        bn_relu = AnchorTrainer(anchor, images, settings, 0, norm_act=_bn_relu)
+        bn_relu = AnchorTrainer(anchor, images, settings, 0, norm_act="bn_relu")
         for _ in range(2):  # the first has the trace in it
             bn_relu.start(None)
             known[anchor] = _verdict(bn_relu, settings, images.validation)["seconds"]
@@ -113,12 +113,6 @@ def _layers(graph: LayerGraph | None, settings: Evaluation) -> Callable[..., Any
     return lambda nonlinearity, name: en.GraphLayer(
         graph, groups=settings.groups, nonlinearity=nonlinearity, name=name
     )
-
-
-def _bn_relu(nonlinearity: bool, name: str) -> Any:
-    import evonorm_tf as en
-
-    return en.get("bn_relu", nonlinearity=nonlinearity, name=name)
 
 
 def memory(settings: Evaluation, candidates: int) -> list[float]:

@@ -33,16 +33,16 @@ class CCode(NamedTuple):
     Attributes:
       name: the compiled file's name begins with it.
       folder: all of its files belong to the code.
+      without: what a user is told where it cannot be compiled, before the reason.
       arguments: more arguments of the compiler.
       depends: what else the compiled file depends on, such as a library's version.
-      without: what a user is told where it cannot be compiled, before the reason.
     """
 
     name: str
     folder: pathlib.Path
+    without: str
     arguments: Sequence[str] = ()
     depends: Sequence[str] = ()
-    without: str = ""
 
     def load(self, loader: Callable[[str], Any]) -> Any:
         """What the loader makes of the compiled file.

@@ -21,6 +21,7 @@ from search.evaluation.engine.instructions import (
     PLACES,
     Array,
     Compiled,
+    Instruction,
     Program,
     Sizes,
     run,
@@ -29,7 +30,6 @@ from search.evaluation.engine.layer_program import Runner
 from search.evaluation.engine.passes import NotFusableError, Pass, plan
 
 _FLOAT = np.dtype(np.float32)
-_MULTIPLIED = {"MUL": np.multiply, "DIV": np.divide}
 _CODE = c_code.CCode(
     name="search",
     folder=pathlib.Path(__file__).parent / "source",
@@ -56,16 +56,15 @@ class FusedProgram:
       library: what `_library` returns.
       program: the program.
       outputs: the values to compute.
-      known: small values that need not be computed.
+      known: values that need not be computed. Feature maps among them are computed again, which
+        takes less time than memory does.
 
     Attributes:
-      known: those of the known values that it needs, which every call is given.
+      known: those of the known small values that it needs, which every call is given.
 
     Raises:
       NotFusableError: for a program that needs NumPy or TensorFlow.
     """
-
-    keeps_maps = False  # a pass computes them again in less time than memory takes
 
     def __init__(
         self,
@@ -74,11 +73,12 @@ class FusedProgram:
         outputs: Sequence[int],
         known: Sequence[int] = (),
     ):
-        needed, self.known = program.needed(outputs, known)
+        axes = program.axes()
+        small = [value for value in known if PLACES not in axes[value]]
+        needed, self.known = program.needed(outputs, small)
         self._library, self._outputs = library, list(outputs)
         self._instructions = program.instructions
-        self._stages, self._summed = plan(program, outputs, needed)
-        self._is_map = [PLACES in axes for axes in program.axes()]
+        self._stages, self._summed = plan(program, axes, outputs, needed)
 
     def __call__(
         self, inputs: Mapping[str, Array], sizes: Sizes, known: Sequence[Array] = ()
@@ -111,8 +111,9 @@ class FusedProgram:
         """A SUM or a MEAN of a feature map, from a sum over its places."""
         of, factors = self._summed[value]
         total = sums[of]
-        for op, small in factors:
-            total = -total if small is None else _MULTIPLIED[op](total, values[small])
+        for factor, smalls in factors:
+            arrays = [total, *(values[small] for small in smalls)]
+            total = run(Instruction(factor), arrays, {}, sizes, _FLOAT)
         op, _, axes = self._instructions[value]
         others = tuple(axis for axis in axes if axis != PLACES)
         total = np.add.reduce(total, axis=others, keepdims=True, dtype=np.float64)

@@ -212,8 +212,6 @@ class Compiled:
       known: those of the known values that it needs, which every call is given.
     """
 
-    keeps_maps = True  # feature maps of a forward pass are worth keeping for the backward pass
-
     def __init__(self, program: Program, outputs: Sequence[int], known: Sequence[int] = ()):
         needed, self.known = program.needed(outputs, known)
         self._outputs = list(outputs)

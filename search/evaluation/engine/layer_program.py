@@ -55,10 +55,6 @@ class Runner(Protocol):
     """What runs the part of a program that some of its values need, as `Compiled` does."""
 
     @property
-    def keeps_maps(self) -> bool:
-        """Whether the backward pass should be given feature maps of the forward pass."""
-
-    @property
     def known(self) -> Sequence[int]:
         """The known values that each call is given."""
 
@@ -146,14 +142,12 @@ class LayerProgram:
     @functools.cached_property
     def _first_order(self) -> "_FirstOrder":
         program, outputs, values = self._with_gradients()
-        forward, axes = self._runner(program, outputs, []), program.axes()
-        worth_keeping = [
+        of_forward = [
             value
             for value, instruction in enumerate(program.instructions[: max(outputs) + 1])
             if instruction.op not in ("INPUT", "CONSTANT")
-            and (forward.keeps_maps or PLACES not in axes[value])
         ]
-        backward = self._runner(program, values, worth_keeping)
+        backward = self._runner(program, values, of_forward)
         return _FirstOrder(self._runner(program, [*outputs, *backward.known], []), backward)
 
     def _with_gradients(self) -> tuple[Program, list[int], list[int]]:

@@ -67,7 +67,7 @@ class Factor(NamedTuple):
     """NEG, or MUL or DIV and the small value by which a feature map is multiplied or divided."""
 
     op: str
-    small: int | None
+    smalls: list[int]
 
 
 class Multiple(NamedTuple):
@@ -84,13 +84,21 @@ class Plan(NamedTuple):
     summed: dict[int, Multiple]
 
 
-def plan(program: Program, outputs: Sequence[int], needed: Sequence[int]) -> Plan:
+def plan(
+    program: Program, axes: Sequence[Axes], outputs: Sequence[int], needed: Sequence[int]
+) -> Plan:
     """How the needed values are computed.
+
+    Args:
+      program: the program.
+      axes: what its `axes` returns.
+      outputs: the values that a call returns.
+      needed: the values to compute, in order.
 
     Raises:
       NotFusableError: for a program with registered primitives, for example.
     """
-    axes, of = program.axes(), program.instructions
+    of = program.instructions
     for value in needed:
         _check(of[value], axes[value], [axes[source] for source in of[value].sources])
     is_map = [PLACES in each for each in axes]
@@ -120,8 +128,7 @@ def _multiple(program: Program, is_map: list[bool], value: int) -> Multiple:
         possible = op in ("NEG", "MUL") or (op == "DIV" and is_map[sources[0]])
         if not possible or len(maps) > 1:
             return Multiple(value, factors[::-1])
-        small = next((source for source in sources if not is_map[source]), None)
-        factors.append(Factor(op, small))
+        factors.append(Factor(op, [source for source in sources if not is_map[source]]))
         value = maps[0]
 
 
@@ -136,7 +143,7 @@ def _stages(
         if value in summed:
             of, factors = summed[value]
             first = stage[of] + 1
-            sources = tuple(small for _, small in factors if small is not None)
+            sources = tuple(small for factor in factors for small in factor.smalls)
         stage[value] = max([first, *(stage.get(source, 0) for source in sources)])
     return stage
 

@@ -2,7 +2,7 @@
  *
  * A pass is a list of steps, each of which computes one array element by element from others. All
  * steps go over one block of a few rows before the next block is looked at, so that what they compute
- * stays in the processor's cache. `fused_program.py` makes the lists.
+ * stays in the processor's cache. `passes.py` makes the lists.
  */
 #include <math.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define FLOATS_OF_BLOCK 512
 
-/* In the order of `OPERATIONS` in fused_program.py. */
+/* In the order of `OPERATIONS` in passes.py. */
 enum {
   NEG, EXP, LOG, TANH, ABS, SIGN, SQRT, SQUARE, SIGMOID, DIVISOR, COPY,
   ADD, SUB, MUL, DIV, MAX, AT_LEAST, WHERE, WHERE_NOT, SUM
