@@ -13,6 +13,8 @@ import dataclasses
 import json
 import pathlib
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import tensorflow as tf
 
@@ -27,27 +29,28 @@ _CORES = 2 * 5000  # paper: 5000 workers of two cores
 _HOURS = 48  # paper: two days
 _ASCENTS = 16
 
+Result = TypeVar("Result")
+
 
 def measure(anchor: str, layer: str, settings: Evaluation, steps: int) -> dict[str, float]:
     """Processor seconds of one training step and of one step of the stability test."""
-    settings = dataclasses.replace(settings, steps=1 + steps, learning_rate=1e-3)
-    images = noise(1024)
-    trainer = AnchorTrainer(anchor, images, settings, seed=0)
+    settings = dataclasses.replace(
+        settings, steps=1 + steps, learning_rate=1e-3, stability_steps=_ASCENTS
+    )
+    trainer = AnchorTrainer(anchor, noise(1024), settings, seed=0)
     trainer.start(registry.graph(layer))
-    trainer.train(0, 1)  # the trace is not a step
-    start = time.process_time()
-    trainer.train(1, 1 + steps)
-    training = (time.process_time() - start) / steps
-    # Both times have the trace in them, which is far longer than a step.
-    few, many = (_ascent(trainer, settings, count) for count in (1, 1 + _ASCENTS))
-    return {"training_step": training, "stability_step": (many - few) / _ASCENTS}
-
-
-def _ascent(trainer: AnchorTrainer, settings: Evaluation, steps: int) -> float:
-    trainer.settings = dataclasses.replace(settings, stability_steps=steps)
-    start = time.process_time()
+    # Without what traces each function.
+    trainer.train(0, 1)
     trainer.largest_gradient()
-    return time.process_time() - start
+    trained, _ = _timed(lambda: trainer.train(1, 1 + steps))
+    ascended, (_, ascents) = _timed(trainer.largest_gradient)
+    return {"training_step": trained / steps, "stability_step": ascended / (1 + ascents)}
+
+
+def _timed(call: Callable[[], Result]) -> tuple[float, Result]:
+    start = time.process_time()
+    result = call()
+    return time.process_time() - start, result
 
 
 def stage_hours(seconds: dict[str, dict[str, float]], settings: Evaluation) -> dict[str, float]:

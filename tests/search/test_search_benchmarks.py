@@ -1,5 +1,6 @@
 """The simulated workers: the same run each time, and time lost where workers vanish."""
 
+import dataclasses
 import json
 
 import pytest
@@ -48,3 +49,10 @@ def test_hours_follow_from_seconds_per_step():
     share = sum(bool(row["scores"]) for row in trained) / len(trained)
     mean = search_cost.mean_hours(hours)
     assert (mean["quality"], mean["training"]) == pytest.approx((0.6, 5.4 * share))
+
+
+def test_a_measured_step_of_either_kind_takes_time():
+    settings = dataclasses.replace(preset("demo").evaluation, image_size=16)
+    seconds = search_cost.measure("resnet_small", "evonorm_b0", settings, steps=2)
+    assert seconds["stability_step"] > 0
+    assert seconds["training_step"] > 0
