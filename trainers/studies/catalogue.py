@@ -95,7 +95,6 @@ STUDIES = {
         seeds=5,
         config="cifar10_short.config",
         changes=[("64", "4")],
-        shown=(*_SHOWN, "found_s0"),
     ),
     "cifar10_widths": Study(
         title="CIFAR-10 (JPEG)",

@@ -39,7 +39,7 @@ def draw(study: Study, runs: Sequence[Run], path: pathlib.Path) -> None:
         axes.set_title(study.title if len(study.networks) == 1 else f"{study.title}: {network}")
     for axes in panels[-1]:
         axes.set_xlabel(study.settings_title)
-    panels[0][-1].legend()
+    figure.legend(*panels[0][-1].get_legend_handles_labels(), loc="outside right upper")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 
@@ -57,10 +57,13 @@ def _draw_panel(axes: Any, study: Study, network: str, score: Score, runs: Seque
     if grey:
         axes.plot([], [], color=_GREY, label=f"the other {len(grey)} layers")
     for index, layer in enumerate(shown):
+        if layer not in trained:
+            continue
         offset = _SPREAD * (index - (len(shown) - 1) / 2)
         style = {"color": _COLOURS[index % len(_COLOURS)], "label": layer}
         _draw_layer(axes, scores(layer), offset, style)
     axes.set_xticks(range(len(study.settings)), list(study.settings))
+    axes.set_xlim(-0.5, len(study.settings) - 0.5)
 
 
 def _draw_layer(
