@@ -29,7 +29,7 @@ _CORES = 2 * 5000  # paper: 5000 workers of two cores
 _HOURS = 48  # paper: two days
 _ASCENTS = 16
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 def measure(anchor: str, layer: str, settings: Evaluation, steps: int) -> dict[str, float]:
@@ -47,7 +47,7 @@ def measure(anchor: str, layer: str, settings: Evaluation, steps: int) -> dict[s
     return {"training_step": trained / steps, "stability_step": ascended / (1 + ascents)}
 
 
-def _timed(call: Callable[[], Result]) -> tuple[float, Result]:
+def _timed(call: Callable[[], _Result]) -> tuple[float, _Result]:
     start = time.process_time()
     result = call()
     return time.process_time() - start, result

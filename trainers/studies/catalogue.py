@@ -15,10 +15,11 @@ from trainers.experiments.catalogue import (
 from trainers.studies.study import Score, Study
 
 _SHOWN = ("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0")
+_COMPARED = (*_SHOWN, "frn")  # with more seeds than the others
 _FOUND = ("found_b0", "found_s0")  # what this project's searches found
 _COMPONENTS = ("evonorm_b0", "b0_no_v1x", "b0_no_local", "b0_no_global", "b0_max_to_add")  # table 7
 # Three seeds show differences of some 8 points only, ten those of 2.
-_MORE_SEEDS = dict.fromkeys((*_SHOWN, "frn"), 10)
+_MORE_SEEDS = dict.fromkeys(_COMPARED, 10)
 
 
 def _named(*networks: str) -> dict[str, dict[str, str]]:
@@ -69,7 +70,7 @@ STUDIES = {
         settings_title="steps of warm-up, of 500 steps",
         seeds=3,
         config="cifar10_short.config",
-        more_seeds=dict.fromkeys((*_SHOWN, "frn"), 5),
+        more_seeds=dict.fromkeys(_COMPARED, 5),
         shown=(*_SHOWN, *_FOUND),
     ),
     "cifar10_short_warmup": Study(
@@ -85,7 +86,7 @@ STUDIES = {
     "cifar10_batch_sizes": Study(
         title="CIFAR-10 (JPEG)",
         baseline="bn_relu",
-        layers=(*_SHOWN, "frn", "found_s0"),
+        layers=(*_COMPARED, "found_s0"),
         networks=_named("resnet_small", "mobilenet_v2_small"),
         settings={
             str(size): {"images": 32_000, "width": 2.0, "batch_size": size, "warmup": 0.2}
