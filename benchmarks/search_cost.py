@@ -12,12 +12,10 @@ import argparse
 import dataclasses
 import json
 import pathlib
-import time
-from collections.abc import Callable
-from typing import TypeVar
 
 import tensorflow as tf
 
+from benchmarks.processor_time import timed
 from benchmarks.search_step import noise
 from benchmarks.simulated_workers import RECORDING
 from evonorm_tf import registry
@@ -28,8 +26,6 @@ from search.presets import preset
 _CORES = 2 * 5000  # paper: 5000 workers of two cores
 _HOURS = 48  # paper: two days
 _ASCENTS = 16
-
-_Result = TypeVar("_Result")
 
 
 def measure(anchor: str, layer: str, settings: Evaluation, steps: int) -> dict[str, float]:
@@ -42,15 +38,9 @@ def measure(anchor: str, layer: str, settings: Evaluation, steps: int) -> dict[s
     # Without what traces each function.
     trainer.train(0, 1)
     trainer.largest_gradient()
-    trained, _ = _timed(lambda: trainer.train(1, 1 + steps))
-    ascended, (_, ascents) = _timed(trainer.largest_gradient)
+    _, trained = timed(trainer.train, 1, 1 + steps)
+    (_, ascents), ascended = timed(trainer.largest_gradient)
     return {"training_step": trained / steps, "stability_step": ascended / (1 + ascents)}
-
-
-def _timed(call: Callable[[], _Result]) -> tuple[float, _Result]:
-    start = time.process_time()
-    result = call()
-    return time.process_time() - start, result
 
 
 def stage_hours(seconds: dict[str, dict[str, float]], settings: Evaluation) -> dict[str, float]:

@@ -13,11 +13,11 @@ import argparse
 import json
 import pathlib
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.machine import processor
+from benchmarks.processor_time import timed
 from evonorm_tf.graph.layer_graph import LayerGraph
 from search.cli import quiet_tensorflow
 from search.config import Config
@@ -39,7 +39,7 @@ def compare(run: Run, evaluated: int) -> dict[str, Any]:
         raise SystemExit(f"{run.path}: the run has no accepted layer")
     once.evaluate(run.winner.require_layer(), True)  # the one trace
     rows = [_both(row, config, once) for row in _spread(trained, evaluated)]
-    probes = [_seconds(once.probe, row.graph)[1] for row in _spread(settled, _PROBED)]
+    probes = [timed(once.probe, row.graph)[1] for row in _spread(settled, _PROBED)]
     probe = statistics.fmean(probes)
     return {
         "genotypes": len(run.genotypes),
@@ -54,7 +54,7 @@ def _both(row: Candidate, config: Config, once: Evaluator) -> dict[str, Any]:
     layer = row.require_layer()
     result: dict[str, Any] = {"genotype": row.id}
     for way, evaluator in (("once", once), ("each", _TracedForEach(config))):
-        outcome, seconds = _seconds(evaluator.evaluate, layer, True)
+        outcome, seconds = timed(evaluator.evaluate, layer, True)
         result[way] = {"verdict": _verdict(outcome), "scores": outcome.scores, "seconds": seconds}
     print(result, flush=True)
     return result
@@ -106,12 +106,6 @@ def _summary(rows: Sequence[dict[str, Any]], probe: float, share: float) -> dict
 
 def _verdict(outcome: Outcome) -> str:
     return outcome.reason or outcome.status
-
-
-def _seconds(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
-    start = time.process_time()
-    result = work(*arguments)
-    return result, time.process_time() - start
 
 
 def _spread(rows: Sequence[Candidate], count: int) -> Sequence[Candidate]:
