@@ -25,6 +25,7 @@ _SETTINGS = (
     "evaluation.batch_size=16",
     "evaluation.stability_steps=10",
     "method.initial_members=1",
+    "evaluation.reject_unnormalized=false",
     "method.max_minutes=none",
 )
 

@@ -112,6 +112,7 @@ class Evaluation(_Section):
 
     free_rejections: Flag = True  # ours: constant, non-finite, ... on probe tensors
     reject_flat: Flag = False  # ours: one of them, layers that are the same at all places
+    reject_unnormalized: Flag = False  # ours: one of them, layers that do not normalize
     reject_signal: Flag = False  # ours: one of them, the signal test
     equivalence_cache: Flag = True  # ours: each function is trained once
     equivalence_affine: Flag = False  # ours: also functions that differ by what gamma and beta do

@@ -25,7 +25,6 @@ from search.evaluation.engine.instructions import BATCH, CHANNELS, PLACES, Array
 from search.evaluation.engine.layer_program import LayerProgram, initial_vectors
 from search.evaluation.probe import probe
 from search.evolution.population import Member, Population
-from search.report import normalization
 
 _EXAMPLES, _MOST_PLACES, _MOST_CHANNELS, _MOST_POSITIONS = 32, 6, 64, 256
 # Values of v1 to try, of which the best one counts, since nothing trains v1 here.
@@ -147,12 +146,16 @@ def _evolved(
         number += 1
         nodes = algorithm(population, np.random.default_rng((seed, number))).nodes
         graph = LayerGraph(nodes, f"fitted_{number}")
-        probed = probe(graph, reject_flat=True, reject_signal=True, up_to_affine=True)
+        probed = probe(
+            graph,
+            reject_flat=True,
+            reject_unnormalized=True,
+            reject_signal=True,
+            up_to_affine=True,
+        )
         if probed.fingerprint is None or probed.fingerprint in seen:
             continue
         seen.add(probed.fingerprint)
-        if not normalization.normalizes(graph):
-            continue
         tried += 1
         share = share_kept(graph, places)
         population.add(Member(number, number, [share], graph))

@@ -40,9 +40,10 @@ class Evaluator:
         settings = self._settings
         probed = probe(
             LayerGraph.from_json(graph),
-            settings.reject_flat,
-            settings.reject_signal,
-            settings.equivalence_affine,
+            reject_flat=settings.reject_flat,
+            reject_unnormalized=settings.reject_unnormalized,
+            reject_signal=settings.reject_signal,
+            up_to_affine=settings.equivalence_affine,
         )
         return {**dataclasses.asdict(probed), "seconds": time.perf_counter() - start}
 

@@ -12,7 +12,9 @@ from typing import Any
 STAGES = ("quality", "stability", "training")
 # The reasons to reject a layer after some training, and before any training.
 TRAINED_REASONS = ("quality", "stability", "diverged")
-FREE_REASONS = ("no_input", "constant", "not_finite", "zero_gradient", "flat", "signal")
+FREE_REASONS = (
+    "no_input", "constant", "not_finite", "zero_gradient", "flat", "unnormalized", "signal"
+)  # fmt: skip
 # Of a layer that may be good, and was passed over for a more promising one.
 UNPROMISING = "unpromising"
 

@@ -22,6 +22,7 @@ from search.evaluation.engine.layer_program import (
     LayerProgram,
     initial_vectors,
 )
+from search.evaluation.normalization import normalizes
 from search.evolution.space import check_structure
 
 # With 64 channels a group has two channels, so that (w,h,c/q) differs from (w,h). The shapes and
@@ -48,14 +49,16 @@ class Probed:
 def probe(
     graph: LayerGraph,
     reject_flat: bool = False,
+    reject_unnormalized: bool = False,
     reject_signal: bool = False,
     up_to_affine: bool = False,
 ) -> Probed:
     """Applies the free rejections in turn; a layer that passes gets its fingerprint.
 
     With `reject_flat`, a layer is also rejected if its output is the same at all places of each
-    map, such as a mean over (w, h): it removes all spatial information. With `reject_signal`, it
-    is also rejected if it fails the signal test (`search/evaluation/signal.py`).
+    map, such as a mean over (w, h): it removes all spatial information. With `reject_unnormalized`,
+    it is also rejected if it does not normalize (`search/evaluation/normalization.py`), and with
+    `reject_signal`, if it fails the signal test (`search/evaluation/signal.py`).
 
     The fingerprint is computed from several arrays with random v0 and v1: the output in training,
     its gradients for the input, v0 and v1, and the output in inference after one update of the
@@ -76,6 +79,8 @@ def probe(
         return Probed("zero_gradient", None)
     if reject_flat and all(_is_constant(output, (PLACES,)) for output, *_ in values):
         return Probed("flat", None)
+    if reject_unnormalized and not normalizes(graph):
+        return Probed("unnormalized", None)
     if reject_signal and not signal.passes(program):
         return Probed("signal", None)
     benches = _with_initial(_never_moved(program))

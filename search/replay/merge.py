@@ -17,7 +17,7 @@ from search.storage.graphs import graph_of
 # Settings that change which layers are trained and how long, but not the result of a training.
 _MAY_DIFFER = (
     "audit_fraction", "data_dir", "equivalence_affine", "equivalence_cache", "free_rejections",
-    "halving_ratio", "reject_flat", "reject_signal",
+    "halving_ratio", "reject_flat", "reject_signal", "reject_unnormalized",
 )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ _REASON_LABELS = {
     "no_input": "output does not depend on the input",
     "not_finite": "not finite on probe tensors",
     "flat": "output is the same at all places of a map",
+    "unnormalized": "output follows the scale of the input, or has no statistics",
     "signal": "signals or gradients vanish or explode in a deep random stack",
     "zero_gradient": "zero gradient",
     "unpromising": "passed over for a layer with a better prediction",

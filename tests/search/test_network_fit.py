@@ -10,8 +10,8 @@ import tensorflow as tf
 import evonorm_tf as en
 import search
 from search import network_fit
+from search.evaluation import normalization
 from search.evaluation.engine.instructions import Sizes
-from search.report import normalization
 
 layers = tf.keras.layers
 RELU = en.LayerGraph((en.Node("MAX", (0, 1)),), name="relu")

@@ -4,7 +4,8 @@ import pytest
 
 import evonorm_tf as en
 from evonorm_tf import registry
-from search.report.normalization import described, normalizes
+from search.evaluation.normalization import normalizes
+from search.report.normalization import described
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,11 @@ def test_registered_layers(name, words):
     graph = registry.graph(name)
     assert described(graph) == words
     assert normalizes(graph) == (words != "normalizes nothing")
+
+
+@pytest.mark.parametrize("name", ["evonorm_b1", "evonorm_b2", "evonorm_s1", "evonorm_s2"])
+def test_the_other_evonorms_normalize(name):
+    assert normalizes(registry.graph(name))
 
 
 @pytest.mark.parametrize("op", ["TANH", "SQRT", "SIGMOID"])

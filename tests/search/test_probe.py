@@ -83,6 +83,12 @@ def test_flat_layers_are_rejected_on_request_alone():
     assert probe(centered, reject_flat=True).reason is None
 
 
+def test_layers_that_do_not_normalize_are_rejected_on_request_alone():
+    root = _graph(("SQRT", (0,)))  # passes the signal test
+    assert probe(root, reject_signal=True).reason is None
+    assert probe(root, reject_unnormalized=True, reject_signal=True).reason == "unnormalized"
+
+
 def test_a_layer_that_starts_at_zero_is_not_constant():
     # v0 starts at 0, so the first output is 0; training moves v0 away.
     assert probe(_graph(("MUL", (0, 2)))).reason is None
