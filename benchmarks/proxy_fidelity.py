@@ -3,9 +3,10 @@
     python -m benchmarks.proxy_fidelity --out FILE [--preset demo] [--seeds 3] [--set ...]
 
 Every registered layer, and three activations without a normalization, are trained on each anchor
-of a configuration as the search trains candidates. The report has
+of a configuration as the search trains candidates. For each choice of these anchors, the report has
 
-* Kendall's tau-b of the fitness with each column of the paper's tables 3, 4 and 7;
+* Kendall's tau-b of the fitness with each column of the paper's tables 3, 4 and 7, and of these
+  columns with each other, by the layers that both have;
 * the share of pairs (broken layer, good layer) in the right order, seed by seed;
 * the distance from the best broken layer to the worst good one, in its standard errors;
 * the largest fitness without a normalization, below BN-ReLU's;
@@ -16,10 +17,11 @@ written next to it, as Markdown.
 """
 
 import argparse
+import itertools
 import pathlib
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.resumable import TRAINING, Record
@@ -103,22 +105,17 @@ def _missing(config, anchor: str, seed: int, scores: Scores) -> Iterator[tuple[s
         yield layer, accuracy, time.process_time() - start
 
 
-def summarize(scores: dict[str, Any]) -> dict[str, Any]:
-    """The figures of the report; accuracies in percent."""
-    from scipy import stats
-
+def summarize(scores: dict[str, Any], anchors: Sequence[str]) -> dict[str, Any]:
+    """The figures of the report for some of the anchors; accuracies in percent."""
     fitness = {
         layer: [
-            100 * statistics.fmean(place["accuracy"] for place in places.values())
+            100 * statistics.fmean(places[anchor]["accuracy"] for anchor in anchors)
             for places in by_seed.values()
         ]
         for layer, by_seed in scores.items()
     }
     means = {layer: statistics.fmean(values) for layer, values in fitness.items()}
-    taus = {
-        column: float(stats.kendalltau([means[n] for n in known], list(known.values())).statistic)
-        for column, known in PAPER.items()
-    }
+    taus = {column: _tau(means, known) for column, known in PAPER.items()}
     pairs = [
         low < high
         for broken in BROKEN
@@ -128,7 +125,7 @@ def summarize(scores: dict[str, Any]) -> dict[str, Any]:
     worst, best = min(GOOD, key=means.__getitem__), max(BROKEN, key=means.__getitem__)
     error = (_variance(fitness[worst]) + _variance(fitness[best])) ** 0.5
     seconds = [
-        sum(place["seconds"] for place in places.values())
+        sum(places[anchor]["seconds"] for anchor in anchors)
         for layer, by_seed in scores.items()
         if layer in UNNORMALIZED or registry.graph(layer)  # as candidates are trained
         for places in by_seed.values()
@@ -144,6 +141,15 @@ def summarize(scores: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _tau(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Kendall's tau-b over the layers that both have."""
+    from scipy import stats
+
+    layers = [layer for layer in one if layer in other]
+    values = ([scores[layer] for layer in layers] for scores in (one, other))
+    return float(stats.kendalltau(*values).statistic)
+
+
 def _variance(values: list[float]) -> float:
     """Of the mean."""
     return statistics.variance(values) / len(values) if len(values) > 1 else 0.0
@@ -155,40 +161,40 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--preset", default="demo")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.FIELD=VALUE")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE")
     options = parser.parse_args()
     quiet_tensorflow()
     config = preset(options.preset).override(options.set)
     record = measure(config, options.seeds, options.out)
-    record.contents["summary"] = summarize(record.scores)
+    record.contents["summaries"] = summaries(record.scores, config.evaluation.anchors)
     record.write()
     text = report(record.contents)
     options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 
+def summaries(scores: dict[str, Any], anchors: Sequence[str]) -> list[dict[str, Any]]:
+    """The figures for each choice of anchors, all of them last."""
+    sizes = range(1, len(anchors) + 1)
+    chosen = itertools.chain.from_iterable(itertools.combinations(anchors, n) for n in sizes)
+    return [{"anchors": list(each), **summarize(scores, each)} for each in chosen]
+
+
 def report(result: dict[str, Any]) -> str:
-    """The summary and the accuracies as Markdown tables."""
-    summary, scores = result["summary"], result["scores"]
-    anchors = result["evaluation"]["anchors"]
-    separation = summary["separation"]
-    rows = [
-        *(
-            (f"Kendall's tau-b with {_COLUMNS[column]}", f"{tau:.2f}")
-            for column, tau in summary["tau"].items()
-        ),
-        ("pairs (broken, good) in the right order", f"{100 * summary['share_in_order']:.1f} %"),
-        (
-            "worst good layer above the best broken one, in standard errors",
-            "one seed" if separation is None else f"{separation:.1f}",
-        ),
-        (
-            "BN-ReLU above the best layer without a normalization",
-            f"{summary['unnormalized_below_bn_relu']:.1f} points",
-        ),
-        ("training a layer on all anchors, median", f"{summary['seconds']:.0f} CPU seconds"),
+    """The figures and the accuracies as Markdown tables."""
+    anchors, scores = result["evaluation"]["anchors"], result["scores"]
+    titles = [
+        "anchors",
+        *(f"tau, {column}" for column in _COLUMNS.values()),
+        "pairs in order",
+        "good above broken",
+        "BN-ReLU above none",
+        "CPU seconds",
     ]
-    lines = ["| | |", "| --- | ---: |", *(f"| {name} | {value} |" for name, value in rows), ""]
+    lines = [f"| {' | '.join(titles)} |", "| --- |" + " ---: |" * (len(titles) - 1)]
+    lines += [f"| {' | '.join(_cells(summary))} |" for summary in result["summaries"]]
+    summary = result["summaries"][-1]
+    lines += ["", _agreement(), ""]
     lines += [f"| layer | | fitness | {' | '.join(f'`{anchor}`' for anchor in anchors)} |"]
     lines += ["| --- | --- | ---: |" + " ---: |" * len(anchors)]
     for layer, mean in sorted(summary["fitness"].items(), key=lambda pair: -pair[1]):
@@ -200,6 +206,27 @@ def report(result: dict[str, Any]) -> str:
         fitness = f"{mean:.1f} ± {summary['standard_error'][layer]:.1f}"
         lines.append(f"| `{layer}` | {_kind(layer)} | {fitness} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _agreement() -> str:
+    """The paper's columns compared with each other."""
+    taus = [
+        f"{_tau(PAPER[one], PAPER[other]):.3f} ({_COLUMNS[one]} and {_COLUMNS[other]})"
+        for one, other in itertools.combinations(PAPER, 2)
+    ]
+    return f"Tau-b of the paper's columns with each other: {'; '.join(taus)}."
+
+
+def _cells(summary: dict[str, Any]) -> list[str]:
+    separation = summary["separation"]
+    return [
+        ", ".join(f"`{anchor}`" for anchor in summary["anchors"]),
+        *(f"{tau:.3f}" for tau in summary["tau"].values()),
+        f"{100 * summary['share_in_order']:.1f} %",
+        "one seed" if separation is None else f"{separation:.1f}",
+        f"{summary['unnormalized_below_bn_relu']:.1f}",
+        f"{summary['seconds']:.0f}",
+    ]
 
 
 def _kind(layer: str) -> str:

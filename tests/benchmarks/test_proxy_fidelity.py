@@ -24,7 +24,7 @@ def ideal(layer, seed):
 
 
 def test_the_paper_s_own_figures_are_a_perfect_proxy():
-    summary = fidelity.summarize(scores(ideal))
+    summary = fidelity.summarize(scores(ideal), ["x"])
     assert summary["tau"]["resnet50"] == pytest.approx(1.0)
     assert summary["share_in_order"] == 1.0
     assert summary["unnormalized_below_bn_relu"] == pytest.approx(76.3 - 50.0)
@@ -36,7 +36,7 @@ def test_a_broken_layer_that_beats_a_good_one_is_counted_for_each_seed():
     def fooled(layer, seed):
         return 75.4 if layer == "random_rej" and seed == 0 else ideal(layer, seed)
 
-    summary = fidelity.summarize(scores(fooled))
+    summary = fidelity.summarize(scores(fooled), ["x"])
     # It beats GN-ReLU alone, in one of two seeds.
     pairs = len(fidelity.BROKEN) * len(fidelity.GOOD) * 2
     assert summary["share_in_order"] == pytest.approx(1 - 1 / pairs)
@@ -49,10 +49,23 @@ def test_every_layer_has_a_kind_or_no_column():
 
 def test_the_report_has_a_row_for_each_layer():
     result = {"scores": scores(ideal), "evaluation": {"anchors": ["x"]}}
-    result["summary"] = fidelity.summarize(result["scores"])
+    result["summaries"] = fidelity.summaries(result["scores"], ["x"])
     text = fidelity.report(result)
     assert all(f"| `{layer}` |" in text for layer in fidelity.LAYERS)
     assert "| `random_rej` | broken | 71.7 ± 0.0 | 71.7 |" in text
+    assert "0.748 (ResNet-50 and MobileNetV2)" in text  # of the 13 layers of both columns
+
+
+def test_each_choice_of_anchors_is_judged_by_its_own_scores():
+    both = scores(ideal)
+    for layer, by_seed in both.items():
+        for seed, places in by_seed.items():
+            wrong = {"accuracy": 1 - ideal(layer, int(seed)) / 100, "seconds": 3.0}
+            places["upside_down"] = wrong
+    judged = fidelity.summaries(both, ["x", "upside_down"])
+    assert [each["anchors"] for each in judged] == [["x"], ["upside_down"], ["x", "upside_down"]]
+    assert [each["tau"]["resnet50"] for each in judged[:2]] == pytest.approx([1.0, -1.0])
+    assert [each["seconds"] for each in judged] == [2.0, 3.0, 5.0]
 
 
 class _Trainer:
