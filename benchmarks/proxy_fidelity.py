@@ -20,10 +20,10 @@ import argparse
 import itertools
 import pathlib
 import statistics
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmarks.processor_time import timed
 from benchmarks.resumable import TRAINING, Record
 from evonorm_tf import registry
 from evonorm_tf.graph.layer_graph import LayerGraph, Node
@@ -99,10 +99,11 @@ def _missing(config, anchor: str, seed: int, scores: Scores) -> Iterator[tuple[s
         if graph is None:
             trainer = AnchorTrainer(anchor, images, settings, seed, norm_act=layer)
         trainer.start(graph)
-        start = time.process_time()
-        finished = trainer.train(0, settings.steps)
-        accuracy = trainer.accuracy(images.validation) if finished else 0.0
-        yield layer, accuracy, time.process_time() - start
+        yield layer, *timed(_accuracy, trainer, settings.steps, images.validation)
+
+
+def _accuracy(trainer, steps: int, images) -> float:
+    return trainer.accuracy(images) if trainer.train(0, steps) else 0.0
 
 
 def summarize(scores: dict[str, Any], anchors: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import functools
 
 import numpy as np
 
-from evonorm_tf.graph.layer_graph import LayerGraph
 from search.evaluation.engine.instructions import Array, Sizes
 from search.evaluation.engine.layer_program import LayerProgram, initial_vectors
 
@@ -18,23 +17,17 @@ _FACTORS = (0.1, 10.0)
 MOST_CHANGE, MOST_CHANGE_IN_PART = 2.0, 4.0
 
 
-def normalizes(graph: LayerGraph) -> bool:
+def normalizes(program: LayerProgram) -> bool:
     """Whether a layer normalizes, and not in part alone.
 
     It does if it has a statistic, and if the root mean square of its output changes by a factor of
     2 at most where its input, at first standard normal, is ten times as large or as small.
     """
-    return bool(index_sets(graph)) and change_of_scale(graph) <= MOST_CHANGE
+    return bool(program.index_sets) and change_of_scale(program) <= MOST_CHANGE
 
 
-def index_sets(graph: LayerGraph) -> set[str]:
-    """The index sets of the statistics that a graph's output uses, such as "BWH"."""
-    return {node.index_set for node in graph.canonical().nodes if node.index_set}
-
-
-def change_of_scale(graph: LayerGraph) -> float:
+def change_of_scale(program: LayerProgram) -> float:
     """By which factor, 1 or larger, the output's scale changes at most; infinite for NaN."""
-    program = LayerProgram(graph)
     scales = [_output_scale(program, factor) for factor in (1.0, *_FACTORS)]
     if not all(np.isfinite(scales)) or min(scales) <= 0:
         return np.inf

@@ -79,7 +79,7 @@ def probe(
         return Probed("zero_gradient", None)
     if reject_flat and all(_is_constant(output, (PLACES,)) for output, *_ in values):
         return Probed("flat", None)
-    if reject_unnormalized and not normalizes(graph):
+    if reject_unnormalized and not normalizes(program):
         return Probed("unnormalized", None)
     if reject_signal and not signal.passes(program):
         return Probed("signal", None)

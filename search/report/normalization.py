@@ -1,12 +1,8 @@
 """What a layer normalizes by, in words."""
 
 from evonorm_tf.graph.layer_graph import LayerGraph
-from search.evaluation.normalization import (
-    MOST_CHANGE,
-    MOST_CHANGE_IN_PART,
-    change_of_scale,
-    index_sets,
-)
+from search.evaluation.engine.layer_program import LayerProgram
+from search.evaluation.normalization import MOST_CHANGE, MOST_CHANGE_IN_PART, change_of_scale
 
 _SETS = {
     "BWH": "the batch",
@@ -22,8 +18,9 @@ def described(graph: LayerGraph) -> str:
     A layer normalizes if its output keeps its scale when its input is ten times as large or
     as small, and if it has statistics that can be the reason.
     """
-    used, change = index_sets(graph), change_of_scale(graph)
-    names = [name for index_set, name in _SETS.items() if index_set in used]
+    program = LayerProgram(graph)
+    change = change_of_scale(program)
+    names = [name for index_set, name in _SETS.items() if index_set in program.index_sets]
     if not names or change > MOST_CHANGE_IN_PART:
         return "normalizes nothing"
     part = "" if change <= MOST_CHANGE else " in part,"

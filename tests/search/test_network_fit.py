@@ -12,6 +12,7 @@ import search
 from search import network_fit
 from search.evaluation import normalization
 from search.evaluation.engine.instructions import Sizes
+from search.evaluation.engine.layer_program import LayerProgram
 
 layers = tf.keras.layers
 RELU = en.LayerGraph((en.Node("MAX", (0, 1)),), name="relu")
@@ -77,7 +78,7 @@ def test_a_graph_is_found_that_normalizes_and_can_be_used(batch_independent, see
         seed=seed,
     )
     assert found.tried >= 1 and 0 < found.kept <= 1
-    assert normalization.normalizes(found.graph)
+    assert normalization.normalizes(LayerProgram(found.graph))
     assert ("evonorm_b0" in found.known) is not batch_independent
     assert "evonorm_s0" in found.known and "gn_relu" not in found.known
     new, report = en.convert_model(model, found.graph, groups=4, calibrate=images())

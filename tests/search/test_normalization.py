@@ -4,6 +4,7 @@ import pytest
 
 import evonorm_tf as en
 from evonorm_tf import registry
+from search.evaluation.engine.layer_program import LayerProgram
 from search.evaluation.normalization import normalizes
 from search.report.normalization import described
 
@@ -20,12 +21,12 @@ from search.report.normalization import described
 def test_registered_layers(name, words):
     graph = registry.graph(name)
     assert described(graph) == words
-    assert normalizes(graph) == (words != "normalizes nothing")
+    assert normalizes(LayerProgram(graph)) == (words != "normalizes nothing")
 
 
 @pytest.mark.parametrize("name", ["evonorm_b1", "evonorm_b2", "evonorm_s1", "evonorm_s2"])
 def test_the_other_evonorms_normalize(name):
-    assert normalizes(registry.graph(name))
+    assert normalizes(LayerProgram(registry.graph(name)))
 
 
 @pytest.mark.parametrize("op", ["TANH", "SQRT", "SIGMOID"])
@@ -37,7 +38,7 @@ def test_a_layer_that_divides_by_a_root_normalizes_in_part():
     nodes = ("ABS", (0,), None), ("MEAN", (4,), "BWH"), ("SQRT", (5,), None), ("DIV", (0, 6), None)
     graph = en.LayerGraph(tuple(en.Node(*each) for each in nodes))
     assert described(graph) == "normalizes in part, by statistics of the batch"
-    assert not normalizes(graph)
+    assert not normalizes(LayerProgram(graph))
 
 
 def test_a_statistic_that_does_not_undo_the_scale_normalizes_nothing():

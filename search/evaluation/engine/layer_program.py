@@ -84,11 +84,13 @@ class LayerProgram:
       runner: makes what runs the programs.
 
     Attributes:
+      index_sets: those of the statistics that the output uses, such as "BWH".
       moving_starts: the initial value of each moving average.
     """
 
     def __init__(self, graph: LayerGraph, runner: MakeRunner = Compiled):
         self._nodes, self._runner = graph.canonical().nodes, runner
+        self.index_sets = {node.index_set for node in self._nodes if node.index_set}
         # A (b, w, h) aggregation: its index among the nodes, and whether its average starts at 0.
         batch = [(i, node) for i, node in enumerate(self._nodes) if node.index_set == "BWH"]
         self.moving_starts = [0.0 if node.op == "MEAN" else 1.0 for _, node in batch]
