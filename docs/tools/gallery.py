@@ -64,7 +64,7 @@ CHAPTERS = (
         "Layers that searches from random graphs found here, on small images. "
         "[Discovery](experiments/discovery.md) tells how, and where they are better than BN-ReLU "
         "and where not.",
-        ("found_b0", "found_s0"),
+        ("found_b0", "found_b1", "found_s0"),
     ),
     (
         "Broken variants of EvoNorm-B0",

@@ -199,6 +199,12 @@ def found_b0(k):
     return k.affine(y / root(moment))
 
 
+def found_b1(k):
+    z = k.x + root(var_wh(k.x))
+    moment = k.statistic("moving_second_moment", mean_bwh(z**2))
+    return k.affine(z / root(moment))
+
+
 def found_s0(k):
     half = larger(k.x, mean_wh(k.x))
     return k.affine(k.x / larger(k.x, mean_group(root(var_wh(half)), k.groups)))
@@ -240,6 +246,7 @@ LAYERS = {
         random_rej,
         rs_rej,
         found_b0,
+        found_b1,
         found_s0,
         b0_no_v1x,
         b0_no_local,

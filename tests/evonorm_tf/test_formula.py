@@ -24,6 +24,7 @@ SHIPPED = {
     "random_rej": "tanh(max(x, tanh(x))) * gamma + beta",
     "rs_rej": "max(x, 0) / sqrt(mu_{b,w,h}(x^2)) * gamma + beta",
     "found_b0": "max(x, -v1) / sqrt(mu_{b,w,h}(max(x, -v1)^2)) * gamma + beta",
+    "found_b1": f"z / sqrt(mu_{{b,w,h}}(z^2)) * gamma + beta, z = x + {I}",
     "found_s0": "x / max(x, mu_{w,h,c/g}(sqrt(s^2_{w,h}(max(x, mu_{w,h}(x)))))) * gamma + beta",
     "b0_no_v1x": f"x / max({B}, {I}) * gamma + beta",
     "b0_no_local": f"x / {B} * gamma + beta",

@@ -141,7 +141,7 @@ def test_sharing_keeps_deep_graphs_cheap():
 
 @pytest.mark.parametrize("name", [n for n in en.names() if registry.graph(n)])
 def test_shipped_graphs_say_whether_they_use_the_batch(name):
-    batch = {"evonorm_b0", "evonorm_b1", "evonorm_b2", "rs_rej", "found_b0"}
+    batch = {"evonorm_b0", "evonorm_b1", "evonorm_b2", "rs_rej", "found_b0", "found_b1"}
     batch |= {"b0_no_v1x", "b0_no_local", "b0_max_to_add"}
     assert registry.graph(name).uses_batch == (name in batch)
 

@@ -22,7 +22,8 @@ CONTRACT = {
     "frn": en.FilterResponseNorm,
     "ln_relu": en.LayerNormReLU,
     "pixelnorm_relu": en.PixelNormReLU,
-    **dict.fromkeys(["random", "random_rej", "rs_rej", "found_b0", "found_s0"], en.GraphLayer),
+    **dict.fromkeys(["random", "random_rej", "rs_rej"], en.GraphLayer),
+    **dict.fromkeys(["found_b0", "found_b1", "found_s0"], en.GraphLayer),
     **dict.fromkeys(["b0_no_v1x", "b0_no_local", "b0_no_global", "b0_max_to_add"], en.GraphLayer),
 }
 GRAPH = en.LayerGraph((en.Node("TANH", (0,)),), "plain_tanh")

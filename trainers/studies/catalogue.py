@@ -16,7 +16,7 @@ from trainers.studies.study import Score, Study
 
 _SHOWN = ("bn_relu", "gn_relu", "evonorm_b0", "evonorm_s0")
 _COMPARED = (*_SHOWN, "frn")  # with more seeds than the others
-_FOUND = ("found_b0", "found_s0")  # what this project's searches found
+_FOUND = ("found_b0", "found_b1", "found_s0")  # what this project's searches found
 _COMPONENTS = ("evonorm_b0", "b0_no_v1x", "b0_no_local", "b0_no_global", "b0_max_to_add")  # table 7
 # Three seeds show differences of some 8 points only, ten those of 2.
 _MORE_SEEDS = dict.fromkeys(_COMPARED, 10)
