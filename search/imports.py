@@ -5,6 +5,7 @@ the layers that the first has found are the first members of the second's popula
 """
 
 import dataclasses
+import itertools
 import os
 import pathlib
 import time
@@ -31,24 +32,28 @@ def read(paths: Sequence[str | os.PathLike], config: Config) -> list[dict[str, s
     """The graphs of run folders and files, for the entry "imports" of a new run.
 
     A graph with fewer nodes than `space.num_nodes` gets random ones that nothing uses, as the
-    graphs of a search have them; mutations may come to use them.
+    graphs of a search have them; mutations may come to use them. Nodes that nothing uses are left
+    behind if the search space leaves one of them out.
 
     Args:
-      paths: run folders, of each of which the ten best layers are read, or JSON files of graphs.
+      paths: run folders, of each of which the ten best layers that the search space can express are
+        read, or JSON files of graphs.
       config: the configuration of the new run.
 
     Returns:
       For each layer its `graph`, as JSON, and its `source`.
 
     Raises:
-      SearchError: for what is neither a run folder nor a graph, a run without an accepted layer, a
-        graph with more nodes than `space.num_nodes`, or one with a primitive that the search
-        space leaves out.
+      SearchError: for what is neither a run folder nor a graph, a run without an accepted layer, or
+        without one that the search space can express, a graph with more nodes than
+        `space.num_nodes`, or a file's with a primitive that the search space leaves out.
     """
-    found = [pair for path in paths for pair in _graphs(pathlib.Path(path))]
+    settings = config.space
+    drawn = space.choices(settings.primitives, settings.batch_independent)
+    found = [pair for path in paths for pair in _graphs(pathlib.Path(path), drawn)]
     rng = np.random.default_rng((config.method.seed, len(found)))
     return [
-        {"graph": _fitted(graph, source, config, rng).to_json(), "source": source}
+        {"graph": _fitted(graph, source, config, drawn, rng).to_json(), "source": source}
         for source, graph in found
     ]
 
@@ -74,35 +79,58 @@ def add(store: Store, config: Config) -> None:
             store.add(row)
 
 
-def _graphs(path: pathlib.Path) -> list[tuple[str, LayerGraph]]:
-    if not path.is_dir():
-        try:
-            return [(str(path), LayerGraph.load(path))]
-        except (OSError, ValueError) as error:
-            raise SearchError(f"cannot import the layer {path}: {error}") from None
+def _graphs(path: pathlib.Path, drawn: space.Choices) -> list[tuple[str, LayerGraph]]:
+    if path.is_dir():
+        return _layers_of_a_run(path, drawn)
+    try:
+        graph = _usable(LayerGraph.load(path), drawn)
+    except (OSError, ValueError) as error:
+        raise SearchError(f"cannot import the layer {path}: {error}") from None
+    for name in _left_out(graph, drawn):
+        raise SearchError(f"cannot import {path}: the search space leaves out {name}")
+    return [(str(path), graph)]
+
+
+def _layers_of_a_run(path: pathlib.Path, drawn: space.Choices) -> list[tuple[str, LayerGraph]]:
+    """The best layers that the space can express, perhaps those without batch statistics."""
     with Store.open(path) as store:
-        best = store.top(LAYERS_OF_A_RUN)
-        rows = ranking.order(best, store.meta("rerank"))
+        accepted = store.top(store.counts().get("accepted", 0))
+        rows = ranking.order(accepted, store.meta("rerank"))
     if not rows:
         raise SearchError(f"cannot import from {path}: its search has accepted no layer")
-    return [(f"{path}, candidate {row.id}", graph_of(row)) for row in rows]
+    layers = ((row, _usable(graph_of(row), drawn)) for row in rows)
+    fit = ((row, graph) for row, graph in layers if not _left_out(graph, drawn))
+    best = list(itertools.islice(fit, LAYERS_OF_A_RUN))
+    if not best:
+        raise SearchError(
+            f"cannot import from {path}: each of its {len(rows)} accepted layers has a primitive "
+            "that the search space leaves out"
+        )
+    return [(f"{path}, candidate {row.id}", graph) for row, graph in best]
 
 
-def _fitted(graph: LayerGraph, source: str, config: Config, rng: np.random.Generator) -> LayerGraph:
-    """The graph with as many nodes as the space asks for. Raises SearchError if it cannot be."""
-    settings = config.space
-    drawn = space.choices(settings.primitives, settings.batch_independent)
-    for node in graph.nodes:
-        primitive = ops.Primitive(node.op, node.index_set)
-        if primitive not in drawn.primitives:
-            name = node.op if node.index_set is None else f"{node.op}:{node.index_set}"
-            raise SearchError(f"cannot import {source}: the search space leaves out {name}")
-    if len(graph.nodes) > settings.num_nodes:
+def _usable(graph: LayerGraph, drawn: space.Choices) -> LayerGraph:
+    """The graph, without the nodes that nothing uses if the space leaves one of its nodes out."""
+    return graph.canonical() if _left_out(graph, drawn) else graph
+
+
+def _left_out(graph: LayerGraph, drawn: space.Choices) -> list[str]:
+    """The primitives of a graph that the space leaves out."""
+    used = [ops.Primitive(node.op, node.index_set) for node in graph.nodes]
+    return [":".join(filter(None, each)) for each in used if each not in drawn.primitives]
+
+
+def _fitted(
+    graph: LayerGraph, source: str, config: Config, drawn: space.Choices, rng: np.random.Generator
+) -> LayerGraph:
+    """The graph with as many nodes as the space asks for. Raises SearchError if it has more."""
+    size = config.space.num_nodes
+    if len(graph.nodes) > size:
         raise SearchError(
             f"cannot import {source}: it has {len(graph.nodes)} nodes, and space.num_nodes is "
-            f"{settings.num_nodes}"
+            f"{size}"
         )
-    return dataclasses.replace(graph, nodes=_filled(graph.nodes, settings.num_nodes, drawn, rng))
+    return dataclasses.replace(graph, nodes=_filled(graph.nodes, size, drawn, rng))
 
 
 def _filled(

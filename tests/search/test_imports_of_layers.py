@@ -2,7 +2,7 @@
 
 import pytest
 
-from evonorm_tf import LayerGraph, registry
+from evonorm_tf import LayerGraph, Node, registry
 from search import lifecycle
 from search.controller.loop import Controller
 from search.errors import SearchError
@@ -56,6 +56,28 @@ def test_a_short_graph_gets_nodes_that_nothing_uses(tmp_path):
     assert imported.fingerprint() == graph.fingerprint()
 
 
+def test_a_search_without_batch_statistics_takes_the_best_layers_that_have_none(tmp_path):
+    old = write_run(tmp_path / "old", 200)
+    with Store.open(old) as store:
+        graphs = [(row, LayerGraph.from_json(row.graph)) for row in store.top(200)]
+    fit = [(row, graph) for row, graph in graphs if not graph.uses_batch][:10]
+    assert any(graph.uses_batch for _, graph in graphs[:10])
+    rows, sources = _created(tmp_path / "new", [old], "space.batch_independent=true")
+    assert [each["source"] for each in sources] == [f"{old}, candidate {row.id}" for row, _ in fit]
+    imported = [LayerGraph.from_json(row.graph) for row in rows[3:]]
+    assert [graph.fingerprint() for graph in imported] == [graph.fingerprint() for _, graph in fit]
+    assert not any(node.index_set == "BWH" for graph in imported for node in graph.nodes)
+
+
+def test_a_primitive_that_nothing_uses_may_be_left_out(tmp_path):
+    layer = LayerGraph((Node("STD", (0,), "BWH"), Node("STD", (0,), "WH"), Node("DIV", (0, 5))))
+    layer.save(tmp_path / "layer.json")
+    rows, _ = _created(tmp_path / "new", [tmp_path / "layer.json"], "space.batch_independent=true")
+    imported = LayerGraph.from_json(rows[3].graph)
+    assert imported.fingerprint() == layer.fingerprint()
+    assert not any(node.index_set == "BWH" for node in imported.nodes)
+
+
 def test_an_imported_layer_is_tested_trained_and_bred_from(tmp_path, pools):  # noqa: F811
     old = write_run(tmp_path / "old", 200)
     # No random graph is born, so all later genotypes descend from the imported layers.
@@ -98,6 +120,11 @@ def test_a_run_that_was_killed_before_it_had_its_layers_gets_them_when_it_is_res
             lambda path: _saved(path, "evonorm_b0"),
             ["space.batch_independent=true"],
             "evonorm_b0.json: the search space leaves out VAR:BWH|leaves out STD:BWH",
+        ),
+        (
+            lambda path: write_run(path / "old", 200),
+            ["space.primitives=TANH"],
+            r"cannot import from .*old: each of its \d+ accepted layers has a primitive that the",
         ),
         (
             lambda path: _saved(path, "evonorm_b0"),
