@@ -86,8 +86,8 @@ def _graphs(path: pathlib.Path, drawn: space.Choices) -> list[tuple[str, LayerGr
         graph = _usable(LayerGraph.load(path), drawn)
     except (OSError, ValueError) as error:
         raise SearchError(f"cannot import the layer {path}: {error}") from None
-    for name in _left_out(graph, drawn):
-        raise SearchError(f"cannot import {path}: the search space leaves out {name}")
+    if left_out := _left_out(graph, drawn):
+        raise SearchError(f"cannot import {path}: the search space leaves out {left_out[0]}")
     return [(str(path), graph)]
 
 
