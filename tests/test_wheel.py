@@ -53,4 +53,4 @@ def test_wheel(tmp_path):
         [sys.executable, "-c", USE], cwd=empty, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == 22
+    assert int(done.stdout) == 23
