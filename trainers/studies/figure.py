@@ -9,7 +9,7 @@ from trainers.studies.journal import Run
 from trainers.studies.report import by_seed, trained_networks
 from trainers.studies.study import Cell, Score, Study
 
-_COLOURS = ("#d62728", "#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b")
+_COLOURS = ("#d62728", "#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#000000")
 _GREY = "#c8c8c8"
 _SPREAD = 0.12  # between the dots of neighbouring layers, in units of the distance of settings
 
