@@ -113,7 +113,7 @@ def _ranked(store: Store, rank: int) -> Candidate:
         raise SearchError(
             f"--rank must be 1 to {accepted}, the number of accepted layers. Received: {rank}"
         )
-    return ranking.order(store.top(accepted), store.meta("rerank"))[rank - 1]
+    return ranking.accepted(store)[rank - 1]
 
 
 def _snippet(

@@ -94,8 +94,7 @@ def _graphs(path: pathlib.Path, drawn: space.Choices) -> list[tuple[str, LayerGr
 def _layers_of_a_run(path: pathlib.Path, drawn: space.Choices) -> list[tuple[str, LayerGraph]]:
     """The best layers that the space can express, perhaps those without batch statistics."""
     with Store.open(path) as store:
-        accepted = store.top(store.counts().get("accepted", 0))
-        rows = ranking.order(accepted, store.meta("rerank"))
+        rows = ranking.accepted(store)
     if not rows:
         raise SearchError(f"cannot import from {path}: its search has accepted no layer")
     layers = ((row, _usable(graph_of(row), drawn)) for row in rows)

@@ -50,8 +50,7 @@ class SearchRun:
         Layers that the final stage trained again come first, in the order of its scores.
         """
         with Store.open(self._run_dir) as store:
-            rows = store.top(store.counts().get("accepted", 0))
-            ordered = ranking.order(rows, store.meta("rerank"))
+            ordered = ranking.accepted(store)
             groups = Config.from_dict(store.meta("config") or {}).evaluation.groups
         return [found(row, rank, groups) for rank, row in enumerate(ordered, start=1)]
 

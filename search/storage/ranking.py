@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.storage.candidate import Candidate
+from search.storage.store import Store
 
 
 def order(
@@ -18,3 +19,8 @@ def order(
     places = {entry["id"]: place for place, entry in enumerate(reranking or ())}
     # Sorting is stable, so the others stay in the order of their fitness.
     return sorted(rows, key=lambda row: places.get(row.id, len(places)))
+
+
+def accepted(store: Store) -> list[Candidate]:
+    """All accepted genotypes, each function once, reranked ones first."""
+    return order(store.top(store.counts().get("accepted", 0)), store.meta("rerank"))
